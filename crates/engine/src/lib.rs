@@ -1,0 +1,1 @@
+//! Runs lane cores: committer, feeder, expansion, recovery.

@@ -1,0 +1,1 @@
+//! Proactive messaging for Microsoft Teams.

@@ -1,0 +1,1 @@
+//! From a delivery to connector calls, and from their answers to outcomes.

@@ -1,0 +1,1 @@
+//! HTTP: bot endpoint, REST API, health.

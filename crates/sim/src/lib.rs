@@ -1,0 +1,1 @@
+//! Microsoft's side of Teams, simulated: Entra, Connector, people.

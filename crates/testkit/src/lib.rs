@@ -1,0 +1,1 @@
+//! In-memory ledger, conformance suite, process harness.
