@@ -1,0 +1,54 @@
+# The one entry to this repository's commands. Each target is described by the `## ` comment behind it.
+
+# Where rustup puts cargo; a shell that was opened before does not have it on its path yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+NUNCIO := $(TARGET)/debug/nuncio
+# Handed to the command that is started: make demo ARGS="--people 200"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check soak bench fmt prepare
+
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: ## A simulated organisation and a first broadcast, end to end (ARGS="…" is handed on)
+	@tools/prepare.sh
+	@tools/build.sh
+	@exec $(NUNCIO) demo $(ARGS)
+
+run: ## Build and start the server (ARGS="…" is handed on: make run ARGS="--local")
+	@tools/prepare.sh
+	@tools/build.sh
+	@exec $(NUNCIO) serve $(ARGS)
+
+test: ## Everything that has to pass: walls, sizes, format, all tests
+	@begin=$$(date +%s); result=0; \
+	{ tools/prepare.sh \
+	  && cargo xtask check-deps \
+	  && cargo xtask check-size \
+	  && cargo fmt --all --check \
+	  && cargo test --workspace; } || result=$$?; \
+	took=$$(( $$(date +%s) - begin )); \
+	if [ $$result -eq 0 ]; then word=passed; else word=FAILED; fi; \
+	printf 'make test: %s, %d min %02d s in all\n' $$word $$((took / 60)) $$((took % 60)) >&2; \
+	exit $$result
+
+check: prepare ## Format, clippy with warnings as errors, walls
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo xtask check-deps
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+soak: ## Not there yet: long runs with faults and kills
+	@echo 'make soak: not there yet: see docs/ROADMAP.md. It will run seeded faults and kills against the simulator for hours.' >&2; exit 2
+
+bench: ## Not there yet: measured throughput against a bare HTTP loop
+	@echo 'make bench: not there yet: see docs/ROADMAP.md. It will measure throughput beside a bare HTTP loop on the same machine.' >&2; exit 2
+
+prepare:
+	@tools/prepare.sh
