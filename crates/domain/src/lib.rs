@@ -1,1 +1,27 @@
-//! Nuncio's words and rules: ids, messages, deliveries, limiter, the lane core, ports; no I/O.
+//! Nuncio's words and rules, without I/O.
+//!
+//! Everything that decides lives here: what a delivery may become ([`delivery`]), what an answer came to
+//! ([`outcome`]), how fast a lane may speak ([`lane::pace`]) and what it does next ([`lane::core`]). The ports in
+//! [`ports`] are what the rest of the program provides. Rules come from `docs/delivery.md`, shapes from
+//! `docs/engine.md`; comments name the section where a rule could surprise.
+
+pub mod batch;
+pub mod delivery;
+pub mod ids;
+pub mod lane;
+pub mod message;
+pub mod outcome;
+pub mod people;
+pub mod ports;
+pub mod scope;
+pub mod time;
+pub mod views;
+
+pub use batch::{Batch, Committed, Key};
+pub use delivery::{Counts, DeliveryState, FailReason, SkipReason};
+pub use ids::{DeliveryId, KeyId, MessageId};
+pub use message::{Class, Content, Control, MessageState, NewMessage, OnAmbiguous, Source};
+pub use outcome::{Answer, LaneCause, Outcome};
+pub use people::{ReachState, RecipientKind};
+pub use scope::{Role, Scope};
+pub use time::{Clock, Time};

@@ -1,0 +1,187 @@
+//! What an owner writes: intents and outcomes of many deliveries in one transaction (`docs/engine.md`, Tables).
+
+use crate::delivery::{DeliveryState, FailReason, SkipReason};
+use crate::message::MessageState;
+use crate::outcome::Operation;
+use crate::people::{Origin, ReachState, RecipientKind, Reference};
+use crate::time::Time;
+
+/// The primary key of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub message_no: i64,
+    pub recipient_no: i64,
+}
+
+/// A pending delivery with all that is needed to make its call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub key: Key,
+    pub thread_no: i64,
+    pub kind: RecipientKind,
+    /// Entra object id, or conversation id of a channel or chat.
+    pub address: String,
+    pub mri: Option<String>,
+    /// The reference chosen for it: the newest that is not suspect (`docs/delivery.md`, Reachability).
+    pub reference: Option<Reference>,
+    /// How many further references are known.
+    pub others: u32,
+    pub reach: ReachState,
+    pub reach_at: Option<Time>,
+    /// Named in the message's exclusions.
+    pub excluded: bool,
+    pub attempts: u32,
+    /// Calls that used up a try.
+    pub tries: u32,
+    pub resent: bool,
+    pub due_at: Option<Time>,
+}
+
+/// A delivery whose call is about to start: `pending` to `in_flight`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intent {
+    pub key: Key,
+    pub reference_no: Option<i64>,
+    /// When its call is to start.
+    pub at: Time,
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub key: Key,
+    /// Must be its state still; else the change is lost and reported so.
+    pub from: DeliveryState,
+    pub to: DeliveryState,
+    pub why: Option<Why>,
+    pub attempt: Option<Attempt>,
+    pub activity_id: Option<String>,
+    /// When a retry is due; only with `to: Pending`.
+    pub due_at: Option<Time>,
+    pub tries: u32,
+    pub resent: bool,
+    pub at: Time,
+}
+
+/// The reason kept with a failed or skipped delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    Failed(FailReason),
+    Skipped(SkipReason),
+}
+
+impl Why {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed(reason) => reason.as_str(),
+            Self::Skipped(reason) => reason.as_str(),
+        }
+    }
+}
+
+/// One call made for a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub call: Operation,
+    pub started_at: Time,
+    pub ended_at: Time,
+    pub outcome: &'static str,
+    pub status: Option<u16>,
+    pub code: Option<String>,
+    pub text: Option<String>,
+    pub correlation: Option<String>,
+}
+
+/// A conversation that a call gave us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewReference {
+    pub lane_no: i64,
+    pub recipient_no: i64,
+    pub conversation_id: String,
+    pub service_url: String,
+    pub origin: Origin,
+    pub at: Time,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReachChange {
+    pub recipient_no: i64,
+    pub state: ReachState,
+    pub evidence: String,
+    pub at: Time,
+}
+
+/// A change of a message by its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageChange {
+    /// Sets the state and clears an obeyed control.
+    State { message_no: i64, state: MessageState, cause: Option<String> },
+    /// `completed`, if nothing is pending or in flight any more; else lost.
+    Complete { message_no: i64, at: Time },
+    /// Ends it: counts move from pending to `cancelled` or `expired` at once, the rows follow by
+    /// [`MessageChange::Sweep`]. A cancelled message becomes `cancelled`, an expired one is completed later.
+    Close { message_no: i64, to: DeliveryState, at: Time },
+    /// Moves up to `limit` pending rows of a closed message, leaving the counts alone.
+    Sweep { message_no: i64, to: DeliveryState, limit: i64, at: Time },
+}
+
+impl MessageChange {
+    pub const fn message_no(&self) -> i64 {
+        match self {
+            Self::State { message_no, .. }
+            | Self::Complete { message_no, .. }
+            | Self::Close { message_no, .. }
+            | Self::Sweep { message_no, .. } => *message_no,
+        }
+    }
+}
+
+/// One transaction of a committer. All its parts are applied in the order of the fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    pub at: Time,
+    pub intents: Vec<Intent>,
+    pub changes: Vec<Change>,
+    pub references: Vec<NewReference>,
+    /// References that a 404 made suspect.
+    pub suspects: Vec<i64>,
+    pub reach: Vec<ReachChange>,
+    pub messages: Vec<MessageChange>,
+    /// (lane_no, status as JSON)
+    pub lane_status: Vec<(i64, String)>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.intents.is_empty()
+            && self.changes.is_empty()
+            && self.references.is_empty()
+            && self.suspects.is_empty()
+            && self.reach.is_empty()
+            && self.messages.is_empty()
+            && self.lane_status.is_empty()
+    }
+
+    /// Appends another batch; its parts come after ours.
+    pub fn append(&mut self, mut other: Self) {
+        self.at = self.at.max(other.at);
+        self.intents.append(&mut other.intents);
+        self.changes.append(&mut other.changes);
+        self.references.append(&mut other.references);
+        self.suspects.append(&mut other.suspects);
+        self.reach.append(&mut other.reach);
+        self.messages.append(&mut other.messages);
+        self.lane_status.append(&mut other.lane_status);
+    }
+}
+
+/// What a committed batch left out because the row was not in the state that it was thought to be in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    pub lost_intents: Vec<Key>,
+    pub lost_changes: Vec<Key>,
+    /// Messages whose [`MessageChange::Complete`] did not hold.
+    pub not_complete: Vec<i64>,
+    /// Messages whose [`MessageChange::Sweep`] moved as many rows as it was allowed: there may be more.
+    pub sweep_more: Vec<i64>,
+}

@@ -1,0 +1,184 @@
+//! What is asked for: a message, its content, its audience and its policy (`docs/product.md`, HTTP).
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::MessageId;
+use crate::people::RecipientKind;
+use crate::scope::Scope;
+use crate::time::Time;
+use crate::words;
+
+words! {
+    /// Priority class. Urgent goes strictly first, normal to bulk 4 : 1 (`docs/delivery.md`, Priority).
+    pub enum Class {
+        Urgent = "urgent",
+        Normal = "normal",
+        Bulk = "bulk",
+    }
+}
+
+words! {
+    /// What happens to a delivery of which nobody can know whether Microsoft took it.
+    pub enum OnAmbiguous {
+        Hold = "hold",
+        Resend = "resend",
+    }
+}
+
+words! {
+    /// The stored state of a message. `Waiting` goes with a cause.
+    pub enum MessageState {
+        Scheduled = "scheduled",
+        Expanding = "expanding",
+        Waiting = "waiting",
+        Sending = "sending",
+        Paused = "paused",
+        Completed = "completed",
+        Cancelled = "cancelled",
+    }
+}
+
+impl MessageState {
+    /// Whether the owner has nothing more to do for it.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::Cancelled)
+    }
+}
+
+words! {
+    /// What a caller can tell a running message to do. Kept in the message until its owner has obeyed.
+    pub enum Control {
+        Cancel = "cancel",
+        Pause = "pause",
+        Resume = "resume",
+        /// Go on although the audience is larger than `max_recipients`.
+        Confirm = "confirm",
+    }
+}
+
+/// What is said. Either text or a card: Microsoft splits an activity with both into two posts without a usable id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    #[serde(flatten)]
+    pub body: Body,
+    /// The line of the toast and the activity feed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Markdown, as far as Teams renders it (`docs/protocol.md` section 9).
+    Text(String),
+    /// The content of an Adaptive Card.
+    Card(serde_json::Value),
+}
+
+/// One of the places that an audience is read from; a message runs through its sources one after another
+/// (`docs/adr/0011`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// Members of a stored list, `audience_members.list_no`.
+    List(i64),
+    /// People with a personal reference whose state is not removed or never installed.
+    Installed,
+}
+
+/// A recipient named by the caller.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Named {
+    pub kind: RecipientKind,
+    /// The Entra object id in lower case, or the conversation id.
+    pub key: String,
+}
+
+/// A message as its caller asked for it, checked and ready to be stored.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    pub id: MessageId,
+    pub lane_no: i64,
+    pub class: Class,
+    pub content: Content,
+    pub label: Option<String>,
+    /// Recipients by name, in the order given; may hold the same one twice, which is counted, not sent twice.
+    pub named: Vec<Named>,
+    /// Whether everyone with the app installed is meant as well.
+    pub installed: bool,
+    /// People (Entra ids) who are not to get it although the audience has them.
+    pub exclude: Vec<String>,
+    pub on_ambiguous: Option<OnAmbiguous>,
+    /// More than this wait for [`Control::Confirm`].
+    pub max_recipients: i64,
+    pub send_at: Option<Time>,
+    pub expires_at: Time,
+    pub created_at: Time,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What makes a repeated request the same request; kept for 24 h per API key.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    pub key: String,
+    /// blake3 of the body as it came.
+    pub body_hash: [u8; 32],
+}
+
+/// What came of handing a message in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submitted {
+    Stored,
+    /// The same request was accepted before; this is the message it made.
+    Repeated(MessageId),
+    /// The idempotency key was used with another body.
+    KeyReused,
+}
+
+/// A message that its owner still has to work on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenMessage {
+    pub message_no: i64,
+    pub id: MessageId,
+    pub class: Class,
+    pub state: MessageState,
+    pub control: Option<Control>,
+    pub content: Content,
+    pub on_ambiguous: Option<OnAmbiguous>,
+    pub audience_final: bool,
+    pub send_at: Option<Time>,
+    pub expires_at: Time,
+}
+
+/// What one chunk of expansion did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expanded {
+    pub added: i64,
+    pub duplicates: i64,
+    /// No source has anything left.
+    pub done: bool,
+    /// Done, but with more recipients than `max_recipients`: the message waits for a confirmation.
+    pub confirm: bool,
+}
+
+/// Who asked for what, for [`crate::ports::Ledger::control`].
+#[derive(Debug, Clone)]
+pub struct ControlRequest<'a> {
+    pub scope: &'a Scope,
+    pub id: MessageId,
+    pub control: Control,
+}
+
+/// What came of a control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Controlled {
+    /// Stored; the owner of this lane is to be woken.
+    Taken {
+        lane_no: i64,
+    },
+    /// The message is past it (completed, cancelled, or not in a state in which this means anything).
+    TooLate {
+        state: MessageState,
+    },
+    NotFound,
+}

@@ -1,0 +1,146 @@
+//! Recipients, how to reach them, and what is known of whether they can be reached
+//! (`docs/delivery.md`, Reachability).
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Time;
+use crate::words;
+
+words! {
+    pub enum RecipientKind {
+        Person = "person",
+        Channel = "channel",
+        Chat = "chat",
+    }
+}
+
+words! {
+    pub enum ReachState {
+        Unknown = "unknown",
+        Reachable = "reachable",
+        Blocked = "blocked",
+        Removed = "removed",
+        BlockedOrRemoved = "blocked_or_removed",
+        NeverInstalled = "never_installed",
+        AdminDisabled = "admin_disabled",
+        PolicyBlocked = "policy_blocked",
+        Unlicensed = "unlicensed",
+        AccountDisabled = "account_disabled",
+        Deleted = "deleted",
+        ChatGone = "chat_gone",
+        External = "external",
+    }
+}
+
+impl ReachState {
+    /// Whether a young refusal of this kind spares us the call (`skipped: unreachable`).
+    pub const fn is_refusal(self) -> bool {
+        !matches!(self, Self::Unknown | Self::Reachable | Self::ChatGone)
+    }
+}
+
+words! {
+    /// How a conversation reference came to us; the order is the order of trust when choosing one.
+    pub enum Origin {
+        /// From an activity that Teams sent.
+        Inbound = "inbound",
+        /// From a conversation that we created.
+        Created = "created",
+        /// Graph's chat id.
+        Graph = "graph",
+    }
+}
+
+/// Where to speak to somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    pub reference_no: i64,
+    pub conversation_id: String,
+    pub service_url: String,
+    pub suspect: bool,
+}
+
+/// One app in one tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    pub lane_no: i64,
+    /// The name of the app in the configuration.
+    pub app: String,
+    pub tenant: String,
+    /// Newest service URL seen in this tenant.
+    pub service_url: Option<String>,
+}
+
+/// What an activity told us, to be stored in one transaction before it is answered.
+#[derive(Debug, Clone, Default)]
+pub struct Learned {
+    pub app: String,
+    pub tenant: String,
+    pub service_url: String,
+    pub at: Time,
+    /// (conversation id, activity id): the same pair again is dropped (Teams sends again after 15 s).
+    pub event: (String, String),
+    /// What it was, in a word, for the event row: `install`, `remove`, `message`, …
+    pub what: String,
+    /// The person that the activity is from or about.
+    pub person: Option<SeenPerson>,
+    /// Channels named by it, with their conversation.
+    pub channels: Vec<SeenChannel>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct SeenPerson {
+    /// Entra object id, lower case.
+    pub object_id: String,
+    /// `29:…`, valid for this bot only.
+    pub mri: Option<String>,
+    pub name: Option<String>,
+    pub upn: Option<String>,
+    /// The personal conversation, if the activity was in one.
+    pub conversation_id: Option<String>,
+    /// What the activity says of their reachability, with the evidence in words.
+    pub reach: Option<(ReachState, String)>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct SeenChannel {
+    /// Base conversation id, without `;messageid=`.
+    pub conversation_id: String,
+    pub name: Option<String>,
+    pub team_id: Option<String>,
+    pub team_name: Option<String>,
+    pub reach: Option<(ReachState, String)>,
+}
+
+/// Whether an activity was new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LearnedDone {
+    New { lane_no: i64 },
+    Duplicate,
+}
+
+/// One person as the API shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    pub recipient_no: i64,
+    pub app: String,
+    pub tenant: String,
+    pub kind: RecipientKind,
+    pub key: String,
+    pub name: Option<String>,
+    pub upn: Option<String>,
+    pub reach: ReachState,
+    pub reach_at: Option<Time>,
+    pub evidence: Option<String>,
+    /// Whether a personal conversation is known.
+    pub has_reference: bool,
+}
+
+/// What to list.
+#[derive(Debug, Clone, Default)]
+pub struct PeopleFilter {
+    pub kind: Option<RecipientKind>,
+    pub reach: Option<ReachState>,
+    pub app: Option<String>,
+    pub tenant: Option<String>,
+}

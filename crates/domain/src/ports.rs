@@ -1,0 +1,134 @@
+//! What the rest of the program provides. Object-safe; each method that writes is one transaction, and no
+//! transaction leaves a method.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::batch::{Batch, Committed, Key, Row};
+use crate::ids::{KeyId, MessageId};
+use crate::message::{Content, ControlRequest, Controlled, Expanded, NewMessage, OpenMessage, Submitted};
+use crate::outcome::{Answer, Operation};
+use crate::people::{Lane, Learned, LearnedDone, PeopleFilter, Person, ReachState, Reference};
+use crate::scope::{ApiKey, Scope};
+use crate::time::Time;
+use crate::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
+
+/// What can go wrong in a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Busy, cut off or shutting down; the same call may work later.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// A row holds what no version of ours wrote, or a statement is wrong.
+    #[error("the database answered unexpectedly: {0}")]
+    Broken(String),
+}
+
+/// Messages and their deliveries. The first five methods serve the API, the others the owner of a lane.
+#[async_trait]
+pub trait Ledger: Send + Sync + 'static {
+    /// Stores a message with its named recipients and its idempotency key. `scope` says whose key it is.
+    async fn submit(&self, scope: &Scope, new: NewMessage) -> Result<Submitted, StoreError>;
+    /// Leaves word for the owner.
+    async fn control(&self, request: ControlRequest<'_>, now: Time) -> Result<Controlled, StoreError>;
+    async fn message(&self, scope: &Scope, id: MessageId) -> Result<Option<MessageView>, StoreError>;
+    /// Newest first; `after` is the last `message_no` of the page before.
+    async fn messages(
+        &self,
+        scope: &Scope,
+        filter: &MessageFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<MessageView>, StoreError>;
+    /// By recipient number; `None` where the caller may not see the message.
+    async fn deliveries(
+        &self,
+        scope: &Scope,
+        id: MessageId,
+        filter: &DeliveryFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Option<Page<DeliveryView>>, StoreError>;
+    async fn delivery(
+        &self,
+        scope: &Scope,
+        key: Key,
+    ) -> Result<Option<(MessageId, DeliveryView, Vec<AttemptView>)>, StoreError>;
+
+    /// Takes over what a dead owner left in flight: `ambiguous` where the message holds, else pending again and due
+    /// 30 s after that attempt's start, once (`docs/delivery.md`, Ambiguous). Returns how many of each.
+    async fn recover(&self, lane_no: i64, now: Time) -> Result<(i64, i64), StoreError>;
+    /// All messages of the lane that are not final, and final ones that still have rows to sweep.
+    async fn open(&self, lane_no: i64) -> Result<Vec<OpenMessage>, StoreError>;
+    /// Adds up to `limit` deliveries of the audience. With the last one, `audience_final` is set and the message
+    /// becomes `sending`, or `waiting` if it is larger than `max_recipients`.
+    async fn expand(&self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError>;
+    /// Pending deliveries without a due time, by recipient number after `after`.
+    async fn page(&self, message_no: i64, after: i64, limit: i64) -> Result<Vec<Row>, StoreError>;
+    /// Pending deliveries with a due time up to `until`, soonest first.
+    async fn due(&self, lane_no: i64, until: Time, limit: i64) -> Result<Vec<Row>, StoreError>;
+    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
+}
+
+/// What is known of lanes, people, channels and callers.
+#[async_trait]
+pub trait Registry: Send + Sync + 'static {
+    async fn lanes(&self) -> Result<Vec<Lane>, StoreError>;
+    /// The lane of an app in a tenant, made if it is new.
+    async fn lane(&self, app: &str, tenant: &str) -> Result<Lane, StoreError>;
+    /// Stores what an activity told us, or says that it was known.
+    async fn learn(&self, learned: Learned) -> Result<LearnedDone, StoreError>;
+    /// References of a recipient, best first.
+    async fn references(&self, recipient_no: i64) -> Result<Vec<Reference>, StoreError>;
+    async fn people(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<Person>, StoreError>;
+    /// How many people are in each state.
+    async fn reachability(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+    ) -> Result<Vec<(ReachState, i64)>, StoreError>;
+
+    /// Stores a key by the blake3 hash of its secret.
+    async fn add_key(&self, key: &ApiKey, hash: [u8; 32]) -> Result<(), StoreError>;
+    /// Keys that the caller may see, newest first.
+    async fn keys(&self, scope: &Scope) -> Result<Vec<ApiKey>, StoreError>;
+    /// Whether there was such a key, not yet revoked.
+    async fn revoke_key(&self, scope: &Scope, id: KeyId, now: Time) -> Result<bool, StoreError>;
+    /// The caller that a secret's hash belongs to; revoked keys are nobody.
+    async fn caller(&self, hash: [u8; 32]) -> Result<Option<Scope>, StoreError>;
+    /// Whether any key was ever made.
+    async fn has_keys(&self) -> Result<bool, StoreError>;
+    /// Reads and writes something trivial, for `/readyz`.
+    async fn ready(&self) -> Result<(), StoreError>;
+}
+
+/// One call to be made for a delivery.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub lane: Arc<Lane>,
+    pub operation: Operation,
+    pub kind: crate::people::RecipientKind,
+    /// Entra object id, or conversation id of a channel or chat.
+    pub address: String,
+    pub mri: Option<String>,
+    pub reference: Option<Reference>,
+    pub content: Arc<Content>,
+}
+
+/// Makes calls. One call is one attempt: nothing in here repeats a post by itself.
+#[async_trait]
+pub trait Sender: Send + Sync + 'static {
+    async fn call(&self, call: Call) -> Answer;
+}
+
+/// How the API tells the owner of a lane that there is something to look at.
+pub trait Wake: Send + Sync + 'static {
+    fn wake(&self, lane_no: i64);
+}
