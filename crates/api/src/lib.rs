@@ -1,1 +1,60 @@
-//! Wire types and problem codes of the HTTP API.
+//! What goes over the wire between Nuncio and its callers: requests, answers and problem codes. The server and the
+//! client share these types; `docs/product.md`, HTTP, is the contract that they write down.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`request`] | what a caller may ask for |
+//! | [`message`] | messages and their ledger |
+//! | [`delivery`] | deliveries, attempts and the columns of the report |
+//! | [`people`] | recipients and whether they can be reached |
+//! | [`keys`] | API keys |
+//! | [`problems`] | everything that can be refused, with what to do about it |
+//!
+//! Requests are strict: a field that is not here is refused (`unknown_field`). Answers are read leniently, so that an
+//! older client goes on working with a newer server: states and reasons are plain words, fields may be added.
+//!
+//! # How to add things
+//!
+//! * **A field of a request**: here, with what it means; its check in `crates/server/src/validate/`; if it is not
+//!   built yet, its line among the refused ones there and in `docs/adr/0012`.
+//! * **A field of an answer**: here, and in the conversion in `crates/server/src/views.rs`.
+//! * **A refusal**: a line of the table in [`problems`]. Codes are never renamed.
+
+#![warn(missing_docs)]
+
+pub mod delivery;
+pub mod keys;
+pub mod message;
+pub mod people;
+pub mod problems;
+pub mod request;
+
+use serde::{Deserialize, Serialize};
+
+pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS};
+pub use keys::{CreatedKey, Key, NewKey};
+pub use message::{Accepted, Counts, Message};
+pub use people::{MUTED, Person, Reachability};
+pub use problems::{Code, Problem, ProblemItem};
+pub use request::{Audience, ContentRequest, Exclude, NewMessage};
+
+/// The header that makes a repeated `POST` the same request.
+pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The header that names one request in our logs; sent back with every answer.
+pub const REQUEST_ID: &str = "x-request-id";
+/// How API keys begin, so that scanners and people recognise one.
+pub const SECRET_PREFIX: &str = "nnc_";
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List<T> {
+    /// What is on this page.
+    pub items: Vec<T>,
+    /// Given as `cursor`, with the same filter, it leads to the next page; `null` at the end.
+    pub next: Option<String>,
+}
+
+/// serde's way to leave out what asks for nothing.
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
