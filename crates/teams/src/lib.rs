@@ -1,1 +1,38 @@
-//! Microsoft Teams as a bot meets it: schema, connector, token, inbound authentication, clouds.
+//! Microsoft Teams as a bot meets it: its nouns and its calls, with no meaning of ours in them.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | [`cloud`] | Microsoft's clouds, their endpoints, and which hosts may ever be given a token |
+//! | [`schema`] | activities as they come in and as they go out |
+//! | [`http`] | the one HTTP client; tells *never sent* from *maybe sent* |
+//! | [`token`] | where the bot's access token comes from |
+//! | [`connector`] | the calls to the Connector |
+//! | [`classify`] | a refusal's status and body, to the name that Microsoft gives it |
+//! | [`inbound`] | who may post to the bot endpoint |
+//! | [`clock`] | what time it is, as a parameter |
+//!
+//! "Protocol section N" in these documents is a section of `docs/protocol.md`, which names Microsoft's own sources.
+//!
+//! # How to add things
+//!
+//! * **A refusal that Microsoft answers**: a file in `fixtures/microsoft/refusals/`, a variant of
+//!   [`classify::Refusal`], its code in the table of `classify.rs`, a line in that file's test.
+//! * **A call of the Connector**: a pure function in `connector/request.rs` with its test, then a method of
+//!   [`connector::Connector`] that runs it.
+//! * **A field of an activity**: the field in `schema.rs`; until then it is kept in `extra`, nothing is lost.
+//! * **Another credential** (certificate, managed identity): another [`token::TokenSource`] beside
+//!   `token/client_secret.rs`.
+
+#![warn(missing_docs)]
+
+pub mod classify;
+pub mod clock;
+pub mod cloud;
+pub mod connector;
+pub mod http;
+pub mod inbound;
+pub mod retry_after;
+pub mod schema;
+pub mod token;
+
+mod text;

@@ -1,0 +1,209 @@
+//! The Connector's requests as pure functions: what would be sent, without sending it.
+
+use ::http::Method;
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::cloud::ServiceUrl;
+use crate::http::{ContentType, Request, encoded};
+use crate::schema::{OutboundActivity, bot_channel_id, thread_of};
+
+/// Whom to open a 1:1 conversation with (protocol section 5.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatePersonal {
+    /// The app id, with or without `28:`.
+    pub bot_id: String,
+    /// The bot's name, where it is known.
+    pub bot_name: Option<String>,
+    /// The person: a `29:…` id, or a bare Entra object id.
+    pub member_id: String,
+    /// The person's tenant.
+    pub tenant_id: String,
+}
+
+/// Where to start a new thread, and with which message (protocol section 5.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateThread {
+    /// The app id, with or without `28:`.
+    pub bot_id: String,
+    /// The channel; the team's id means its General channel.
+    pub channel_id: String,
+    /// The team, where it is known.
+    pub team_id: Option<String>,
+    /// The tenant.
+    pub tenant_id: String,
+    /// The first message.
+    pub activity: OutboundActivity,
+}
+
+/// `POST /v3/conversations` for a person.
+pub fn create_personal(service_url: &ServiceUrl, create: &CreatePersonal) -> Request {
+    let mut bot = json!({ "id": bot_channel_id(&create.bot_id) });
+    if let Some(name) = &create.bot_name {
+        bot["name"] = name.as_str().into();
+    }
+    let body = json!({
+        "isGroup": false,
+        "bot": bot,
+        "members": [{ "id": create.member_id }],
+        "tenantId": create.tenant_id,
+        "channelData": { "tenant": { "id": create.tenant_id } },
+    });
+    post(service_url.join("/v3/conversations"), body.to_string().into())
+}
+
+/// `POST /v3/conversations` for a channel.
+pub fn create_thread(service_url: &ServiceUrl, create: &CreateThread) -> Request {
+    #[derive(serde::Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Body<'a> {
+        is_group: bool,
+        bot: Value,
+        tenant_id: &'a str,
+        channel_data: Value,
+        activity: &'a RawValue,
+    }
+
+    let mut channel_data = json!({
+        "channel": { "id": thread_of(&create.channel_id) },
+        "tenant": { "id": create.tenant_id },
+    });
+    if let Some(team_id) = &create.team_id {
+        channel_data["team"] = json!({ "id": team_id });
+    }
+    // The message was serialised already; it is put in as it is.
+    let activity: Box<RawValue> = serde_json::from_slice(&create.activity.to_bytes())
+        .expect("an outbound activity is JSON by construction");
+    let body = serde_json::to_vec(&Body {
+        is_group: true,
+        bot: json!({ "id": bot_channel_id(&create.bot_id) }),
+        tenant_id: &create.tenant_id,
+        channel_data,
+        activity: &activity,
+    })
+    .expect("strings and JSON values always serialise");
+    post(service_url.join("/v3/conversations"), body.into())
+}
+
+/// `POST /v3/conversations/{c}/activities`.
+pub fn send(service_url: &ServiceUrl, conversation_id: &str, activity: Bytes) -> Request {
+    let path = format!("/v3/conversations/{}/activities", encoded(conversation_id));
+    post(service_url.join(&path), activity)
+}
+
+/// `GET /v3/conversations/{c}/members/{m}`. Of a channel's thread the channel is asked.
+pub fn member(service_url: &ServiceUrl, conversation_id: &str, member_id: &str) -> Request {
+    let conversation = encoded(thread_of(conversation_id));
+    get(service_url.join(&format!("/v3/conversations/{conversation}/members/{}", encoded(member_id))))
+}
+
+/// `GET /v3/conversations/{c}/pagedmembers`.
+pub fn paged_members(
+    service_url: &ServiceUrl,
+    conversation_id: &str,
+    page_size: u32,
+    continuation_token: Option<&str>,
+) -> Request {
+    let conversation = encoded(thread_of(conversation_id));
+    let more =
+        continuation_token.map(|token| format!("&continuationToken={}", encoded(token))).unwrap_or_default();
+    get(service_url
+        .join(&format!("/v3/conversations/{conversation}/pagedmembers?pageSize={page_size}{more}")))
+}
+
+fn post(url: String, body: Bytes) -> Request {
+    Request { method: Method::POST, url, body: Some((ContentType::Json, body)) }
+}
+
+fn get(url: String) -> Request {
+    Request { method: Method::GET, url, body: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::cloud::{Cloud, Endpoints};
+    use crate::schema::MessageContent;
+
+    fn service_url() -> ServiceUrl {
+        Endpoints::of(Cloud::Public).check_service_url("https://smba.trafficmanager.net/emea/").unwrap()
+    }
+
+    fn body(request: &Request) -> Value {
+        serde_json::from_slice(&request.body.as_ref().unwrap().1).unwrap()
+    }
+
+    #[test]
+    fn a_personal_conversation() {
+        let request = create_personal(
+            &service_url(),
+            &CreatePersonal {
+                bot_id: "3c9e7a52".into(),
+                bot_name: Some("Dispatch Bot".into()),
+                member_id: "29:1kQpZfW8sYt0bXc".into(),
+                tenant_id: "6f2d1c84".into(),
+            },
+        );
+        assert_eq!(request.url, "https://smba.trafficmanager.net/emea/v3/conversations");
+        assert_eq!(
+            body(&request),
+            json!({"isGroup": false, "bot": {"id": "28:3c9e7a52", "name": "Dispatch Bot"},
+                   "members": [{"id": "29:1kQpZfW8sYt0bXc"}], "tenantId": "6f2d1c84",
+                   "channelData": {"tenant": {"id": "6f2d1c84"}}})
+        );
+    }
+
+    #[test]
+    fn a_thread_in_a_channel() {
+        let request = create_thread(
+            &service_url(),
+            &CreateThread {
+                bot_id: "28:3c9e7a52".into(),
+                channel_id: "19:5be@thread.tacv2".into(),
+                team_id: Some("19:qT7@thread.tacv2".into()),
+                tenant_id: "6f2d1c84".into(),
+                activity: OutboundActivity::new(MessageContent::text("Incident 4711 opened", None)),
+            },
+        );
+        assert_eq!(
+            body(&request),
+            json!({"isGroup": true, "bot": {"id": "28:3c9e7a52"}, "tenantId": "6f2d1c84",
+                   "channelData": {"channel": {"id": "19:5be@thread.tacv2"},
+                                   "team": {"id": "19:qT7@thread.tacv2"}, "tenant": {"id": "6f2d1c84"}},
+                   "activity": {"type": "message", "textFormat": "markdown", "text": "Incident 4711 opened"}})
+        );
+    }
+
+    #[test]
+    fn ids_are_encoded() {
+        let url = |request: Request| request.url;
+        assert_eq!(
+            url(send(&service_url(), "19:5be@thread.tacv2;messageid=17", Bytes::new())),
+            "https://smba.trafficmanager.net/emea/v3/conversations/19%3A5be%40thread.tacv2%3Bmessageid%3D17/activities"
+        );
+        assert_eq!(
+            url(member(&service_url(), "19:5be@thread.tacv2;messageid=17", "ines/x@contoso.com")),
+            "https://smba.trafficmanager.net/emea/v3/conversations/19%3A5be%40thread.tacv2/members/ines%2Fx%40contoso.com"
+        );
+        assert_eq!(
+            url(paged_members(&service_url(), "a:1", 500, Some("a+b/="))),
+            "https://smba.trafficmanager.net/emea/v3/conversations/a%3A1/pagedmembers?pageSize=500&continuationToken=a%2Bb%2F%3D"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_id_changes_the_path(id in prop_oneof![".{0,30}", "[./%\\\\?#]{0,6}"]) {
+            let request = send(&service_url(), &id, Bytes::new());
+            let url = reqwest::Url::parse(&request.url).unwrap();
+            let segments: Vec<_> = url.path_segments().unwrap().collect();
+            prop_assert_eq!(segments.len(), 5);
+            prop_assert_eq!(&segments[..3], &["emea", "v3", "conversations"]);
+            prop_assert_eq!(segments[4], "activities");
+            prop_assert_eq!(url.query(), None);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What a bot says. The content is serialised once and shared by all who get it; only the envelope is per recipient.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value, json};
+
+const ADAPTIVE_CARD: &str = "application/vnd.microsoft.card.adaptive";
+
+/// The envelope's members, which content must not hold itself.
+const ENVELOPE: [&str; 2] = ["conversation", "recipient"];
+
+/// The content of a message as one JSON object, cheap to clone: a hundred thousand recipients share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageContent(Arc<str>);
+
+/// Why stored content cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// It is not a JSON object.
+    #[error("message content must be a JSON object")]
+    NotAnObject,
+    /// It names `conversation` or `recipient`, which are set per recipient.
+    #[error("message content must not name a conversation or recipient")]
+    NamesRecipient,
+}
+
+impl MessageContent {
+    /// Text in the Markdown that Teams understands (protocol section 9), and the line of the toast.
+    pub fn text(text: &str, summary: Option<&str>) -> Self {
+        Self::of(json!({"type": "message", "textFormat": "markdown", "text": text}), summary)
+    }
+
+    /// One Adaptive Card, and the line of the toast. Never together with text: Teams would split it into two messages
+    /// and answer without a usable id (protocol section 5.3).
+    pub fn card(card: &Value, summary: Option<&str>) -> Self {
+        Self::of(
+            json!({"type": "message", "attachments": [{"contentType": ADAPTIVE_CARD, "content": card}]}),
+            summary,
+        )
+    }
+
+    /// An activity that was built elsewhere: a JSON object without `conversation` and `recipient`.
+    pub fn from_json(json: &str) -> Result<Self, ContentError> {
+        let members: Map<String, Value> =
+            serde_json::from_str(json).map_err(|_| ContentError::NotAnObject)?;
+        if ENVELOPE.iter().any(|name| members.contains_key(*name)) {
+            return Err(ContentError::NamesRecipient);
+        }
+        Ok(Self(Value::Object(members).to_string().into()))
+    }
+
+    /// The JSON, for storing.
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+
+    fn of(mut activity: Value, summary: Option<&str>) -> Self {
+        if let Some(summary) = summary {
+            activity["summary"] = summary.into();
+        }
+        Self(activity.to_string().into())
+    }
+}
+
+/// A message for one conversation: shared content, and the tenant and person that some Connectors want to see before
+/// they accept a proactive message (protocol section 5.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundActivity {
+    content: MessageContent,
+    tenant_id: Option<String>,
+    aad_object_id: Option<String>,
+}
+
+impl OutboundActivity {
+    /// The content alone.
+    pub fn new(content: MessageContent) -> Self {
+        Self { content, tenant_id: None, aad_object_id: None }
+    }
+
+    /// With `conversation.tenantId`.
+    #[must_use]
+    pub fn in_tenant(mut self, tenant_id: impl Into<String>) -> Self {
+        self.tenant_id = Some(tenant_id.into());
+        self
+    }
+
+    /// With `recipient.aadObjectId`.
+    #[must_use]
+    pub fn to_person(mut self, aad_object_id: impl Into<String>) -> Self {
+        self.aad_object_id = Some(aad_object_id.into());
+        self
+    }
+
+    /// The body to send: the content as it was serialised, with the envelope put before its closing brace.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut envelope = Map::new();
+        if let Some(tenant_id) = &self.tenant_id {
+            envelope.insert("conversation".into(), json!({ "tenantId": tenant_id }));
+        }
+        if let Some(aad_object_id) = &self.aad_object_id {
+            envelope.insert("recipient".into(), json!({ "aadObjectId": aad_object_id }));
+        }
+        let content = self.content.as_json();
+        if envelope.is_empty() {
+            return Bytes::copy_from_slice(content.as_bytes());
+        }
+        let content = content.strip_suffix('}').unwrap_or(content);
+        let envelope = Value::Object(envelope).to_string();
+        let comma = if content == "{" { "" } else { "," };
+        // The envelope's own opening brace goes, its closing brace ends the whole.
+        Bytes::from([content, comma, envelope.trim_start_matches('{')].concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(activity: &OutboundActivity) -> Value {
+        serde_json::from_slice(&activity.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn text_with_its_envelope() {
+        let content = MessageContent::text("Deploy **finished** \"now\"", Some("Deploy finished"));
+        let message = OutboundActivity::new(content.clone());
+        assert_eq!(
+            parsed(&message),
+            json!({"type": "message", "textFormat": "markdown", "text": "Deploy **finished** \"now\"",
+                   "summary": "Deploy finished"})
+        );
+        assert_eq!(
+            parsed(&message.in_tenant("t").to_person("p")),
+            json!({"type": "message", "textFormat": "markdown", "text": "Deploy **finished** \"now\"",
+                   "summary": "Deploy finished", "conversation": {"tenantId": "t"},
+                   "recipient": {"aadObjectId": "p"}})
+        );
+        assert_eq!(parsed(&OutboundActivity::new(content).to_person("p"))["recipient"]["aadObjectId"], "p");
+    }
+
+    #[test]
+    fn one_card_and_no_text() {
+        let card = json!({"type": "AdaptiveCard", "version": "1.4", "body": []});
+        let activity = parsed(&OutboundActivity::new(MessageContent::card(&card, None)).in_tenant("t"));
+        assert_eq!(activity["attachments"][0]["content"], card);
+        assert_eq!(activity["attachments"][0]["contentType"], ADAPTIVE_CARD);
+        assert!(activity.get("text").is_none() && activity.get("summary").is_none());
+    }
+
+    #[test]
+    fn stored_content() {
+        let content = MessageContent::text("a", None);
+        assert_eq!(MessageContent::from_json(content.as_json()), Ok(content));
+        let empty = MessageContent::from_json(" {} ").unwrap();
+        assert_eq!(
+            parsed(&OutboundActivity::new(empty).in_tenant("t")),
+            json!({"conversation": {"tenantId": "t"}})
+        );
+        assert_eq!(MessageContent::from_json("[]"), Err(ContentError::NotAnObject));
+        assert_eq!(MessageContent::from_json("{\"recipient\":{}}"), Err(ContentError::NamesRecipient));
+    }
+}

@@ -1,0 +1,133 @@
+//! Access tokens for the Connector (protocol section 2).
+
+mod client_secret;
+mod refusal;
+
+use std::fmt;
+
+use ::http::HeaderValue;
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::retry_after::RetryAfter;
+
+pub use client_secret::ClientSecretTokens;
+
+/// Where tokens come from. One source serves one app; it is shared by all calls of that app.
+#[async_trait]
+pub trait TokenSource: Send + Sync + fmt::Debug {
+    /// A token that is good now.
+    async fn token(&self) -> Result<AccessToken, TokenError>;
+
+    /// The other side answered 401 to this token: it must not be handed out again.
+    async fn refused(&self, token: &AccessToken);
+}
+
+/// An access token. Shown nowhere; it leaves only as a header that is marked as sensitive.
+#[derive(Clone)]
+pub struct AccessToken(Option<SecretString>);
+
+impl AccessToken {
+    /// A bearer token. `None` if it holds what cannot stand in a header, so that it never fails later.
+    pub fn new(token: String) -> Option<Self> {
+        let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+        usable.then(|| Self(Some(SecretString::from(token))))
+    }
+
+    /// No token: calls carry no `Authorization`.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// Is there none?
+    pub fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The value of `Authorization`.
+    pub fn authorization(&self) -> Option<HeaderValue> {
+        let token = self.0.as_ref()?.expose_secret();
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
+            .expect("an access token holds visible ASCII only, see AccessToken::new");
+        value.set_sensitive(true);
+        Some(value)
+    }
+
+    /// Is it the same token?
+    pub fn same_as(&self, other: &AccessToken) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(two)) => one.expose_secret() == two.expose_secret(),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_none() { "AccessToken(none)" } else { "AccessToken([REDACTED])" })
+    }
+}
+
+/// Why there is no token. No text holds the credential or a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The token endpoint cannot be reached or cannot answer now; it passes by itself.
+    #[error("the token endpoint gave no token: {cause}")]
+    Unreachable {
+        /// What went wrong.
+        cause: String,
+        /// How long it asks to be left alone.
+        retry_after: Option<RetryAfter>,
+    },
+    /// The token endpoint refuses this configuration: an operator must change something.
+    #[error("{problem}{}: {fix}", code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default())]
+    Refused {
+        /// Such as `AADSTS7000222`, where one was given.
+        code: Option<String>,
+        /// What is wrong, in a few words.
+        problem: String,
+        /// What to do.
+        fix: String,
+        /// What the endpoint said, shortened.
+        text: String,
+    },
+}
+
+impl TokenError {
+    /// Does it pass by itself?
+    pub fn is_transient(&self) -> bool {
+        matches!(self, TokenError::Unreachable { .. })
+    }
+}
+
+/// No tokens at all, for local work: calls carry no `Authorization`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoToken;
+
+#[async_trait]
+impl TokenSource for NoToken {
+    async fn token(&self) -> Result<AccessToken, TokenError> {
+        Ok(AccessToken::none())
+    }
+
+    async fn refused(&self, _token: &AccessToken) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_shows_itself_only_as_a_header() {
+        let token = AccessToken::new("eyJhbGciOi".into()).unwrap();
+        assert!(!format!("{token:?}").contains("eyJ"));
+        let header = token.authorization().unwrap();
+        assert!(header.is_sensitive());
+        assert_eq!(header.to_str().unwrap(), "Bearer eyJhbGciOi");
+        assert!(!format!("{header:?}").contains("eyJ"));
+        assert!(AccessToken::new("a\r\nb".into()).is_none());
+        assert!(AccessToken::new(String::new()).is_none());
+        assert!(AccessToken::none().authorization().is_none());
+    }
+}

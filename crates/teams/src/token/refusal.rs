@@ -1,0 +1,134 @@
+//! What the token endpoint's refusals mean (protocol section 2.7).
+
+use serde::Deserialize;
+
+use super::TokenError;
+use crate::http::Answer;
+use crate::retry_after::RetryAfter;
+use crate::text::{self, defuse};
+
+/// The endpoint's body of an error. The AADSTS number is in `error_codes`, and in the description.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    error: Option<String>,
+    error_description: Option<String>,
+    error_codes: Vec<u64>,
+}
+
+/// Known numbers: what is wrong, and what to do.
+fn known(code: u64) -> Option<(&'static str, &'static str)> {
+    Some(match code {
+        7_000_215 => ("wrong client secret", "set client_secret to the secret's value, not its id"),
+        7_000_222 => ("client secret expired", "make a new one in Entra and set client_secret"),
+        700_016 => ("app not found in that tenant", "check app_id, tenant_id and kind"),
+        700_027 => ("certificate not registered", "register the certificate in Entra"),
+        90_002 => ("tenant not found", "check tenant_id and cloud"),
+        70_011 | 1_002_012 => ("bad scope", "check cloud and endpoints"),
+        7_000_112 => ("app disabled", "enable the app in Entra"),
+        _ => return None,
+    })
+}
+
+/// Numbers that pass by themselves, whatever the status: client loop, throttled, transient.
+const PASSING: [u64; 3] = [50_196, 90_055, 90_033];
+
+/// What a refusal by the token endpoint means. `secret` is taken out of any text, should it ever be echoed.
+pub(super) fn of(answer: &Answer, retry_after: Option<RetryAfter>, secret: &str) -> TokenError {
+    let status = answer.status.as_u16();
+    let body: Body = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let description = body.error_description.unwrap_or_default();
+    let code = body.error_codes.first().copied().or_else(|| aadsts(&description));
+    let text = short(&description, secret);
+    let named = code.map(|code| format!("AADSTS{code}"));
+
+    if matches!(status, 408 | 429 | 500..) || code.is_some_and(|code| PASSING.contains(&code)) {
+        let named = named.map(|code| format!(" ({code})")).unwrap_or_default();
+        return TokenError::Unreachable { cause: format!("it answered {status}{named}"), retry_after };
+    }
+    let (problem, fix) = match code.and_then(known) {
+        Some((problem, fix)) => (problem.to_owned(), fix),
+        None if (300..400).contains(&status) => (
+            format!("the token endpoint answered {status}, a redirect"),
+            "check endpoints.authority: redirects are not followed with a secret",
+        ),
+        None => {
+            let error = defuse(&body.error.unwrap_or_default(), 60);
+            let error = if error.is_empty() { String::new() } else { format!(" {error}") };
+            (
+                format!("the token endpoint answered {status}{error}"),
+                "check app_id, tenant_id, client_secret and cloud",
+            )
+        }
+    };
+    TokenError::Refused { code: named, problem, fix: fix.to_owned(), text }
+}
+
+/// The number in `AADSTS7000215: Invalid client secret …`.
+fn aadsts(description: &str) -> Option<u64> {
+    let after = description.split_once("AADSTS")?.1;
+    let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+    after[..end].parse().ok()
+}
+
+/// Without the trace ids at the end, which change every time.
+fn short(description: &str, secret: &str) -> String {
+    let cut = description.split("Trace ID:").next().unwrap_or_default();
+    let cut = if secret.is_empty() { cut.to_owned() } else { cut.replace(secret, "…") };
+    defuse(&cut, text::TEXT_LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use ::http::{HeaderMap, StatusCode};
+
+    use super::*;
+
+    fn answer(status: u16, body: &str) -> TokenError {
+        let answer = Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: HeaderMap::new(),
+            body: body.as_bytes().to_vec().into(),
+            cut: None,
+        };
+        of(&answer, None, "s3cret")
+    }
+
+    #[test]
+    fn an_expired_secret_says_what_to_do() {
+        let error = answer(
+            401,
+            r#"{"error":"invalid_client","error_description":"AADSTS7000222: The provided client secret keys s3cret for app 'x' are expired. Trace ID: 1 Correlation ID: 2","error_codes":[7000222]}"#,
+        );
+        assert_eq!(
+            error.to_string(),
+            "client secret expired (AADSTS7000222): make a new one in Entra and set client_secret"
+        );
+        let TokenError::Refused { text, .. } = error else { panic!() };
+        assert!(!text.contains("s3cret") && !text.contains("Trace"), "{text}");
+    }
+
+    #[test]
+    fn what_passes_and_what_does_not() {
+        for (status, body) in [
+            (500, ""),
+            (503, "<html>"),
+            (429, "{}"),
+            (408, ""),
+            (400, r#"{"error_codes":[90033]}"#),
+            (400, r#"{"error_description":"AADSTS50196: client loop"}"#),
+        ] {
+            assert!(answer(status, body).is_transient(), "{status} {body}");
+        }
+        for (status, body) in [
+            (401, r#"{"error_codes":[7000215]}"#),
+            (400, r#"{"error_description":"AADSTS700016: no"}"#),
+            (400, "garbage"),
+            (404, ""),
+            (302, ""),
+            (400, r#"{"error_codes":"wrong type","error":5}"#),
+        ] {
+            assert!(!answer(status, body).is_transient(), "{status} {body}");
+        }
+    }
+}
