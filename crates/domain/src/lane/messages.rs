@@ -1,0 +1,391 @@
+//! The life of a message in its owner's hands: expanding, sending, paused, closed, completed.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::batch::{Change, Key, MessageChange, Row, Why};
+use crate::delivery::{DeliveryState, FailReason, SkipReason};
+use crate::lane::core::{Action, Item, LaneCore};
+use crate::message::{Class, Control, Expanded, MessageState, OnAmbiguous, OpenMessage};
+use crate::people::RecipientKind;
+use crate::time::Time;
+
+/// How often a lane's status is written while it changes.
+const STATUS_EVERY: Duration = Duration::from_secs(2);
+/// A message that did not add up is looked through again after this.
+const AGAIN: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Expanding,
+    /// Larger than allowed: waits for a word.
+    Confirm,
+    /// Sends, or waits for `send_at`.
+    Sending,
+    Paused,
+    Closed(DeliveryState),
+}
+
+/// A message under way.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) class: Class,
+    pub(super) phase: Phase,
+    pub(super) queue: VecDeque<Item>,
+    on_ambiguous: Option<OnAmbiguous>,
+    pub(super) send_at: Option<Time>,
+    expires_at: Time,
+    audience_final: bool,
+    cursor: i64,
+    loading: bool,
+    /// The last page was read.
+    pub(super) ended: bool,
+    /// Not to be read again before this.
+    again_at: Time,
+    completing: bool,
+    sweeping: bool,
+    state: MessageState,
+}
+
+impl Open {
+    pub(super) fn sends(&self, now: Time) -> bool {
+        self.phase == Phase::Sending && self.send_at.is_none_or(|send_at| send_at <= now)
+    }
+
+    pub(super) fn closed_to(&self) -> Option<DeliveryState> {
+        if let Phase::Closed(to) = self.phase { Some(to) } else { None }
+    }
+
+    /// What the message wants done with what cannot be known; a lost alert is worse than one twice.
+    pub(super) fn resends(&self, kind: RecipientKind) -> bool {
+        let default = kind != RecipientKind::Person || self.class == Class::Urgent;
+        self.on_ambiguous.map_or(default, |policy| policy == OnAmbiguous::Resend)
+    }
+}
+
+impl LaneCore {
+    pub(super) fn opened(&mut self, now: Time, message: OpenMessage) {
+        let message_no = message.message_no;
+        if !self.messages.contains_key(&message_no) {
+            let phase = match message.state {
+                MessageState::Cancelled => Phase::Closed(DeliveryState::Cancelled),
+                MessageState::Completed => Phase::Closed(DeliveryState::Expired),
+                MessageState::Paused => Phase::Paused,
+                MessageState::Waiting => Phase::Confirm,
+                _ if message.audience_final => Phase::Sending,
+                _ => Phase::Expanding,
+            };
+            let open = Open {
+                class: message.class,
+                phase,
+                queue: VecDeque::new(),
+                on_ambiguous: message.on_ambiguous,
+                send_at: message.send_at,
+                expires_at: message.expires_at,
+                audience_final: message.audience_final,
+                cursor: 0,
+                loading: false,
+                ended: false,
+                again_at: Time::ZERO,
+                completing: false,
+                sweeping: false,
+                state: message.state,
+            };
+            self.messages.insert(message_no, open);
+            self.order.add(message.class, message_no);
+            // One that was begun before may have retries.
+            self.due_left |= message.audience_final;
+            match phase {
+                Phase::Expanding => self.expand(message_no),
+                Phase::Closed(to) => self.sweep(now, message_no, to),
+                _ => {}
+            }
+        }
+        if let Some(control) = message.control {
+            self.obey(now, message_no, control);
+        }
+    }
+
+    fn obey(&mut self, now: Time, message_no: i64, control: Control) {
+        let Some(open) = self.messages.get_mut(&message_no) else { return };
+        let state = match (control, open.phase) {
+            (_, Phase::Closed(_)) => return,
+            (Control::Cancel, _) => return self.close(now, message_no, DeliveryState::Cancelled),
+            (Control::Pause, _) => {
+                open.phase = Phase::Paused;
+                MessageState::Paused
+            }
+            (Control::Resume, Phase::Paused) | (Control::Confirm, Phase::Confirm) if open.audience_final => {
+                open.phase = Phase::Sending;
+                if open.send_at.is_some_and(|send_at| send_at > now) {
+                    MessageState::Scheduled
+                } else {
+                    MessageState::Sending
+                }
+            }
+            (Control::Resume, Phase::Paused) => {
+                open.phase = Phase::Expanding;
+                self.expand(message_no);
+                MessageState::Expanding
+            }
+            // Said twice, or overtaken: the state as it is, so that the word is taken off.
+            _ => open.state,
+        };
+        self.set_state(message_no, state, None);
+    }
+
+    fn set_state(&mut self, message_no: i64, state: MessageState, cause: Option<&str>) {
+        if let Some(open) = self.messages.get_mut(&message_no) {
+            open.state = state;
+        }
+        let cause = cause.map(str::to_owned);
+        self.batch.messages.push(MessageChange::State { message_no, state, cause });
+    }
+
+    fn expand(&mut self, message_no: i64) {
+        self.actions.push(Action::Expand { message_no, limit: self.config.chunk });
+    }
+
+    pub(super) fn expanded(&mut self, now: Time, message_no: i64, expanded: Expanded) {
+        let Some(open) = self.messages.get_mut(&message_no) else { return };
+        if expanded.done {
+            open.audience_final = true;
+        }
+        if open.phase != Phase::Expanding {
+            return;
+        }
+        if !expanded.done {
+            self.expand(message_no);
+        } else if expanded.confirm {
+            open.phase = Phase::Confirm;
+            open.state = MessageState::Waiting;
+        } else {
+            open.phase = Phase::Sending;
+            open.state = MessageState::Sending;
+            if open.send_at.is_some_and(|send_at| send_at > now) {
+                self.set_state(message_no, MessageState::Scheduled, None);
+            }
+        }
+    }
+
+    pub(super) fn paged(&mut self, now: Time, message_no: i64, rows: Vec<Row>) {
+        let Some(open) = self.messages.get_mut(&message_no) else { return };
+        open.loading = false;
+        open.ended = (rows.len() as i64) < self.config.page;
+        if let Some(last) = rows.last() {
+            open.cursor = last.key.recipient_no;
+        }
+        if open.closed_to().is_some() {
+            return;
+        }
+        let class = open.class;
+        for row in rows {
+            match self.why_skip(now, class, &row) {
+                Some(reason) if !self.known.contains(&row.key) => self.skip(now, &row, reason),
+                Some(_) => {}
+                None => {
+                    let key = row.key;
+                    if let Some(item) = self.item(row)
+                        && let Some(open) = self.messages.get_mut(&key.message_no)
+                    {
+                        open.queue.push_back(item);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decided when a row is loaded, so that no call is made for nothing (`docs/delivery.md`, Reachability).
+    fn why_skip(&self, now: Time, class: Class, row: &Row) -> Option<SkipReason> {
+        if row.excluded {
+            return Some(SkipReason::Excluded);
+        }
+        let young = row.reach_at.is_some_and(|at| now.since(at) < self.config.recheck);
+        (row.reach.is_refusal() && young && class != Class::Urgent).then_some(SkipReason::Unreachable)
+    }
+
+    fn skip(&mut self, now: Time, row: &Row, reason: SkipReason) {
+        self.known.insert(row.key);
+        self.change(Change {
+            key: row.key,
+            from: DeliveryState::Pending,
+            to: DeliveryState::Skipped,
+            why: Some(Why::Skipped(reason)),
+            attempt: None,
+            activity_id: None,
+            due_at: None,
+            tries: row.tries,
+            resent: row.resent,
+            at: now,
+        });
+    }
+
+    /// Ends a message before its end: what is pending becomes `to` at once, what is in flight records what it comes to.
+    fn close(&mut self, now: Time, message_no: i64, to: DeliveryState) {
+        let Some(open) = self.messages.get_mut(&message_no) else { return };
+        open.phase = Phase::Closed(to);
+        let mut held: Vec<Item> = open.queue.drain(..).collect();
+        held.extend(self.order.unpark_message(message_no));
+        let retries: Vec<(Time, Key)> =
+            self.waiting.keys().filter(|(_, key)| key.message_no == message_no).copied().collect();
+        held.extend(retries.iter().filter_map(|entry| self.waiting.remove(entry)));
+        for item in held {
+            self.unhold(&item);
+            if to == DeliveryState::Expired && item.throttled {
+                self.change(Change {
+                    key: item.row.key,
+                    from: DeliveryState::Pending,
+                    to: DeliveryState::Failed,
+                    why: Some(Why::Failed(FailReason::ThrottledOut)),
+                    attempt: None,
+                    activity_id: None,
+                    due_at: None,
+                    tries: item.row.tries,
+                    resent: item.row.resent,
+                    at: now,
+                });
+            } else {
+                self.known.remove(&item.row.key);
+            }
+        }
+        self.batch.messages.push(MessageChange::Close { message_no, to, at: now });
+        if let Some(open) = self.messages.get_mut(&message_no) {
+            open.sweeping = true;
+        }
+    }
+
+    fn sweep(&mut self, now: Time, message_no: i64, to: DeliveryState) {
+        if let Some(open) = self.messages.get_mut(&message_no) {
+            open.sweeping = true;
+        }
+        let limit = self.config.chunk;
+        self.batch.messages.push(MessageChange::Sweep { message_no, to, limit, at: now });
+    }
+
+    /// A close or a sweep was committed.
+    pub(super) fn closed(&mut self, now: Time, message_no: i64, more: bool) {
+        let Some(open) = self.messages.get_mut(&message_no) else { return };
+        let Some(to) = open.closed_to() else { return };
+        // The close itself sweeps nothing.
+        if more || open.state != MessageState::Completed {
+            open.state = if more { open.state } else { MessageState::Completed };
+            self.sweep(now, message_no, to);
+        } else {
+            open.sweeping = false;
+        }
+    }
+
+    /// Sends what is due, expires what is over, reads ahead.
+    pub(super) fn tend_messages(&mut self, now: Time) {
+        let numbers: Vec<i64> = self.messages.keys().copied().collect();
+        let mut held = self.known.len();
+        for message_no in numbers {
+            let Some(open) = self.messages.get_mut(&message_no) else { continue };
+            if open.closed_to().is_some() {
+                continue;
+            }
+            if open.expires_at <= now {
+                self.close(now, message_no, DeliveryState::Expired);
+                continue;
+            }
+            let expires_at = open.expires_at;
+            let mut wake = expires_at;
+            if open.phase == Phase::Sending {
+                match open.send_at {
+                    Some(send_at) if send_at > now => wake = wake.min(send_at),
+                    _ => {
+                        let room = held + (self.config.page as usize) <= self.config.max_rows;
+                        let low = (open.queue.len() as i64) < self.config.page;
+                        if !open.ended && !open.loading && low && room && open.again_at <= now {
+                            open.loading = true;
+                            held += self.config.page as usize;
+                            let after = open.cursor;
+                            let limit = self.config.page;
+                            self.actions.push(Action::LoadPage { message_no, after, limit });
+                        } else if open.again_at > now {
+                            wake = wake.min(open.again_at);
+                        }
+                        if open.state == MessageState::Scheduled {
+                            self.set_state(message_no, MessageState::Sending, None);
+                        }
+                    }
+                }
+            }
+            self.wake_by(wake);
+        }
+    }
+
+    /// Completes messages of which nothing is left here; the store has the last word.
+    pub(super) fn complete_idle(&mut self, now: Time) {
+        let idle: Vec<i64> = self
+            .messages
+            .iter()
+            .filter(|(_, open)| match open.phase {
+                Phase::Sending => open.ended && open.sends(now) && !open.completing,
+                Phase::Closed(_) => !open.sweeping && !open.completing && open.again_at <= now,
+                _ => false,
+            })
+            .map(|(message_no, _)| *message_no)
+            .filter(|message_no| {
+                let all = Key { message_no: *message_no, recipient_no: i64::MIN }..=Key {
+                    message_no: *message_no,
+                    recipient_no: i64::MAX,
+                };
+                self.known.range(all).next().is_none()
+            })
+            .collect();
+        if self.due_loading || self.due_left {
+            return;
+        }
+        for message_no in idle {
+            let Some(open) = self.messages.get_mut(&message_no) else { continue };
+            open.completing = true;
+            self.batch.messages.push(MessageChange::Complete { message_no, at: now });
+        }
+    }
+
+    pub(super) fn completed(&mut self, now: Time, message_no: i64, done: bool) {
+        let Some(open) = self.messages.get_mut(&message_no) else { return };
+        if done {
+            let class = open.class;
+            self.messages.remove(&message_no);
+            self.order.remove(class, message_no);
+            self.actions.push(Action::Forget { message_no });
+        } else {
+            // Something pending was passed over: read it all again, without haste.
+            open.completing = false;
+            open.ended = false;
+            open.cursor = 0;
+            open.again_at = now + AGAIN;
+            self.due_left = true;
+            self.wake_by(now + AGAIN);
+        }
+    }
+
+    /// The lane's rate, cause and cool-down, for whoever asks (`docs/engine.md`, Tables: every 2 s).
+    pub(super) fn write_status(&mut self, now: Time) {
+        if self.messages.is_empty() && self.status.is_empty() {
+            return;
+        }
+        if self.status_at + STATUS_EVERY > now {
+            self.wake_by(self.status_at + STATUS_EVERY);
+            return;
+        }
+        self.status_at = now;
+        let status = serde_json::json!({
+            "rate_per_s": self.pace.started_last_second(now),
+            "allowed_per_s": if self.pace.rate().is_finite() { Some(self.pace.rate()) } else { None },
+            "cause": self.trouble.cause().map(|cause| cause.kind.as_str()),
+            "cause_text": self.trouble.cause().map(|cause| cause.text.as_str()),
+            "cooling_until": self.trouble.until(now).or(self.pace.cooling_until(now)),
+        })
+        .to_string();
+        if status != self.status {
+            self.status.clone_from(&status);
+            self.batch.lane_status.push((self.config.lane_no, status));
+        }
+        if !self.messages.is_empty() {
+            self.wake_by(now + STATUS_EVERY);
+        }
+    }
+}

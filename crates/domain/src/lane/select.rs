@@ -1,0 +1,235 @@
+//! Which delivery goes next (`docs/delivery.md`, Priority): urgent strictly first, normal to bulk 4 : 1, round robin
+//! between the messages of a class, one call at a time in a thread.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::batch::{Intent, Key};
+use crate::lane::core::{Action, CallOrder, Flight, Item, LaneCore, Stage};
+use crate::lane::threads::Free;
+use crate::message::Class;
+use crate::outcome::Operation;
+use crate::people::RecipientKind;
+use crate::time::Time;
+
+/// Bulk gets one turn after so many of normal.
+const NORMAL_TURNS: u32 = 4;
+
+/// Turns of the messages, and deliveries set aside because their thread is not free.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    turns: BTreeMap<Class, VecDeque<i64>>,
+    normal_run: u32,
+    /// By thread: deliveries that wait for it, in the order they came to it.
+    parked: BTreeMap<i64, VecDeque<Item>>,
+    /// When a parked thread may be looked at again; `None` while a call is under way there.
+    free_at: BTreeMap<(Time, i64), ()>,
+    /// Retries waiting in a channel or chat hold later ones of their class.
+    holds: BTreeMap<(i64, Class), u32>,
+}
+
+impl Order {
+    pub(super) fn add(&mut self, class: Class, message_no: i64) {
+        self.turns.entry(class).or_default().push_back(message_no);
+    }
+
+    pub(super) fn remove(&mut self, class: Class, message_no: i64) {
+        if let Some(turns) = self.turns.get_mut(&class) {
+            turns.retain(|other| *other != message_no);
+        }
+    }
+
+    pub(super) fn unpark_message(&mut self, message_no: i64) -> Vec<Item> {
+        let mut taken = Vec::new();
+        self.parked.retain(|_, items| {
+            let (mine, others): (VecDeque<_>, VecDeque<_>) =
+                items.drain(..).partition(|item| item.row.key.message_no == message_no);
+            taken.extend(mine);
+            *items = others;
+            !items.is_empty()
+        });
+        taken
+    }
+
+    /// The classes in the order in which they may go now.
+    fn classes(&self) -> [Class; 3] {
+        if self.normal_run >= NORMAL_TURNS {
+            [Class::Urgent, Class::Bulk, Class::Normal]
+        } else {
+            [Class::Urgent, Class::Normal, Class::Bulk]
+        }
+    }
+
+    fn went(&mut self, class: Class) {
+        match class {
+            Class::Urgent => {}
+            Class::Normal => self.normal_run = self.normal_run.saturating_add(1),
+            Class::Bulk => self.normal_run = 0,
+        }
+    }
+}
+
+impl LaneCore {
+    /// Starts as much as limits allow.
+    pub(super) fn fill(&mut self, now: Time) {
+        self.unpark_free(now);
+        loop {
+            let unstarted = self.flights.values().filter(|flight| flight.stage != Stage::Calling).count();
+            if self.flights.len() - self.late.len() >= self.config.max_in_flight
+                || unstarted - self.late.len() >= self.config.max_unstarted
+            {
+                return;
+            }
+            // Late ones are not under way: one of them may well be the probe.
+            if let Some(until) = self.trouble.blocks(now, self.flights.len() - self.late.len()) {
+                if let Some(until) = until {
+                    self.wake_by(until);
+                }
+                return;
+            }
+            let slot = match self.pace.peek(now) {
+                Ok(slot) => slot,
+                Err(wake) => {
+                    if self.has_work(now) {
+                        self.wake_by(wake);
+                    }
+                    return;
+                }
+            };
+            if let Some(key) = self.late.pop_front() {
+                self.pace.take(slot);
+                if let Some(flight) = self.flights.get_mut(&key) {
+                    flight.stage = Stage::Calling;
+                    flight.slot = slot;
+                    let order =
+                        CallOrder { operation: flight.operation, at: slot, row: flight.item.row.clone() };
+                    self.actions.push(Action::Call(order));
+                }
+                continue;
+            }
+            if self.draining {
+                return;
+            }
+            let Some(item) = self.pick(now, slot) else { return };
+            self.pace.take(slot);
+            self.start(item, slot);
+        }
+    }
+
+    fn has_work(&self, now: Time) -> bool {
+        !self.late.is_empty() || self.messages.values().any(|open| open.sends(now) && !open.queue.is_empty())
+    }
+
+    fn pick(&mut self, now: Time, slot: Time) -> Option<Item> {
+        for class in self.order.classes() {
+            let turns = self.order.turns.get(&class).map_or(0, VecDeque::len);
+            for _ in 0..turns {
+                let queue = self.order.turns.get_mut(&class)?;
+                let message_no = queue.pop_front()?;
+                queue.push_back(message_no);
+                if let Some(item) = self.pick_from(now, slot, class, message_no) {
+                    self.order.went(class);
+                    return Some(item);
+                }
+            }
+        }
+        None
+    }
+
+    fn pick_from(&mut self, now: Time, slot: Time, class: Class, message_no: i64) -> Option<Item> {
+        loop {
+            let open = self.messages.get_mut(&message_no)?;
+            if !open.sends(now) {
+                return None;
+            }
+            let item = open.queue.pop_front()?;
+            let thread_no = item.row.thread_no;
+            let held = !item.holds && self.order.holds.contains_key(&(thread_no, class));
+            match self.threads.free(thread_no, slot) {
+                Free::Now if !held => return Some(item),
+                Free::At(at) if !held => {
+                    self.order.free_at.insert((at, thread_no), ());
+                }
+                _ => {}
+            }
+            let parked = self.order.parked.entry(thread_no).or_default();
+            // A retry goes before those that it holds.
+            if item.holds { parked.push_front(item) } else { parked.push_back(item) }
+        }
+    }
+
+    fn start(&mut self, item: Item, slot: Time) {
+        let row = &item.row;
+        let operation = match row.kind {
+            RecipientKind::Person if row.reference.is_none() => Operation::Create,
+            RecipientKind::Channel if !row.address.contains(';') => Operation::NewThread,
+            _ => Operation::Send,
+        };
+        self.threads.start(row.thread_no, slot);
+        let key = row.key;
+        let stage = if operation.makes_message() {
+            let reference_no = row.reference.as_ref().map(|reference| reference.reference_no);
+            self.intend(Intent { key, reference_no: reference_no.filter(|no| *no > 0), at: slot });
+            Stage::Intending
+        } else {
+            // Repeatable: the row stays pending, and a crash costs nothing (docs/adr/0009).
+            self.actions.push(Action::Call(CallOrder { operation, at: slot, row: item.row.clone() }));
+            Stage::Calling
+        };
+        self.flights.insert(key, Flight { item, operation, stage, slot });
+    }
+
+    /// The thread of a delivery is free again.
+    pub(super) fn release(&mut self, item: &Item, accepted: bool) {
+        self.threads.finish(item.row.thread_no, accepted);
+        self.unpark_thread(item.row.thread_no);
+    }
+
+    /// A retry that waits in a channel or chat holds later ones of its thread and class; order is promised there.
+    pub(super) fn hold(&mut self, item: &Item) {
+        if item.row.kind != RecipientKind::Person
+            && let Some(open) = self.messages.get(&item.row.key.message_no)
+        {
+            *self.order.holds.entry((item.row.thread_no, open.class)).or_default() += 1;
+        }
+    }
+
+    /// The counterpart of [`LaneCore::hold`], for an item that held.
+    pub(super) fn unhold(&mut self, item: &Item) {
+        if !item.holds || item.row.kind == RecipientKind::Person {
+            return;
+        }
+        let Some(class) = self.messages.get(&item.row.key.message_no).map(|open| open.class) else { return };
+        if let Some(count) = self.order.holds.get_mut(&(item.row.thread_no, class)) {
+            *count -= 1;
+            if *count == 0 {
+                self.order.holds.remove(&(item.row.thread_no, class));
+            }
+        }
+        self.unpark_thread(item.row.thread_no);
+    }
+
+    fn unpark_free(&mut self, now: Time) {
+        while let Some(entry) = self.order.free_at.first_entry() {
+            let (at, thread_no) = *entry.key();
+            if at > now + crate::lane::pace::LEAD {
+                self.wake_by(at - crate::lane::pace::LEAD);
+                return;
+            }
+            entry.remove();
+            self.unpark_thread(thread_no);
+        }
+    }
+
+    /// Gives all that waited for a thread back to their messages, in their order.
+    pub(super) fn unpark_thread(&mut self, thread_no: i64) {
+        let Some(items) = self.order.parked.remove(&thread_no) else { return };
+        for item in items.into_iter().rev() {
+            let key: Key = item.row.key;
+            if let Some(open) = self.messages.get_mut(&key.message_no) {
+                open.queue.push_front(item);
+            } else {
+                self.known.remove(&key);
+            }
+        }
+    }
+}

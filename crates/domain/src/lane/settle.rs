@@ -1,0 +1,342 @@
+//! What an answer means for its delivery and for the lane (`docs/delivery.md`, Outcomes and Retry).
+
+use std::time::Duration;
+
+use crate::batch::{Attempt, Change, NewReference, ReachChange, Why};
+use crate::delivery::{DeliveryState, FailReason};
+use crate::lane::core::{Flight, Item, LaneCore, Next};
+use crate::lane::retry;
+use crate::lane::threads::Whose;
+use crate::outcome::{Answer, LaneCause, LaneCauseKind, Operation, Outcome};
+use crate::people::{Origin, ReachState, RecipientKind, Reference};
+use crate::time::Time;
+
+/// So many failures to reach the service in a row make it the lane's trouble.
+const UNREACHABLE: u32 = 10;
+/// So many `BotDisabledByAdmin` in a row as well.
+const DISABLED: u32 = 20;
+/// An ambiguous delivery of a message that resends goes out again within this.
+const RESEND_WITHIN: Duration = Duration::from_secs(2);
+
+/// Trouble of the whole lane: nothing is used up, one call at a time finds out whether it is over.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    cause: Option<LaneCause>,
+    probe_at: Time,
+    probes: u32,
+    unreachable: u32,
+    disabled: u32,
+}
+
+impl Trouble {
+    pub(super) fn cause(&self) -> Option<&LaneCause> {
+        self.cause.as_ref()
+    }
+
+    pub(super) fn until(&self, now: Time) -> Option<Time> {
+        (self.cause.is_some() && self.probe_at > now).then_some(self.probe_at)
+    }
+
+    /// `None` if calls may start; else until when not, `Some(None)` while a probe is under way.
+    #[expect(clippy::option_option, reason = "blocked, and whether time alone ends it, are two questions")]
+    pub(super) fn blocks(&self, now: Time, in_flight: usize) -> Option<Option<Time>> {
+        self.cause.as_ref()?;
+        if in_flight > 0 {
+            Some(None)
+        } else if self.probe_at > now {
+            Some(Some(self.probe_at))
+        } else {
+            None
+        }
+    }
+}
+
+/// What becomes of a delivery.
+enum Fate {
+    Final(DeliveryState, Option<FailReason>),
+    Again(Next),
+}
+
+impl LaneCore {
+    pub(super) fn answered(&mut self, now: Time, key: crate::Key, started_at: Time, answer: Answer) {
+        let Some(Flight { mut item, operation, .. }) = self.flights.remove(&key) else { return };
+        let attempt = Attempt {
+            call: operation,
+            started_at,
+            ended_at: now,
+            outcome: answer.outcome.word(),
+            status: answer.status,
+            code: answer.code.clone(),
+            text: answer.text.clone(),
+            correlation: answer.correlation.clone(),
+        };
+        self.watch_lane(now, &answer.outcome);
+        item.row.attempts += 1;
+        let was_throttled = matches!(answer.outcome, Outcome::Throttled { .. });
+        item.throttled = was_throttled;
+        let accepted = matches!(answer.outcome, Outcome::Accepted { .. });
+        if accepted {
+            self.pace.accepted(now);
+        }
+        let activity_id = match &answer.outcome {
+            Outcome::Accepted { activity_id, .. } if operation.makes_message() => activity_id.clone(),
+            _ => None,
+        };
+        self.note_reach(now, &item, operation, &answer);
+        let fate = self.fate(now, started_at, &mut item, operation, &answer);
+        self.threads.finish(item.row.thread_no, accepted);
+        let from = if operation.makes_message() { DeliveryState::InFlight } else { DeliveryState::Pending };
+        self.apply(now, item, from, fate, Some(attempt), activity_id);
+    }
+
+    /// Writes what became of a delivery and puts it where it goes next.
+    fn apply(
+        &mut self,
+        now: Time,
+        mut item: Item,
+        from: DeliveryState,
+        fate: Fate,
+        attempt: Option<Attempt>,
+        activity_id: Option<String>,
+    ) {
+        let closed = self.messages.get(&item.row.key.message_no).and_then(super::messages::Open::closed_to);
+        let fate = match (fate, closed) {
+            (Fate::Again(_), Some(DeliveryState::Expired)) if item.throttled => {
+                Fate::Final(DeliveryState::Failed, Some(FailReason::ThrottledOut))
+            }
+            // From pending it was counted as closed already; the store keeps the attempt only.
+            (Fate::Again(_), Some(to)) => Fate::Final(to, None),
+            (fate, _) => fate,
+        };
+        let thread_no = item.row.thread_no;
+        let mut change = Change {
+            key: item.row.key,
+            from,
+            to: DeliveryState::Pending,
+            why: None,
+            attempt,
+            activity_id,
+            due_at: None,
+            tries: item.row.tries,
+            resent: item.row.resent,
+            at: now,
+        };
+        match fate {
+            Fate::Final(to, reason) => {
+                change.to = to;
+                change.why = reason.map(Why::Failed);
+                self.change(change);
+                self.unhold(&item);
+            }
+            Fate::Again(next) => {
+                if let Next::WaitUntil(due) = next {
+                    change.due_at = Some(due);
+                    item.row.due_at = Some(due);
+                }
+                if !item.holds {
+                    self.hold(&item);
+                    item.holds = true;
+                }
+                self.change(change);
+                self.settling.insert(item.row.key, (item, next));
+            }
+        }
+        self.unpark_thread(thread_no);
+    }
+
+    fn fate(
+        &mut self,
+        now: Time,
+        started_at: Time,
+        item: &mut Item,
+        operation: Operation,
+        answer: &Answer,
+    ) -> Fate {
+        let failed = |reason| Fate::Final(DeliveryState::Failed, Some(reason));
+        match &answer.outcome {
+            Outcome::Accepted { .. } if operation.makes_message() => {
+                Fate::Final(DeliveryState::Delivered, None)
+            }
+            Outcome::Accepted { conversation_id: Some(conversation_id), service_url, .. } => {
+                self.created(now, item, conversation_id, service_url.as_deref());
+                Fate::Again(Next::Front)
+            }
+            // A create that names no conversation is asked once more, within the bounds of repeatable calls.
+            Outcome::Accepted { .. } => self.try_again(now, item, None),
+            Outcome::Throttled { retry_after } => {
+                let until = match self.threads.throttled(item.row.thread_no, now, *retry_after) {
+                    Whose::Thread(until) => until,
+                    Whose::Lane => {
+                        self.pace.throttled(now, started_at, *retry_after);
+                        self.pace.cooling_until(now).unwrap_or(now)
+                    }
+                };
+                Fate::Again(Next::WaitUntil(until))
+            }
+            Outcome::Conflict => {
+                item.row.tries += 1;
+                match retry::after_conflict(item.row.tries, &mut self.dice) {
+                    Some(wait) => Fate::Again(Next::WaitUntil(now + wait)),
+                    None => failed(FailReason::UpstreamError),
+                }
+            }
+            Outcome::Unavailable { retry_after } => self.try_again(now, item, *retry_after),
+            // While the lane itself is in trouble its deliveries lose no tries.
+            Outcome::NeverSent if self.trouble.cause.is_some() => Fate::Again(Next::Front),
+            Outcome::NeverSent => self.try_again(now, item, None),
+            Outcome::LaneWaits(_) => Fate::Again(Next::Front),
+            Outcome::Ambiguous => {
+                let resends = self
+                    .messages
+                    .get(&item.row.key.message_no)
+                    .is_some_and(|open| open.resends(item.row.kind));
+                if resends && !item.row.resent {
+                    item.row.resent = true;
+                    Fate::Again(Next::WaitUntil(now + self.dice.up_to(RESEND_WITHIN)))
+                } else {
+                    Fate::Final(DeliveryState::Ambiguous, None)
+                }
+            }
+            Outcome::ReferenceGone => {
+                item.gone += 1;
+                if let Some(reference) =
+                    item.row.reference.take().filter(|reference| reference.reference_no > 0)
+                {
+                    self.batch.suspects.push(reference.reference_no);
+                }
+                match retry::after_gone(item.gone) {
+                    // Only a 1:1 can be created anew at once; anything else is given time.
+                    Some(Duration::ZERO) if item.row.kind == RecipientKind::Person => {
+                        Fate::Again(Next::Front)
+                    }
+                    Some(wait) => Fate::Again(Next::WaitUntil(now + wait.max(Duration::from_secs(1)))),
+                    None => failed(FailReason::ConversationGone),
+                }
+            }
+            Outcome::NotInRoster { .. } if item.row.others > 0 && !item.roster_tried => {
+                item.roster_tried = true;
+                Fate::Again(Next::References)
+            }
+            Outcome::NotInRoster { .. } => failed(FailReason::NotInstalled),
+            Outcome::Permanent { reason: FailReason::DisabledByAdmin, .. }
+                if self.trouble.disabled >= DISABLED =>
+            {
+                Fate::Again(Next::Front)
+            }
+            Outcome::Permanent { reason, .. } => failed(*reason),
+        }
+    }
+
+    fn try_again(&mut self, now: Time, item: &mut Item, retry_after: Option<Duration>) -> Fate {
+        item.row.tries += 1;
+        match retry::after_unavailable(item.row.tries, retry_after, &mut self.dice) {
+            Some(wait) => Fate::Again(Next::WaitUntil(now + wait)),
+            None => Fate::Final(DeliveryState::Failed, Some(FailReason::UpstreamError)),
+        }
+    }
+
+    fn created(&mut self, now: Time, item: &mut Item, conversation_id: &str, service_url: Option<&str>) {
+        let service_url = service_url.unwrap_or_default().to_owned();
+        self.batch.references.push(NewReference {
+            lane_no: self.config.lane_no,
+            recipient_no: item.row.key.recipient_no,
+            conversation_id: conversation_id.to_owned(),
+            service_url: service_url.clone(),
+            origin: Origin::Created,
+            at: now,
+        });
+        item.row.reference = Some(Reference {
+            reference_no: 0,
+            conversation_id: conversation_id.to_owned(),
+            service_url,
+            suspect: false,
+        });
+    }
+
+    /// Keeps what the answer says of the recipient. Nothing is ever inferred from 429, 5xx or silence.
+    fn note_reach(&mut self, now: Time, item: &Item, operation: Operation, answer: &Answer) {
+        let state = match &answer.outcome {
+            Outcome::Accepted { .. }
+                if operation.makes_message() && item.row.reach != ReachState::Reachable =>
+            {
+                ReachState::Reachable
+            }
+            Outcome::Permanent { reach: Some(reach), .. } => *reach,
+            Outcome::NotInRoster { reach } if item.row.others == 0 || item.roster_tried => *reach,
+            Outcome::ReferenceGone if item.gone >= retry::GONE_TRIES => ReachState::ChatGone,
+            _ => return,
+        };
+        let status = answer.status.map_or_else(String::new, |status| status.to_string());
+        let code = answer.code.as_deref().unwrap_or_default();
+        let evidence = format!("{operation} answered {status} {code}").trim_end().to_owned();
+        self.batch.reach.push(ReachChange {
+            recipient_no: item.row.key.recipient_no,
+            state,
+            evidence,
+            at: now,
+        });
+    }
+
+    /// Trouble that no single delivery can help.
+    fn watch_lane(&mut self, now: Time, outcome: &Outcome) {
+        let trouble = &mut self.trouble;
+        trouble.disabled = match outcome {
+            Outcome::Permanent { reason: FailReason::DisabledByAdmin, .. } => trouble.disabled + 1,
+            Outcome::Accepted { .. } => 0,
+            _ => trouble.disabled,
+        };
+        trouble.unreachable = if matches!(outcome, Outcome::NeverSent) { trouble.unreachable + 1 } else { 0 };
+        let cause = match outcome {
+            Outcome::LaneWaits(cause) => Some(cause.clone()),
+            Outcome::NeverSent if trouble.unreachable >= UNREACHABLE => Some(LaneCause {
+                kind: LaneCauseKind::Unreachable,
+                text: "the service cannot be reached; calls go on by themselves when it can".to_owned(),
+                retry_after: None,
+            }),
+            Outcome::Permanent { reason: FailReason::DisabledByAdmin, .. } if trouble.disabled >= DISABLED => {
+                Some(LaneCause {
+                    kind: LaneCauseKind::DisabledByAdmin,
+                    text: "an administrator of the tenant has disabled the bot: enable it in the Teams admin centre"
+                        .to_owned(),
+                    retry_after: None,
+                })
+            }
+            // A single failure to connect says nothing about whether the trouble is over.
+            Outcome::NeverSent => return,
+            _ => None,
+        };
+        let Some(cause) = cause else {
+            if trouble.cause.take().is_some() {
+                trouble.probes = 0;
+                self.status_at = Time::ZERO;
+            }
+            return;
+        };
+        // Answers of calls that were under way together are one sign, not many.
+        if trouble.cause.is_none() || trouble.probe_at <= now {
+            trouble.probes += 1;
+            trouble.probe_at = now + retry::lane_rest(trouble.probes, cause.retry_after, &mut self.dice);
+        }
+        if trouble.cause.as_ref().map(|known| known.kind) != Some(cause.kind) {
+            self.status_at = Time::ZERO;
+        }
+        trouble.cause = Some(cause);
+    }
+
+    pub(super) fn fail_not_installed(
+        &mut self,
+        now: Time,
+        item: Item,
+        from: DeliveryState,
+        attempt: Option<Attempt>,
+    ) {
+        let fate = Fate::Final(DeliveryState::Failed, Some(FailReason::NotInstalled));
+        self.batch.reach.push(ReachChange {
+            recipient_no: item.row.key.recipient_no,
+            state: ReachState::Removed,
+            evidence: "send answered 403 BotNotInConversationRoster".to_owned(),
+            at: now,
+        });
+        self.apply(now, item, from, fate, attempt, None);
+    }
+}

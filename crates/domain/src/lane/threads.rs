@@ -1,0 +1,201 @@
+//! Limits of one thread (1:1 chat, group chat or channel): one call at a time, and Microsoft's windows of sends per
+//! bot and thread (`docs/protocol.md` section 7.1).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::time::Time;
+
+/// (sends, within, margin for the jitter of the way). Creating counts like sending: which thread it counts against is
+/// not known (protocol section 13), so we take the thread it is for.
+const WINDOWS: [(usize, Duration); 4] = [
+    (7, Duration::from_millis(1_030)),
+    (8, Duration::from_millis(2_030)),
+    (60, Duration::from_millis(30_100)),
+    (1800, Duration::from_millis(3_601_000)),
+];
+/// A thread idle for so long …
+const IDLE: Duration = Duration::from_secs(30);
+/// … with at most so many sends in the hour is forgotten.
+const FEW: usize = 10;
+/// How many threads must be refused within a second for the refusal to be the lane's.
+const MANY: usize = 3;
+
+#[derive(Debug, Clone, Default)]
+struct Thread {
+    busy: bool,
+    starts: VecDeque<Time>,
+    cool_until: Time,
+    /// 429 in a row, for the backoff where Microsoft names no time.
+    refusals: u32,
+}
+
+/// The threads that were spoken to lately.
+#[derive(Debug, Clone, Default)]
+pub struct Threads {
+    threads: BTreeMap<i64, Thread>,
+    /// (when, thread) of refusals within the last second.
+    refused: VecDeque<(Time, i64)>,
+    swept_at: Time,
+}
+
+/// Whether something may be said in a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Free {
+    Now,
+    At(Time),
+    /// A call is under way.
+    Busy,
+}
+
+/// Whose refusal a 429 is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    Lane,
+    /// This thread's alone, which may go on then.
+    Thread(Time),
+}
+
+impl Threads {
+    /// Whether a call may start at `slot`.
+    pub fn free(&self, thread_no: i64, slot: Time) -> Free {
+        let Some(thread) = self.threads.get(&thread_no) else { return Free::Now };
+        if thread.busy {
+            return Free::Busy;
+        }
+        let at = WINDOWS.iter().fold(thread.cool_until, |at, (most, within)| {
+            match thread.starts.len().checked_sub(*most) {
+                Some(oldest) => at.max(thread.starts[oldest] + *within),
+                None => at,
+            }
+        });
+        if at <= slot { Free::Now } else { Free::At(at) }
+    }
+
+    /// A call is going to start.
+    pub fn start(&mut self, thread_no: i64, slot: Time) {
+        let thread = self.threads.entry(thread_no).or_default();
+        thread.busy = true;
+        thread.starts.push_back(slot);
+        while thread.starts.len() > WINDOWS[3].0 {
+            thread.starts.pop_front();
+        }
+    }
+
+    /// The call of a thread has ended.
+    pub fn finish(&mut self, thread_no: i64, accepted: bool) {
+        if let Some(thread) = self.threads.get_mut(&thread_no) {
+            thread.busy = false;
+            if accepted {
+                thread.refusals = 0;
+            }
+        }
+    }
+
+    /// A call was answered 429. A thread to which nothing was said for 30 s cannot have used up its own windows, so
+    /// the refusal is the lane's; three threads refused within a second are the lane's as well.
+    pub fn throttled(&mut self, thread_no: i64, now: Time, retry_after: Option<Duration>) -> Whose {
+        while self.refused.front().is_some_and(|(at, _)| *at + Duration::from_secs(1) < now) {
+            self.refused.pop_front();
+        }
+        self.refused.push_back((now, thread_no));
+        let mut distinct: Vec<i64> = self.refused.iter().map(|(_, thread_no)| *thread_no).collect();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let thread = self.threads.entry(thread_no).or_default();
+        let before = thread.starts.len().checked_sub(2).map(|index| thread.starts[index]);
+        let idle = before.is_none_or(|before| before + IDLE < now);
+        if idle || distinct.len() >= MANY {
+            return Whose::Lane;
+        }
+        thread.refusals += 1;
+        let backoff = Duration::from_secs(1 << thread.refusals.min(5));
+        thread.cool_until = now + retry_after.unwrap_or(backoff);
+        Whose::Thread(thread.cool_until)
+    }
+
+    /// Forgets threads whose windows are open again, at most once a second.
+    pub fn forget(&mut self, now: Time) {
+        if now.since(self.swept_at) < Duration::from_secs(1) {
+            return;
+        }
+        self.swept_at = now;
+        self.threads.retain(|_, thread| {
+            let hour_ago = now - WINDOWS[3].1;
+            while thread.starts.front().is_some_and(|start| *start < hour_ago) {
+                thread.starts.pop_front();
+            }
+            let idle = thread.starts.back().is_none_or(|last| *last + IDLE < now);
+            thread.busy || thread.cool_until > now || !idle || thread.starts.len() > FEW
+        });
+    }
+
+    /// How many threads are remembered.
+    pub fn len(&self) -> usize {
+        self.threads.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.threads.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Time {
+        Time(ms * 1000)
+    }
+
+    #[test]
+    fn one_call_at_a_time_and_seven_a_second() {
+        let mut threads = Threads::default();
+        for n in 0..7 {
+            assert_eq!(threads.free(1, at(n)), Free::Now);
+            threads.start(1, at(n));
+            assert_eq!(threads.free(1, at(n)), Free::Busy);
+            threads.finish(1, true);
+        }
+        assert_eq!(threads.free(1, at(7)), Free::At(at(1030)));
+        threads.start(1, at(1030));
+        threads.finish(1, true);
+        // The eighth fills the window of two seconds.
+        assert_eq!(threads.free(1, at(1031)), Free::At(at(2030)));
+        assert_eq!(threads.free(2, at(1031)), Free::Now);
+    }
+
+    #[test]
+    fn whose_refusal() {
+        let mut threads = Threads::default();
+        threads.start(1, at(0));
+        assert_eq!(threads.throttled(1, at(10), None), Whose::Lane, "nothing was said there before");
+        let mut threads = Threads::default();
+        for thread_no in 1..=3 {
+            threads.start(thread_no, at(0));
+            threads.start(thread_no, at(100));
+        }
+        let retry = Some(Duration::from_secs(2));
+        assert_eq!(threads.throttled(1, at(110), retry), Whose::Thread(at(2110)));
+        assert_eq!(threads.throttled(2, at(120), retry), Whose::Thread(at(2120)));
+        assert_eq!(threads.throttled(3, at(130), retry), Whose::Lane);
+        assert_eq!(threads.free(1, at(200)), Free::Busy);
+        threads.finish(1, false);
+        assert_eq!(threads.free(1, at(200)), Free::At(at(2110)));
+    }
+
+    #[test]
+    fn forgets_the_idle_but_not_the_talkative() {
+        let mut threads = Threads::default();
+        threads.start(1, at(0));
+        threads.finish(1, true);
+        for n in 0..20 {
+            threads.start(2, at(n * 1000));
+            threads.finish(2, true);
+        }
+        threads.forget(at(60_000));
+        assert_eq!(threads.len(), 1);
+        threads.forget(at(4_000_000));
+        assert!(threads.is_empty());
+    }
+}

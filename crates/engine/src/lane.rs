@@ -1,0 +1,273 @@
+//! The shell of one lane: feeds its core and carries out what it wants.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nuncio_domain::batch::Row;
+use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
+use nuncio_domain::message::{Content, Expanded, OpenMessage};
+use nuncio_domain::outcome::Answer;
+use nuncio_domain::people::{Lane, Reference};
+use nuncio_domain::ports::{Call, StoreError};
+use nuncio_domain::{Committed, Key, Time};
+use tokio::sync::mpsc;
+
+use crate::clock::{pause, wait_until};
+use crate::committer::Job;
+use crate::engine::Ports;
+
+const BACKOFF: Duration = Duration::from_millis(250);
+
+pub(crate) type LaneSender = mpsc::UnboundedSender<Event>;
+
+/// What a lane is told.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Something was stored for it: look.
+    Wake,
+    Opened(Vec<OpenMessage>),
+    Expanded {
+        message_no: i64,
+        expanded: Expanded,
+    },
+    Page {
+        message_no: i64,
+        rows: Vec<Row>,
+    },
+    Due {
+        rows: Vec<Row>,
+    },
+    References {
+        key: Key,
+        references: Vec<Reference>,
+    },
+    Committed {
+        ticket: u64,
+        committed: Committed,
+    },
+    Answered {
+        key: Key,
+        started_at: Time,
+        answer: Answer,
+    },
+    /// Bring what is under way to its end, then stop.
+    Drain,
+}
+
+pub(crate) struct Shell {
+    ports: Ports,
+    lane: Arc<Lane>,
+    core: LaneCore,
+    contents: HashMap<i64, Arc<Content>>,
+    events: LaneSender,
+    jobs: mpsc::UnboundedSender<Job>,
+    /// A look at the open messages is under way, and another is wanted after it.
+    looking: bool,
+    look_again: bool,
+    draining: bool,
+}
+
+/// Runs a lane until it is drained.
+pub(crate) async fn run(
+    ports: Ports,
+    lane: Lane,
+    config: LaneConfig,
+    events: LaneSender,
+    mut inbox: mpsc::UnboundedReceiver<Event>,
+    jobs: mpsc::UnboundedSender<Job>,
+) {
+    let now = ports.clock.now();
+    match insist("recover", || ports.ledger.recover(lane.lane_no, now)).await {
+        (0, 0) => {}
+        (ambiguous, resent) => tracing::warn!(
+            lane = lane.lane_no,
+            ambiguous,
+            resent,
+            "calls were under way when the process before this one ended"
+        ),
+    }
+    let core = LaneCore::new(config, ports.clock.now());
+    let mut shell = Shell {
+        ports,
+        lane: Arc::new(lane),
+        core,
+        contents: HashMap::new(),
+        events,
+        jobs,
+        looking: false,
+        look_again: false,
+        draining: false,
+    };
+    shell.look();
+    loop {
+        let wake = shell.core.wake_at();
+        tokio::select! {
+            biased;
+            event = inbox.recv() => match event {
+                Some(event) => {
+                    shell.take(event);
+                    while let Ok(event) = inbox.try_recv() {
+                        shell.take(event);
+                    }
+                }
+                None => return,
+            },
+            () = wait_until(shell.ports.clock.as_ref(), wake) => shell.step(Input::Tick),
+        }
+        if shell.draining && shell.core.is_quiet() {
+            return;
+        }
+    }
+}
+
+impl Shell {
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Wake => self.look(),
+            Event::Opened(messages) => {
+                self.looking = false;
+                if std::mem::take(&mut self.look_again) {
+                    self.look();
+                }
+                for message in &messages {
+                    self.contents
+                        .entry(message.message_no)
+                        .or_insert_with(|| Arc::new(message.content.clone()));
+                }
+                self.step(Input::Opened(messages));
+            }
+            Event::Expanded { message_no, expanded } => self.step(Input::Expanded { message_no, expanded }),
+            Event::Page { message_no, rows } => self.step(Input::Page { message_no, rows }),
+            Event::Due { rows } => self.step(Input::Due { rows }),
+            Event::References { key, references } => self.step(Input::References { key, references }),
+            Event::Committed { ticket, committed } => self.step(Input::Committed { ticket, committed }),
+            Event::Answered { key, started_at, answer } => {
+                self.step(Input::Answered { key, started_at, answer });
+            }
+            Event::Drain => {
+                self.draining = true;
+                self.step(Input::Drain);
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let now = self.ports.clock.now();
+        for action in self.core.step(now, input) {
+            self.perform(action);
+        }
+    }
+
+    /// Reads the open messages; a wake during that makes it read once more, so that none is missed.
+    fn look(&mut self) {
+        if self.looking {
+            self.look_again = true;
+            return;
+        }
+        self.looking = true;
+        let (ledger, events, lane_no) =
+            (Arc::clone(&self.ports.ledger), self.events.clone(), self.lane.lane_no);
+        tokio::spawn(async move {
+            let messages = insist("open", || ledger.open(lane_no)).await;
+            let _ = events.send(Event::Opened(messages));
+        });
+    }
+
+    fn perform(&mut self, action: Action) {
+        let ledger = Arc::clone(&self.ports.ledger);
+        let events = self.events.clone();
+        match action {
+            Action::Commit { ticket, batch } => {
+                // The committer outlives its lanes.
+                let _ = self.jobs.send(Job { ticket, batch, reply: events });
+            }
+            Action::Call(order) => self.call(order),
+            Action::Expand { message_no, limit } => {
+                let clock = Arc::clone(&self.ports.clock);
+                tokio::spawn(async move {
+                    let expanded = insist("expand", || ledger.expand(message_no, limit, clock.now())).await;
+                    let _ = events.send(Event::Expanded { message_no, expanded });
+                });
+            }
+            Action::LoadPage { message_no, after, limit } => {
+                tokio::spawn(async move {
+                    let rows = insist("page", || ledger.page(message_no, after, limit)).await;
+                    let _ = events.send(Event::Page { message_no, rows });
+                });
+            }
+            Action::LoadDue { limit } => {
+                let lane_no = self.lane.lane_no;
+                tokio::spawn(async move {
+                    let rows = insist("due", || ledger.due(lane_no, Time::MAX, limit)).await;
+                    let _ = events.send(Event::Due { rows });
+                });
+            }
+            Action::LoadReferences { key } => {
+                let registry = Arc::clone(&self.ports.registry);
+                tokio::spawn(async move {
+                    let references = insist("references", || registry.references(key.recipient_no)).await;
+                    let _ = events.send(Event::References { key, references });
+                });
+            }
+            Action::Forget { message_no } => {
+                self.contents.remove(&message_no);
+            }
+        }
+    }
+
+    fn call(&self, order: CallOrder) {
+        let CallOrder { operation, at, row } = order;
+        let key = row.key;
+        let Some(content) = self.contents.get(&key.message_no) else {
+            // Contents live as long as their message is open, and only open messages start calls.
+            tracing::error!(message_no = key.message_no, "a call without its content was not made");
+            return;
+        };
+        let call = Call {
+            lane: Arc::clone(&self.lane),
+            operation,
+            kind: row.kind,
+            address: row.address,
+            mri: row.mri,
+            reference: row.reference,
+            content: Arc::clone(content),
+        };
+        let (sender, clock, events) =
+            (Arc::clone(&self.ports.sender), Arc::clone(&self.ports.clock), self.events.clone());
+        tokio::spawn(async move {
+            wait_until(clock.as_ref(), Some(at)).await;
+            let started_at = clock.now();
+            let answer = sender.call(call).await;
+            tracing::debug!(
+                message_no = key.message_no,
+                recipient_no = key.recipient_no,
+                call = operation.as_str(),
+                outcome = answer.outcome.word(),
+                status = answer.status,
+                code = answer.code,
+                "attempt"
+            );
+            let _ = events.send(Event::Answered { key, started_at, answer });
+        });
+    }
+}
+
+/// Asks the store until it answers; a lane cannot go on without.
+async fn insist<T, F, A>(what: &'static str, ask: F) -> T
+where
+    F: Fn() -> A,
+    A: Future<Output = Result<T, StoreError>>,
+{
+    let mut wait = BACKOFF;
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(error) => {
+                tracing::error!(%error, what, "the store failed and is asked again");
+                pause(wait).await;
+                wait = (wait * 2).min(Duration::from_secs(5));
+            }
+        }
+    }
+}
