@@ -1,1 +1,159 @@
-//! Microsoft's side of Teams, simulated: Entra, Connector, people.
+//! Microsoft's side of Teams, simulated: Entra, the Connector, an organisation of people.
+//!
+//! A bot is pointed at it instead of at Microsoft. It answers what Microsoft would answer, enforces Microsoft's limits with
+//! its own counting, sends real signed activities, and is driven over `/sim/…`. It shares no code with the rest of
+//! Nuncio (only `fixtures/microsoft`, which both are tested against): shared code would agree with itself. Where it
+//! differs from Microsoft or guesses is written down in `docs/simulator.md`.
+//!
+//! Where things are: `exchange` is the way of every request (latency, faults, counting); `connector/` and `entra` do
+//! the work of one; `world` is the state; `events/` sends to bots; `control/` is `/sim/…`. Section numbers in comments
+//! are those of `docs/protocol.md`.
+
+mod clock;
+mod config;
+mod connector;
+mod control;
+mod counts;
+mod entra;
+mod events;
+mod exchange;
+mod faults;
+mod ids;
+mod journal;
+mod limits;
+mod messages;
+mod openid;
+mod org;
+mod people;
+mod random;
+mod refusal;
+mod server;
+mod settings;
+mod signing;
+mod world;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
+use tokio::{net::TcpListener, task::JoinHandle};
+
+pub use crate::{
+    config::{Latency, SimConfig, settings_hint},
+    signing::KeyError,
+};
+use crate::{
+    org::Plan,
+    settings::Settings,
+    world::{Shared, Start},
+};
+
+/// Why a simulator does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SimError {
+    /// Whoever reaches `/sim/…` can do everything.
+    #[error("listening on {0}, beyond this machine, needs a control key")]
+    ControlKeyNeeded(SocketAddr),
+    /// A setting that cannot be.
+    #[error("{0}")]
+    Setting(String),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// The address asked for.
+        addr: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No keys, no tokens.
+    #[error("cannot make the signing keys")]
+    Keys(#[from] KeyError),
+    /// The client that posts events to bots.
+    #[error("cannot make the HTTP client")]
+    Client(#[from] reqwest::Error),
+}
+
+/// A running simulator. Dropping it stops it without waiting.
+pub struct Sim {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    serving: Option<JoinHandle<()>>,
+}
+
+impl Sim {
+    /// Binds and serves on the current tokio runtime.
+    pub async fn start(config: SimConfig) -> Result<Self, SimError> {
+        let addr = config.listen;
+        if !addr.ip().is_loopback() && config.control_key.as_ref().is_none_or(String::is_empty) {
+            return Err(SimError::ControlKeyNeeded(addr));
+        }
+        let plan = Plan::new(config.seed, config.people, config.teams);
+        plan.check().map_err(SimError::Setting)?;
+        Settings::new(config.limits, config.latency).check().map_err(SimError::Setting)?;
+        let keys = signing::Keys::shared()?;
+        let listener = TcpListener::bind(addr).await.map_err(|source| SimError::Listen { addr, source })?;
+        let addr = listener.local_addr().map_err(|source| SimError::Listen { addr, source })?;
+        let shared = Arc::new(Shared::new(Start {
+            base: base_of(addr),
+            control_key: config.control_key,
+            keys,
+            http: client()?,
+            plan,
+            limits: config.limits,
+            latency: config.latency,
+        }));
+        let serving = tokio::spawn(server::accept(listener, server::router(&shared), shared.stop.clone()));
+        Ok(Self { addr, shared, serving: Some(serving) })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// `http://127.0.0.1:PORT`, to which the token endpoint, `/v1/.well-known/…`, `/teams/` and `/sim/` are appended.
+    pub fn base(&self) -> &str {
+        &self.shared.base
+    }
+
+    /// The tenant of the organisation.
+    pub fn tenant_id(&self) -> &str {
+        &self.shared.tenant_id
+    }
+
+    /// Closes every connection and the port.
+    pub async fn stop(mut self) {
+        self.shared.stop.cancel();
+        if let Some(serving) = self.serving.take() {
+            // It only ends; a panic in it would have been seen before.
+            let _ = serving.await;
+        }
+    }
+}
+
+impl std::fmt::Debug for Sim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sim").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+    }
+}
+
+/// The address under which this machine reaches it.
+fn base_of(addr: SocketAddr) -> String {
+    let mut reachable = addr;
+    if addr.ip().is_unspecified() {
+        reachable.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    format!("http://{reachable}")
+}
+
+/// Redirects are not followed and no proxy is asked: bots under test are near.
+fn client() -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build()
+}

@@ -1,0 +1,161 @@
+//! `POST /v3/conversations`: a 1:1 chat, or a new thread in a channel (protocol sections 5.1 and 5.2).
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Incoming, activity, admit, send};
+use crate::{
+    clock::Micros,
+    exchange::Answer,
+    limits::{Kind, Thread},
+    refusal::Refusal,
+    world::World,
+};
+
+pub(crate) fn is_thread(body: &Value) -> bool {
+    body["isGroup"] == true || channel_id(body).is_some()
+}
+
+pub(crate) fn channel_id(body: &Value) -> Option<&str> {
+    let data = &body["channelData"];
+    data["channel"]["id"].as_str().or_else(|| data["teamsChannelId"].as_str())
+}
+
+/// Who is meant by a 1:1 create, for the journal and for faults.
+pub(crate) fn person(world: &World, app: u16, body: &Value) -> Option<u32> {
+    let id = body["members"][0]["id"].as_str()?;
+    world.sealer(app).open_person(id).or_else(|| world.org.by_object_id(&guid(id)?))
+}
+
+/// Only the usual form; the parser would take braces and URNs too.
+pub(crate) fn guid(text: &str) -> Option<Uuid> {
+    if text.len() == 36 { Uuid::parse_str(text).ok() } else { None }
+}
+
+pub(super) fn create(world: &mut World, now: Micros, incoming: &Incoming) -> Answer {
+    let thread = match &incoming.body {
+        Some(body) if is_thread(body) => channel_id(body)
+            .and_then(|id| world.conversation(incoming.app, id))
+            .map(|conversation| conversation.thread),
+        Some(body) => person(world, incoming.app, body).map(Thread::Person),
+        None => None,
+    };
+    let inside =
+        incoming.body.as_ref().and_then(|body| body.get("activity")).filter(|activity| !activity.is_null());
+    let checked = inside.map(|inside| activity::check(inside, incoming.length, &world.settings));
+    let cost = if matches!(checked, Some(Ok(true))) { 2 } else { 1 };
+    if let Err(throttled) = admit(world, now, incoming.app, thread, Kind::Create, cost) {
+        return throttled;
+    }
+    let Some(body) = incoming.body.as_ref().filter(|body| body.is_object()) else {
+        return Refusal::BadSyntax.into();
+    };
+    if let Err(refusal) = envelope(world, incoming, body) {
+        return refusal.into();
+    }
+    let split = match checked {
+        Some(Err(refusal)) => return refusal.into(),
+        Some(Ok(split)) => split,
+        None => false,
+    };
+    let made = if is_thread(body) {
+        new_thread(world, now, incoming, body, inside, split)
+    } else {
+        chat(world, now, incoming, body, inside, split)
+    };
+    made.unwrap_or_else(Answer::from)
+}
+
+/// What both kinds need: the tenant, and the bot itself if one is named.
+fn envelope(world: &World, incoming: &Incoming, body: &Value) -> Result<(), Refusal> {
+    let tenant = body["tenantId"].as_str().or_else(|| body["channelData"]["tenant"]["id"].as_str());
+    match tenant {
+        None => return Err(Refusal::BadSyntax),
+        Some(tenant) if !tenant.eq_ignore_ascii_case(&incoming.shared.tenant_id) => {
+            return Err(Refusal::TenantNoPermission);
+        }
+        Some(_) => {}
+    }
+    if let Some(bot) = body["bot"]["id"].as_str() {
+        let bare = bot.strip_prefix("28:").unwrap_or(bot);
+        if !bare.eq_ignore_ascii_case(&world.bots[usize::from(incoming.app)].app_id) {
+            return Err(Refusal::BadArgument("The bot id does not belong to the caller"));
+        }
+    }
+    Ok(())
+}
+
+fn chat(
+    world: &mut World,
+    now: Micros,
+    incoming: &Incoming,
+    body: &Value,
+    inside: Option<&Value>,
+    split: bool,
+) -> Result<Answer, Refusal> {
+    let members = body["members"].as_array().ok_or(Refusal::BadSyntax)?;
+    let [member] = members.as_slice() else {
+        return Err(Refusal::BadSyntax);
+    };
+    // `aadObjectId` instead of `id` is refused (protocol section 15).
+    let id = member["id"].as_str().ok_or(Refusal::BadSyntax)?;
+    let person = if id.starts_with("29:") {
+        let person = world.sealer(incoming.app).open_person(id).ok_or(Refusal::BadPairwiseId)?;
+        let known = world.org.person(person).ok_or(Refusal::BadPairwiseId)?;
+        known.state.create_by_mri(&world.settings)?;
+        person
+    } else {
+        // An address or a UPN is not accepted.
+        let object_id = guid(id).ok_or(Refusal::BadSyntax)?;
+        let person = world.org.by_object_id(&object_id).ok_or(Refusal::ConversationNotFound)?;
+        let known = world.org.person(person).ok_or(Refusal::ConversationNotFound)?;
+        known.state.create_by_object_id()?;
+        person
+    };
+    // After a deleted chat comes another one, with another id.
+    if let Some(known) = world.org.person_mut(person)
+        && known.chat_gone
+    {
+        known.chat += 1;
+        known.chat_gone = false;
+    }
+    let chat = world.chat_id(incoming.app, person);
+    let Some(inside) = inside else {
+        return Ok(Answer::ok(201, json!({"id": chat})));
+    };
+    if let Some(known) = world.org.person(person) {
+        known.state.send(&world.settings)?;
+    }
+    let receipts = send::take(world, now, incoming.app, Thread::Person(person), &chat, None, inside, split);
+    let mut body = json!({"id": chat});
+    if !split && let Some(receipt) = receipts.first() {
+        body["activityId"] = json!(receipt.id.to_string());
+    }
+    Ok(Answer { receipts, ..Answer::ok(201, body) })
+}
+
+fn new_thread(
+    world: &mut World,
+    now: Micros,
+    incoming: &Incoming,
+    body: &Value,
+    inside: Option<&Value>,
+    split: bool,
+) -> Result<Answer, Refusal> {
+    // Without a channel this would be a new group chat, which a bot cannot make.
+    let id = channel_id(body).ok_or(Refusal::BadSyntax)?;
+    let inside = inside.ok_or(Refusal::BadSyntax)?;
+    let base = id.split_once(';').map_or(id, |(base, _)| base);
+    let (team, channel) = world.org.channel(base).ok_or(Refusal::ConversationNotFound)?;
+    if !world.org.teams[team as usize].installed {
+        return Err(Refusal::BotNotInConversationRoster);
+    }
+    let thread = Thread::Channel { team, channel };
+    let receipts = send::take(world, now, incoming.app, thread, base, None, inside, split);
+    let root = receipts.first().map(|receipt| receipt.id.to_string()).unwrap_or_default();
+    let mut body = json!({"id": format!("{base};messageid={root}")});
+    if !split {
+        body["activityId"] = json!(root);
+    }
+    Ok(Answer { receipts, ..Answer::ok(201, body) })
+}

@@ -1,0 +1,142 @@
+//! Rosters (protocol section 5.5).
+
+use serde_json::{Value, json};
+
+use super::{Incoming, admit, create::guid, path::parameter};
+use crate::{
+    clock::Micros,
+    exchange::Answer,
+    limits::{Kind, Thread},
+    people::PersonState,
+    refusal::Refusal,
+    signing::{b64, unb64},
+    world::World,
+};
+
+/// The deprecated call gives at most so many.
+const WHOLE_ROSTER: usize = 10_000;
+
+/// `GET …/members`
+pub(super) fn all(world: &mut World, now: Micros, incoming: &Incoming, conversation: &str) -> Answer {
+    match roster(world, now, incoming, conversation, true) {
+        Ok(people) => {
+            let people = people.iter().take(WHOLE_ROSTER);
+            Answer::ok(200, people.map(|person| member(world, incoming, *person)).collect())
+        }
+        Err(refused) => refused,
+    }
+}
+
+/// `GET …/pagedmembers?pageSize=&continuationToken=`
+pub(super) fn page(world: &mut World, now: Micros, incoming: &Incoming, conversation: &str) -> Answer {
+    let people = match roster(world, now, incoming, conversation, false) {
+        Ok(people) => people,
+        Err(refused) => return refused,
+    };
+    let size =
+        parameter(&incoming.query, "pageSize").and_then(|size| size.parse::<usize>().ok()).unwrap_or(200);
+    let size = size.clamp(50, 500);
+    let from = match parameter(&incoming.query, "continuationToken").filter(|token| !token.is_empty()) {
+        None => 0,
+        Some(token) => match offset(&token) {
+            Some(from) => from,
+            None => return Refusal::BadArgument("The continuation token is not valid").into(),
+        },
+    };
+    let members: Vec<Value> =
+        people.iter().skip(from).take(size).map(|person| member(world, incoming, *person)).collect();
+    let mut body = json!({"members": members});
+    if from + size < people.len() {
+        body["continuationToken"] = json!(b64(format!("after {}", from + size)));
+    }
+    Answer::ok(200, body)
+}
+
+fn offset(token: &str) -> Option<usize> {
+    String::from_utf8(unb64(token)?).ok()?.strip_prefix("after ")?.parse().ok()
+}
+
+/// `GET …/members/{29:… | object id | UPN}`
+pub(super) fn one(
+    world: &mut World,
+    now: Micros,
+    incoming: &Incoming,
+    conversation: &str,
+    id: &str,
+) -> Answer {
+    let thread = match entered(world, now, incoming, conversation, Kind::Members) {
+        Ok(thread) => thread,
+        Err(refused) => return refused,
+    };
+    let person = world
+        .sealer(incoming.app)
+        .open_person(id)
+        .or_else(|| world.org.by_object_id(&guid(id)?))
+        .or_else(|| world.org.by_upn(id))
+        .filter(|person| match thread {
+            Thread::Person(other) => *person == other,
+            Thread::Channel { team, .. } => world.org.is_member(team, *person),
+        });
+    match person {
+        Some(person) => Answer::ok(200, member(world, incoming, person)),
+        None => Refusal::MemberNotFound.into(),
+    }
+}
+
+fn roster(
+    world: &mut World,
+    now: Micros,
+    incoming: &Incoming,
+    conversation: &str,
+    whole: bool,
+) -> Result<Vec<u32>, Answer> {
+    let of_team = matches!(
+        world.conversation(incoming.app, conversation).map(|conversation| conversation.thread),
+        Some(Thread::Channel { .. })
+    );
+    let kind = if whole && of_team { Kind::WholeRoster } else { Kind::Members };
+    Ok(match entered(world, now, incoming, conversation, kind)? {
+        Thread::Person(person) => vec![person],
+        Thread::Channel { team, .. } => world.org.members(team).collect(),
+    })
+}
+
+/// The thread, if the bot may look into it.
+fn entered(
+    world: &mut World,
+    now: Micros,
+    incoming: &Incoming,
+    conversation: &str,
+    kind: Kind,
+) -> Result<Thread, Answer> {
+    let target = world.conversation(incoming.app, conversation);
+    let thread = target.as_ref().map(|target| target.thread);
+    admit(world, now, incoming.app, thread, kind, 1)?;
+    let target = target.filter(|target| target.alive).ok_or(Refusal::ConversationNotFound)?;
+    let inside = match target.thread {
+        Thread::Person(person) => world.org.person(person).map(|person| person.state),
+        Thread::Channel { team, .. } => {
+            world.org.teams[team as usize].installed.then_some(PersonState::Installed)
+        }
+    };
+    match inside {
+        Some(PersonState::AdminDisabled) => Err(Refusal::BotDisabledByAdmin.into()),
+        None | Some(PersonState::Uninstalled | PersonState::NeverInstalled) => {
+            Err(Refusal::BotNotInConversationRoster.into())
+        }
+        // Whether a block hides the roster is not documented.
+        Some(_) => Ok(target.thread),
+    }
+}
+
+fn member(world: &World, incoming: &Incoming, index: u32) -> Value {
+    let Some(person) = world.org.person(index) else {
+        return Value::Null;
+    };
+    let upn = person.upn(index);
+    json!({
+        "id": world.sealer(incoming.app).person(index), "objectId": person.object_id, "aadObjectId": person.object_id,
+        "name": person.name(), "givenName": person.given_name(), "surname": person.surname(),
+        "email": upn, "userPrincipalName": upn, "tenantId": incoming.shared.tenant_id, "userRole": "user",
+    })
+}

@@ -1,0 +1,71 @@
+//! `POST /sim/policy-install`, `GET /sim/events`
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Json, extract::State};
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    ControlError, Result,
+    people::{bots_with_endpoint, start},
+    read,
+};
+use crate::{events::deliver::Errand, people::PersonState, settings::UninstallEvent, world::Shared};
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Order {
+    /// Spread over so many seconds; 0 is as fast as the bot answers
+    seconds: f64,
+    /// Also installs in every team
+    teams: bool,
+}
+
+/// An administrator's setup policy reaches everybody: who is or was installed gets the install events
+/// (protocol section 8, end). Nobody's state changes.
+pub(super) async fn policy_install(
+    State(shared): State<Arc<Shared>>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>)> {
+    let order: Order = read(&body)?;
+    if !(0.0..=86_400.0).contains(&order.seconds) {
+        return Err(ControlError::bad("seconds must be between 0 and 86400"));
+    }
+    let mut world = shared.world();
+    let bots = bots_with_endpoint(&world);
+    if bots.is_empty() {
+        return Err(ControlError::conflict("no bot has an endpoint; register one with POST /sim/bots"));
+    }
+    let removes = world.settings.uninstall_event == UninstallEvent::Remove;
+    let mut errands = Vec::new();
+    if order.teams {
+        for team in 0..world.org.teams.len() {
+            world.org.teams[team].installed = true;
+            errands.extend(bots.iter().map(|app| Errand::TeamInstall {
+                app: *app,
+                team: team as u32,
+                channel: 0,
+            }));
+        }
+    }
+    let mut people = 0;
+    for person in 0..world.org.len() {
+        let Some(state) = world.org.person(person).map(|person| person.state) else { continue };
+        if state.ever_installed() {
+            people += 1;
+            let then_remove = removes && state == PersonState::Uninstalled;
+            errands.extend(bots.iter().map(|app| Errand::Install { app: *app, person, then_remove }));
+        }
+    }
+    let over = Duration::from_secs_f64(order.seconds);
+    let (job, events) = start(&shared, &mut world, "policy_install", people, errands, over);
+    let body = json!({"job": job, "people": people, "events": events, "seconds": order.seconds});
+    Ok((StatusCode::ACCEPTED, Json(body)))
+}
+
+pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    Json(shared.world().events.show())
+}

@@ -1,0 +1,126 @@
+//! The control API under `/sim/` (product.md, "Simulator"). JSON throughout; errors are `{"error": "…"}`.
+
+mod activities;
+mod bots;
+mod events;
+mod faults;
+mod observe;
+mod people;
+mod reset;
+mod settings;
+mod teams;
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{delete, get, patch, post},
+};
+use http::StatusCode;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use crate::world::Shared;
+
+pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/sim", get(about))
+        .route("/sim/info", get(info))
+        .route("/sim/reset", post(reset::reset))
+        .route("/sim/settings", get(settings::show).patch(settings::change))
+        .route("/sim/bots", get(bots::list).post(bots::register))
+        .route("/sim/bots/{app_id}", delete(bots::remove))
+        .route("/sim/people", get(people::list))
+        .route("/sim/people/{id}", patch(people::change).get(people::one))
+        .route("/sim/people/{id}/says", post(people::says))
+        .route("/sim/teams", get(teams::list))
+        .route("/sim/teams/{id}/install", post(teams::install))
+        .route("/sim/policy-install", post(events::policy_install))
+        .route("/sim/events", get(events::show))
+        .route("/sim/activities", post(activities::send))
+        .route("/sim/faults", get(faults::list).post(faults::add).delete(faults::clear))
+        .route("/sim/faults/release", post(faults::release))
+        .route("/sim/faults/{id}", delete(faults::remove))
+        .route("/sim/counts", get(observe::counts))
+        .route("/sim/journal", get(observe::journal))
+        .route("/sim/conversations/{id}/messages", get(observe::messages))
+        .route("/sim/{*rest}", axum::routing::any(unknown))
+        .layer(middleware::from_fn_with_state(Arc::clone(shared), authorise))
+}
+
+/// Why a control request is refused.
+pub(crate) struct ControlError(StatusCode, String);
+
+impl ControlError {
+    fn bad(text: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, text.into())
+    }
+
+    fn not_found(text: impl Into<String>) -> Self {
+        Self(StatusCode::NOT_FOUND, text.into())
+    }
+
+    fn conflict(text: impl Into<String>) -> Self {
+        Self(StatusCode::CONFLICT, text.into())
+    }
+}
+
+impl IntoResponse for ControlError {
+    fn into_response(self) -> Response {
+        (self.0, Json(json!({"error": self.1}))).into_response()
+    }
+}
+
+type Result<T> = std::result::Result<T, ControlError>;
+
+/// Reads a body; an empty one is `{}`. Unknown fields are refused by the types.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let body = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| ControlError::bad(error.to_string()))
+}
+
+/// Reads a query, refusing unknown names.
+fn query<T: DeserializeOwned>(
+    query: std::result::Result<axum::extract::Query<T>, axum::extract::rejection::QueryRejection>,
+) -> Result<T> {
+    query.map(|query| query.0).map_err(|error| ControlError::bad(error.body_text()))
+}
+
+async fn authorise(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    if let Some(key) = &shared.control_key {
+        let given = request.headers().get("x-control-key").map(http::HeaderValue::as_bytes);
+        if given != Some(key.as_bytes()) {
+            let text = "this simulator wants its control key in the header x-control-key";
+            return ControlError(StatusCode::UNAUTHORIZED, text.into()).into_response();
+        }
+    }
+    next.run(request).await
+}
+
+async fn unknown() -> ControlError {
+    ControlError::not_found("no such control path; see docs/simulator.md")
+}
+
+pub(crate) async fn about(State(shared): State<Arc<Shared>>) -> String {
+    format!(
+        "A simulator of Microsoft's side of Teams. Nothing here is Microsoft.\n\n\
+         token endpoint  {base}/{tenant}/oauth2/v2.0/token\n\
+         OpenID metadata {base}/v1/.well-known/openidconfiguration\n\
+         service URL     {service}\n\
+         control API     {base}/sim/counts and others, see docs/simulator.md\n",
+        base = shared.base,
+        tenant = shared.tenant_id,
+        service = shared.service_url,
+    )
+}
+
+/// `GET /sim/info`
+async fn info(State(shared): State<Arc<Shared>>) -> Json<serde_json::Value> {
+    Json(json!({
+        "base": shared.base, "service_url": shared.service_url, "tenant_id": shared.tenant_id,
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+}

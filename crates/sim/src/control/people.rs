@@ -1,0 +1,232 @@
+//! `GET /sim/people`, `GET|PATCH /sim/people/{id}`, `POST /sim/people/{id}/says`
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::QueryRejection},
+};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ControlError, Result, query, read};
+use crate::{
+    connector::path,
+    events::{
+        activities,
+        deliver::{self, Errand, post},
+    },
+    limits::Thread,
+    messages::Incoming,
+    people::PersonState,
+    settings::UninstallEvent,
+    world::{Shared, World},
+};
+
+const MOST: usize = 10_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    /// The id of the last one of the page before
+    after: Option<String>,
+    limit: Option<usize>,
+    state: Option<PersonState>,
+    /// The app id whose conversation ids are shown; the first bot's when absent
+    bot: Option<String>,
+}
+
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    page: std::result::Result<Query<Page>, QueryRejection>,
+) -> Result<Json<Value>> {
+    let page = query(page)?;
+    let world = shared.world();
+    let app = match &page.bot {
+        Some(app_id) => Some(world.bot(app_id).ok_or_else(|| ControlError::not_found("no such bot"))?.0),
+        None => first_bot(&world),
+    };
+    let from = match page.after.as_deref().filter(|after| !after.is_empty()) {
+        Some(after) => index_of(&world, after)? + 1,
+        None => 0,
+    };
+    let limit = page.limit.unwrap_or(100).clamp(1, MOST);
+    let mut found = (from..world.org.len()).filter(|index| {
+        page.state.is_none_or(|state| world.org.person(*index).is_some_and(|person| person.state == state))
+    });
+    let indexes: Vec<u32> = found.by_ref().take(limit).collect();
+    let more = found.next().is_some();
+    let items: Vec<Value> = indexes.iter().map(|index| show(&world, app, *index)).collect();
+    let next = if more { items.last().map(|item| item["id"].clone()) } else { None };
+    Ok(Json(json!({"items": items, "next": next})))
+}
+
+pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Value>> {
+    let world = shared.world();
+    let index = index_of(&world, &id)?;
+    Ok(Json(show(&world, first_bot(&world), index)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    state: PersonState,
+}
+
+/// Puts a person into another state and sends what Teams would send then (protocol section 4.4).
+pub(super) async fn change(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>> {
+    let change: Change = read(&body)?;
+    let mut world = shared.world();
+    let person = index_of(&world, &id)?;
+    let before = world.org.person(person).map(|person| person.state);
+    world.org.set_state(person, change.state);
+    let installed = matches!(
+        before,
+        Some(PersonState::NeverInstalled | PersonState::Uninstalled | PersonState::TeamOnly)
+    ) && change.state == PersonState::Installed;
+    let removed = before != Some(PersonState::Uninstalled)
+        && before.is_some_and(PersonState::ever_installed)
+        && change.state == PersonState::Uninstalled
+        && world.settings.uninstall_event == UninstallEvent::Remove;
+    let errands: Vec<Errand> = bots_with_endpoint(&world)
+        .into_iter()
+        .filter_map(|app| {
+            if installed {
+                Some(Errand::Install { app, person, then_remove: false })
+            } else if removed {
+                Some(Errand::Remove { app, person })
+            } else {
+                None
+            }
+        })
+        .collect();
+    let events =
+        start(&shared, &mut world, "state_change", u64::from(!errands.is_empty()), errands, Duration::ZERO).1;
+    Ok(Json(json!({"person": show(&world, first_bot(&world), person), "events": events})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Says {
+    text: String,
+}
+
+/// A person writes to the bot; answers when each bot has answered.
+pub(super) async fn says(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>> {
+    let said: Says = read(&body)?;
+    let messages: Vec<(u16, Value)> = {
+        let mut world = shared.world();
+        let person = index_of(&world, &id)?;
+        match world.org.person(person).map(|person| person.state) {
+            Some(PersonState::Installed | PersonState::TeamOnly) => {}
+            Some(PersonState::ChatDeleted) => {
+                // Writing again starts another chat.
+                if let Some(known) = world.org.person_mut(person)
+                    && known.chat_gone
+                {
+                    known.chat += 1;
+                    known.chat_gone = false;
+                }
+            }
+            state => {
+                let name = state.map_or("unknown", PersonState::name);
+                return Err(ControlError::conflict(format!(
+                    "a person who is {name} cannot write to the bot"
+                )));
+            }
+        }
+        let now = shared.clock.now();
+        bots_with_endpoint(&world)
+            .into_iter()
+            .map(|app| {
+                let mut activity = activities::message(&shared, &world, app, person, &said.text, now);
+                let conversation = world.chat_id(app, person);
+                let thread = Thread::Person(person);
+                let incoming = Incoming {
+                    thread,
+                    conversation: &conversation,
+                    app: None,
+                    reply_to: None,
+                    activity: &activity,
+                };
+                let receipt = world.messages.accept(now, &incoming);
+                activity["id"] = receipt.id.to_string().into();
+                (app, activity)
+            })
+            .collect()
+    };
+    if messages.is_empty() {
+        return Err(ControlError::conflict("no bot has an endpoint"));
+    }
+    let mut bots = Vec::new();
+    for (app, activity) in &messages {
+        let answer = post(&shared, *app, activity, None).await;
+        let app_id = shared.world().bots[usize::from(*app)].app_id.clone();
+        bots.push(json!({
+            "app_id": app_id, "status": answer.status, "activity_id": activity["id"],
+            "conversation_id": activity["conversation"]["id"],
+        }));
+    }
+    let (_, first) = &messages[0];
+    Ok(Json(
+        json!({"activity_id": first["id"], "conversation_id": first["conversation"]["id"], "bots": bots}),
+    ))
+}
+
+pub(super) fn first_bot(world: &World) -> Option<u16> {
+    world.bots.iter().position(|bot| !bot.deleted).map(|at| at as u16)
+}
+
+pub(super) fn bots_with_endpoint(world: &World) -> Vec<u16> {
+    (0..world.bots.len()).filter(|at| world.bots[*at].endpoint.is_some()).map(|at| at as u16).collect()
+}
+
+/// Starts a job for these errands; its id and how many events it has.
+pub(super) fn start(
+    shared: &Arc<Shared>,
+    world: &mut World,
+    kind: &'static str,
+    people: u64,
+    errands: Vec<Errand>,
+    over: Duration,
+) -> (Option<u64>, u64) {
+    let events = errands.iter().map(|errand| errand.events()).sum();
+    if events == 0 {
+        return (None, 0);
+    }
+    let job = world.events.start_job(shared.clock.now(), kind, people, events);
+    deliver::run(shared, world.era.clone(), job.id, errands, over);
+    (Some(job.id), events)
+}
+
+/// By Entra object id, or by UPN for people.
+fn index_of(world: &World, id: &str) -> Result<u32> {
+    let id = path::decode(id);
+    crate::connector::guid(&id)
+        .and_then(|object_id| world.org.by_object_id(&object_id))
+        .or_else(|| world.org.by_upn(&id))
+        .ok_or_else(|| ControlError::not_found("no such person; ids are Entra object ids"))
+}
+
+fn show(world: &World, app: Option<u16>, index: u32) -> Value {
+    let Some(person) = world.org.person(index) else {
+        return Value::Null;
+    };
+    let known = app.filter(|_| person.state.ever_installed());
+    json!({
+        "id": person.object_id, "aad_object_id": person.object_id, "upn": person.upn(index), "name": person.name(),
+        "department": person.department(), "state": person.state,
+        "mri": app.map(|app| world.sealer(app).person(index)),
+        "conversation_id": known.map(|app| world.chat_id(app, index)),
+        "chat_gone": person.chat_gone,
+    })
+}

@@ -1,0 +1,397 @@
+//! The way of every request that Microsoft would serve: latency, faults, the work itself, counting, the answer.
+//!
+//! The work runs in a task of its own: a service that has read a request goes on with it when the client hangs up.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::{Micros, pause, rfc3339},
+    faults::{Accept, Cut, Hit, Hold, Release, Subject},
+    journal::Entry,
+    messages::Receipt,
+    refusal::{Refusal, fault_body},
+    world::{Shared, World},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Op {
+    Token,
+    Metadata,
+    Keys,
+    Create,
+    CreateThread,
+    Send,
+    Members,
+    Teams,
+    /// Nothing that is simulated.
+    Other,
+}
+
+impl Op {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Metadata => "metadata",
+            Self::Keys => "keys",
+            Self::Create => "create",
+            Self::CreateThread => "create_thread",
+            Self::Send => "send",
+            Self::Members => "members",
+            Self::Teams => "teams",
+            Self::Other => "other",
+        }
+    }
+
+    pub(crate) fn is_connector(self) -> bool {
+        !matches!(self, Self::Token | Self::Metadata | Self::Keys)
+    }
+}
+
+/// Closes the connection that a request came on, without another byte.
+#[derive(Clone)]
+pub(crate) struct Cutter(pub(crate) CancellationToken);
+
+/// A request as far as faults and the journal look at it.
+pub(crate) struct Call {
+    pub(crate) op: Op,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) app_id: Option<String>,
+    /// Entra object id
+    pub(crate) person: Option<String>,
+    pub(crate) conversation: Option<String>,
+    pub(crate) tenant: Option<String>,
+    /// Faults leave a request alone that is not even authorised.
+    pub(crate) authorised: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) code: Option<String>,
+    /// `None`: an empty body.
+    pub(crate) body: Option<Value>,
+    pub(crate) retry_after: Option<String>,
+    /// The messages that were taken.
+    pub(crate) receipts: Vec<Receipt>,
+}
+
+impl Answer {
+    pub(crate) fn ok(status: u16, body: Value) -> Self {
+        Self { status, body: Some(body), ..Self::default() }
+    }
+
+    pub(crate) fn empty(status: u16) -> Self {
+        Self { status, ..Self::default() }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            status: refusal.status(),
+            code: refusal.code().map(str::to_owned),
+            body: Some(refusal.body()),
+            ..Self::default()
+        }
+    }
+}
+
+/// What is done while the world is held.
+pub(crate) type Work = Box<dyn FnOnce(&mut World, Micros) -> Answer + Send>;
+
+enum Outcome {
+    Answer(Answer),
+    /// Send the head and half of the body, then cut.
+    Half(Answer),
+    /// The connection was cut already.
+    Gone,
+}
+
+/// Serves one request.
+pub(crate) async fn exchange(shared: Arc<Shared>, call: Call, cutter: Cutter, work: Work) -> Response {
+    let gone = Gone {
+        shared: Arc::clone(&shared),
+        cutter: cutter.clone(),
+        flag: Arc::new(AtomicBool::new(false)),
+        armed: true,
+    };
+    let task = tokio::spawn(process(shared, call, cutter.clone(), work, Arc::clone(&gone.flag)));
+    match task.await {
+        Ok(Outcome::Answer(answer)) => {
+            gone.disarm();
+            respond(&answer, None)
+        }
+        Ok(Outcome::Half(answer)) => {
+            gone.disarm();
+            respond(&answer, Some(cutter))
+        }
+        Ok(Outcome::Gone) | Err(_) => {
+            gone.disarm();
+            cutter.0.cancel();
+            std::future::pending().await
+        }
+    }
+}
+
+/// Notices that the client closed the connection: the server then drops the handler.
+struct Gone {
+    shared: Arc<Shared>,
+    cutter: Cutter,
+    flag: Arc<AtomicBool>,
+    armed: bool,
+}
+
+impl Gone {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if self.armed && !self.cutter.0.is_cancelled() {
+            self.flag.store(true, Ordering::Relaxed);
+            self.shared.world().counts.clients_gone += 1;
+        }
+    }
+}
+
+/// Counts a request as open for as long as it lives.
+struct Open(Arc<Shared>);
+
+impl Open {
+    fn new(shared: Arc<Shared>) -> Self {
+        shared.world().open += 1;
+        Self(shared)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut world = self.0.world();
+        world.open = world.open.saturating_sub(1);
+    }
+}
+
+async fn process(
+    shared: Arc<Shared>,
+    call: Call,
+    cutter: Cutter,
+    work: Work,
+    client_gone: Arc<AtomicBool>,
+) -> Outcome {
+    let _open = Open::new(Arc::clone(&shared));
+    let started = shared.clock.now();
+    let (hit, before, after) = arrive(&shared, &call, started);
+    pause(before).await;
+
+    let do_work = |work: Work| {
+        let mut world = shared.world();
+        // Read inside the lock, so that what is counted is counted in the order of its times.
+        let now = shared.clock.now();
+        work(&mut world, now)
+    };
+    let mut taken = None;
+    let outcome = match &hit {
+        None => {
+            let answer = do_work(work);
+            taken = Some(answer.clone());
+            Outcome::Answer(answer)
+        }
+        Some(hit) => faulty(&shared, hit, &cutter, &mut taken, || do_work(work)).await,
+    };
+    pause(after).await;
+    record(&shared, call, started, hit.as_ref(), taken.as_ref(), &outcome, &client_gone);
+    outcome
+}
+
+fn arrive(shared: &Shared, call: &Call, now: Micros) -> (Option<Hit>, Duration, Duration) {
+    let mut world = shared.world();
+    let world = &mut *world;
+    let hit = if call.authorised {
+        let subject = Subject {
+            op: call.op,
+            person: call.person.as_deref(),
+            conversation: call.conversation.as_deref(),
+            tenant: call.tenant.as_deref(),
+        };
+        world.faults.pick(&subject, &mut world.rng)
+    } else {
+        None
+    };
+    if !call.op.is_connector() {
+        return (hit, Duration::ZERO, Duration::ZERO);
+    }
+    world.counts.arrived(now);
+    let (before, after) = world.settings.latency.sample(&mut world.rng);
+    let millis = |ms: f64| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::ZERO);
+    (hit, millis(before), millis(after))
+}
+
+async fn faulty(
+    shared: &Shared,
+    hit: &Hit,
+    cutter: &Cutter,
+    taken: &mut Option<Answer>,
+    do_work: impl FnOnce() -> Answer,
+) -> Outcome {
+    let action = &hit.action;
+    if action.hold == Some(Hold::Before) && hold(shared, hit).await == Release::Drop {
+        return Outcome::Gone;
+    }
+    match action.accept() {
+        Accept::Never => pause(action.delay()).await,
+        Accept::Before => {
+            *taken = Some(do_work());
+            pause(action.delay()).await;
+        }
+        Accept::After => {
+            pause(action.delay()).await;
+            if action.cut == Cut::BeforeStatus {
+                cutter.0.cancel();
+            }
+            *taken = Some(do_work());
+        }
+    }
+    if action.hold == Some(Hold::After) && hold(shared, hit).await == Release::Drop {
+        return Outcome::Gone;
+    }
+    let answer = match (action.status, &taken) {
+        (Some(status), _) => Answer {
+            status,
+            code: action.code.clone(),
+            body: Some(fault_body(status, action.code.as_deref())),
+            retry_after: action.retry_after(),
+            receipts: Vec::new(),
+        },
+        (None, Some(answer)) => answer.clone(),
+        // A cut without a status: half of a success that never was.
+        (None, None) => Answer::ok(200, serde_json::json!({"id": "0"})),
+    };
+    match action.cut {
+        Cut::None => Outcome::Answer(answer),
+        Cut::BeforeStatus => Outcome::Gone,
+        Cut::MidBody => Outcome::Half(answer),
+    }
+}
+
+async fn hold(shared: &Shared, hit: &Hit) -> Release {
+    let released = shared.world().faults.hold(hit.fault);
+    tokio::select! {
+        release = released => release.unwrap_or(Release::GoOn),
+        () = shared.stop.cancelled() => Release::Drop,
+    }
+}
+
+fn record(
+    shared: &Shared,
+    call: Call,
+    started: Micros,
+    hit: Option<&Hit>,
+    taken: Option<&Answer>,
+    outcome: &Outcome,
+    client_gone: &AtomicBool,
+) {
+    let client_gone = client_gone.load(Ordering::Relaxed);
+    let mut world = shared.world();
+    let (status, code) = match outcome {
+        Outcome::Answer(answer) | Outcome::Half(answer) => (Some(answer.status), answer.code.clone()),
+        Outcome::Gone => (None, None),
+    };
+    let receipts = taken.map(|answer| answer.receipts.as_slice()).unwrap_or_default();
+    let told = matches!(outcome, Outcome::Answer(answer) if answer.status < 300) && !client_gone;
+    let answer_lost = !receipts.is_empty() && !told;
+    if answer_lost {
+        world.counts.answers_lost += 1;
+        for receipt in receipts {
+            world.messages.mark_lost(*receipt);
+        }
+    }
+    if status == Some(429) && hit.is_some_and(|hit| hit.action.status.is_some()) {
+        world.counts.throttled_by_faults += 1;
+    }
+    // A cut in the middle of the body is journaled with its status but counted as what the client has of it: nothing.
+    let counted = if matches!(outcome, Outcome::Half(_)) { None } else { status };
+    world.counts.answered(call.op.name(), counted);
+    world.journal.push(Entry {
+        n: 0,
+        at: rfc3339(started),
+        op: call.op.name(),
+        method: call.method,
+        path: call.path,
+        app_id: call.app_id,
+        person: call.person,
+        conversation: call.conversation,
+        status,
+        code,
+        activity_id: receipts.first().map(|receipt| receipt.id.to_string()),
+        fault: hit.map(|hit| hit.fault),
+        answer_lost,
+        client_gone,
+        ms: (shared.clock.now() - started) / 1000,
+    });
+}
+
+/// Builds the response; with a cutter only half of the body is sent before the connection closes.
+fn respond(answer: &Answer, half: Option<Cutter>) -> Response {
+    let body = answer.body.as_ref().map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    correlation(headers);
+    if !body.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    }
+    if let Some(retry_after) = answer.retry_after.as_ref().and_then(|text| HeaderValue::from_str(text).ok()) {
+        headers.insert(header::RETRY_AFTER, retry_after);
+    }
+    match half {
+        None => *response.body_mut() = Body::from(body),
+        Some(cutter) => {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len().max(2)));
+            let first = body.slice(..body.len() / 2);
+            *response.body_mut() = Body::from_stream(stream::unfold(Some(first), move |first| {
+                let cutter = cutter.clone();
+                async move {
+                    if let Some(first) = first {
+                        return Some((Ok::<_, Infallible>(first), None));
+                    }
+                    // Once around the executor: the server flushes what it has while the body is pending.
+                    tokio::task::yield_now().await;
+                    cutter.0.cancel();
+                    std::future::pending().await
+                }
+            }));
+        }
+    }
+    response
+}
+
+/// `MS-CV` and `ContextId`, which Connector answers carry (protocol section 5.9).
+fn correlation(headers: &mut HeaderMap) {
+    let id = uuid::Uuid::new_v4();
+    let base = crate::signing::b64(id.as_bytes());
+    let vector = format!("{base}.5.0");
+    let context = format!("tcid=0,server=simulator,cv={vector}");
+    if let (Ok(vector), Ok(context)) = (HeaderValue::from_str(&vector), HeaderValue::from_str(&context)) {
+        headers.insert("MS-CV", vector);
+        headers.insert("ContextId", context);
+    }
+}

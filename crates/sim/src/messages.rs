@@ -1,0 +1,173 @@
+//! What was accepted: the messages of each thread, and who got the same one twice.
+
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    clock::{Micros, millis, rfc3339},
+    limits::Thread,
+};
+
+/// Bodies are kept whole for so many messages; after that only their beginning.
+const WHOLE_BODIES: u64 = 10_000;
+const BODY_BEGINNING: usize = 4 * 1024;
+
+pub(crate) struct Message {
+    pub(crate) id: u64,
+    pub(crate) at: Micros,
+    /// `None`: said by the person.
+    pub(crate) app: Option<u16>,
+    pub(crate) conversation: Box<str>,
+    pub(crate) reply_to: Option<Box<str>>,
+    body: Box<str>,
+    truncated: bool,
+    pub(crate) answer_lost: bool,
+}
+
+impl Message {
+    /// For the control API; `activity` is null when only the beginning of the body was kept.
+    pub(crate) fn show(&self, app_id: Option<&str>) -> Value {
+        let activity: Value = if self.truncated {
+            Value::Null
+        } else {
+            serde_json::from_str(&self.body).unwrap_or(Value::Null)
+        };
+        json!({
+            "id": self.id.to_string(), "at": rfc3339(self.at), "from": if self.app.is_some() { "bot" } else { "person" },
+            "app_id": app_id, "conversation_id": self.conversation, "reply_to": self.reply_to,
+            "activity": activity, "truncated": self.truncated,
+            "beginning": if self.truncated { Some(&*self.body) } else { None },
+            "answer_lost": self.answer_lost,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Log {
+    messages: Vec<Message>,
+    accepted: u64,
+}
+
+/// Which message of which thread was accepted, to mark it later.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Receipt {
+    pub(crate) thread: Thread,
+    pub(crate) id: u64,
+}
+
+pub(crate) struct Incoming<'a> {
+    pub(crate) thread: Thread,
+    pub(crate) conversation: &'a str,
+    pub(crate) app: Option<u16>,
+    pub(crate) reply_to: Option<&'a str>,
+    pub(crate) activity: &'a Value,
+}
+
+#[derive(Default)]
+pub(crate) struct Messages {
+    logs: HashMap<Thread, Log>,
+    same: HashMap<(Thread, u64), u64>,
+    stored: u64,
+    pub(crate) accepted: u64,
+    /// Accepted activities that are no messages, such as `typing`.
+    pub(crate) other_activities: u64,
+    pub(crate) split: u64,
+    pub(crate) most_per_recipient: u64,
+    pub(crate) most_per_recipient_total: u64,
+}
+
+impl Messages {
+    /// Takes an activity and gives it its id: epoch milliseconds, rising within a thread (protocol section 4.0).
+    pub(crate) fn accept(&mut self, now: Micros, incoming: &Incoming<'_>) -> Receipt {
+        let log = self.logs.entry(incoming.thread).or_default();
+        let id = (millis(now) as u64).max(log.messages.last().map_or(0, |last| last.id + 1));
+        let mut body = incoming.activity.to_string();
+        let mut truncated = false;
+        if self.stored >= WHOLE_BODIES && body.len() > BODY_BEGINNING {
+            body.truncate(body.floor_char_boundary(BODY_BEGINNING));
+            truncated = true;
+        }
+        self.stored += 1;
+        log.messages.push(Message {
+            id,
+            at: now,
+            app: incoming.app,
+            conversation: incoming.conversation.into(),
+            reply_to: incoming.reply_to.map(Into::into),
+            body: body.into_boxed_str(),
+            truncated,
+            answer_lost: false,
+        });
+        if incoming.app.is_some() {
+            if incoming.activity["type"] == "message" {
+                self.accepted += 1;
+                log.accepted += 1;
+                self.most_per_recipient_total = self.most_per_recipient_total.max(log.accepted);
+                let same = self.same.entry((incoming.thread, content_hash(incoming.activity))).or_default();
+                *same += 1;
+                self.most_per_recipient = self.most_per_recipient.max(*same);
+            } else {
+                self.other_activities += 1;
+            }
+        }
+        Receipt { thread: incoming.thread, id }
+    }
+
+    pub(crate) fn mark_lost(&mut self, receipt: Receipt) {
+        if let Some(log) = self.logs.get_mut(&receipt.thread)
+            && let Ok(at) = log.messages.binary_search_by_key(&receipt.id, |message| message.id)
+        {
+            log.messages[at].answer_lost = true;
+        }
+    }
+
+    pub(crate) fn of(&self, thread: Thread) -> &[Message] {
+        self.logs.get(&thread).map_or(&[], |log| &log.messages)
+    }
+}
+
+/// What the recipient sees. Envelope fields are left out, so that a repeated message is recognised whatever id,
+/// recipient or time travels with it.
+fn content_hash(activity: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for field in ["type", "text", "textFormat", "summary", "attachments", "suggestedActions", "value"] {
+        activity.get(field).map(Value::to_string).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accept(messages: &mut Messages, person: u32, activity: &Value) -> Receipt {
+        let incoming = Incoming {
+            thread: Thread::Person(person),
+            conversation: "a:1",
+            app: Some(0),
+            reply_to: None,
+            activity,
+        };
+        messages.accept(1_795_356_312_044_000, &incoming)
+    }
+
+    #[test]
+    fn the_same_content_for_the_same_person_is_counted() {
+        let mut messages = Messages::default();
+        let one = json!({"type": "message", "text": "one", "recipient": {"id": "29:1"}});
+        let first = accept(&mut messages, 1, &one);
+        let again = accept(&mut messages, 1, &json!({"type": "message", "text": "one", "replyToId": "x"}));
+        accept(&mut messages, 1, &json!({"type": "message", "text": "two"}));
+        accept(&mut messages, 2, &one);
+        accept(&mut messages, 2, &json!({"type": "typing"}));
+        assert!(again.id > first.id);
+        assert_eq!((messages.accepted, messages.other_activities), (4, 1));
+        assert_eq!((messages.most_per_recipient, messages.most_per_recipient_total), (2, 3));
+        messages.mark_lost(again);
+        assert!(messages.of(Thread::Person(1))[1].answer_lost);
+    }
+}

@@ -1,0 +1,55 @@
+//! The documents with which bots check what is sent to them (protocol section 11).
+
+use std::sync::Arc;
+
+use axum::{Extension, extract::State, response::Response};
+use serde_json::json;
+
+use crate::{
+    exchange::{Answer, Call, Cutter, Op, exchange},
+    world::Shared,
+};
+
+fn call(op: Op, path: &str) -> Call {
+    Call {
+        op,
+        method: "GET".into(),
+        path: path.into(),
+        app_id: None,
+        person: None,
+        conversation: None,
+        tenant: None,
+        authorised: true,
+    }
+}
+
+/// `GET /v1/.well-known/openidconfiguration`
+pub(crate) async fn metadata(
+    State(shared): State<Arc<Shared>>,
+    Extension(cutter): Extension<Cutter>,
+) -> Response {
+    let document = json!({
+        "issuer": "https://api.botframework.com",
+        "authorization_endpoint": "https://invalid.botframework.com",
+        "jwks_uri": format!("{}/v1/.well-known/keys", shared.base),
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+    });
+    let call = call(Op::Metadata, "/v1/.well-known/openidconfiguration");
+    exchange(shared, call, cutter, Box::new(|_, _| Answer::ok(200, document))).await
+}
+
+/// `GET /v1/.well-known/keys`
+pub(crate) async fn keys(
+    State(shared): State<Arc<Shared>>,
+    Extension(cutter): Extension<Cutter>,
+) -> Response {
+    let document = shared.keys.document();
+    exchange(
+        shared,
+        call(Op::Keys, "/v1/.well-known/keys"),
+        cutter,
+        Box::new(|_, _| Answer::ok(200, document)),
+    )
+    .await
+}

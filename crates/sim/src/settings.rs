@@ -1,0 +1,256 @@
+//! What can be changed while the simulator runs: `GET|PATCH /sim/settings`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{limits::WindowKind, random::Rng};
+
+/// How long the Connector takes for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Latency {
+    /// Always the same.
+    Fixed {
+        /// Milliseconds.
+        ms: f64,
+        /// The part that passes before the request is counted and taken, 0 to 1.
+        #[serde(default = "half")]
+        share_before: f64,
+    },
+    /// Lognormal, described by two of its quantiles.
+    Lognormal {
+        /// Milliseconds that half of the requests stay below.
+        median_ms: f64,
+        /// Milliseconds that 99 of 100 requests stay below.
+        p99_ms: f64,
+        /// The part that passes before the request is counted and taken, 0 to 1.
+        #[serde(default = "half")]
+        share_before: f64,
+    },
+}
+
+fn half() -> f64 {
+    0.5
+}
+
+impl Default for Latency {
+    fn default() -> Self {
+        Self::Fixed { ms: 5.0, share_before: 0.5 }
+    }
+}
+
+impl Latency {
+    /// Milliseconds before and after the moment when the request counts.
+    pub(crate) fn sample(&self, rng: &mut Rng) -> (f64, f64) {
+        // 2.326… is the 99 % quantile of the standard normal.
+        const Z99: f64 = 2.326_347_874;
+        let (ms, share) = match *self {
+            Self::Fixed { ms, share_before } => (ms, share_before),
+            Self::Lognormal { median_ms, p99_ms, share_before } => {
+                let sigma = (p99_ms / median_ms).ln() / Z99;
+                (median_ms * (sigma * rng.normal()).exp(), share_before)
+            }
+        };
+        (ms * share, ms * (1.0 - share))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let share = match *self {
+            Self::Fixed { ms, share_before } => {
+                if !(0.0..=600_000.0).contains(&ms) {
+                    return Err("latency.ms must be between 0 and 600000".into());
+                }
+                share_before
+            }
+            Self::Lognormal { median_ms, p99_ms, share_before } => {
+                if !(median_ms > 0.0 && p99_ms >= median_ms && p99_ms <= 600_000.0) {
+                    return Err("latency needs 0 < median_ms <= p99_ms <= 600000".into());
+                }
+                share_before
+            }
+        };
+        if !(0.0..=1.0).contains(&share) {
+            return Err("latency.share_before must be between 0 and 1".into());
+        }
+        Ok(())
+    }
+}
+
+/// How a post to somebody who blocked the bot is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BlockedAs {
+    /// 403 `ConversationBlockedByUser`
+    #[default]
+    Code,
+    /// 403 with errorCode 209
+    #[serde(rename = "209")]
+    WritesBlocked,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UninstalledAs {
+    /// 403 `BotNotInConversationRoster`
+    #[default]
+    Code,
+    #[serde(rename = "209")]
+    WritesBlocked,
+    /// 201, as one report has it (protocol section 4.4)
+    Accepted,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UninstalledCreate {
+    #[default]
+    Created,
+    Forbidden,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UninstallEvent {
+    #[default]
+    None,
+    Remove,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TeamOnlyAs {
+    #[default]
+    Accepted,
+    Blocked,
+}
+
+/// Which of the two endorsed keys signs what goes to bots; change it to rehearse a rotation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SigningKey {
+    #[default]
+    First,
+    Second,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) limits: bool,
+    /// The real limit of app and tenant, which may be set below what Microsoft's page tells.
+    pub(crate) limits_per_s: u32,
+    pub(crate) window: WindowKind,
+    pub(crate) scale: f64,
+    /// Sent with each 429 of the limits; null sends none.
+    pub(crate) retry_after_s: Option<i64>,
+    pub(crate) latency: Latency,
+    pub(crate) token_expires_in: i64,
+    pub(crate) message_limit_bytes: u64,
+    pub(crate) blocked_as: BlockedAs,
+    pub(crate) uninstalled_as: UninstalledAs,
+    pub(crate) uninstalled_create: UninstalledCreate,
+    pub(crate) uninstall_event: UninstallEvent,
+    pub(crate) team_only_as: TeamOnlyAs,
+    pub(crate) signing_key: SigningKey,
+    /// How long a bot may take for an event (protocol section 4.0), and when it is sent again.
+    pub(crate) event_timeout_s: f64,
+    pub(crate) event_again_after_s: f64,
+}
+
+impl Settings {
+    pub(crate) fn new(limits: bool, latency: Latency) -> Self {
+        Self {
+            limits,
+            limits_per_s: 50,
+            window: WindowKind::default(),
+            scale: 1.0,
+            retry_after_s: Some(1),
+            latency,
+            token_expires_in: 3599,
+            message_limit_bytes: 100 * 1024,
+            blocked_as: BlockedAs::default(),
+            uninstalled_as: UninstalledAs::default(),
+            uninstalled_create: UninstalledCreate::default(),
+            uninstall_event: UninstallEvent::default(),
+            team_only_as: TeamOnlyAs::default(),
+            signing_key: SigningKey::default(),
+            event_timeout_s: 15.0,
+            event_again_after_s: 15.0,
+        }
+    }
+
+    /// These settings with the given ones laid over them; unknown names and impossible values are refused in words.
+    pub(crate) fn patched(&self, patch: &Value) -> Result<Self, String> {
+        let Some(patch) = patch.as_object() else {
+            return Err("the body must be a JSON object".into());
+        };
+        let mut all = serde_json::to_value(self).map_err(|e| e.to_string())?;
+        for (name, value) in patch {
+            all[name] = value.clone();
+        }
+        let settings: Self = serde_json::from_value(all).map_err(|e| e.to_string())?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.latency.check()?;
+        if self.limits_per_s == 0 {
+            return Err("limits_per_s must be at least 1".into());
+        }
+        if !(self.scale > 0.0 && self.scale <= 1000.0) {
+            return Err("scale must be above 0 and at most 1000".into());
+        }
+        if !(0..=86_400 * 30).contains(&self.token_expires_in) {
+            return Err("token_expires_in must be between 0 and 2592000".into());
+        }
+        for (name, value) in
+            [("event_timeout_s", self.event_timeout_s), ("event_again_after_s", self.event_again_after_s)]
+        {
+            if !(0.0..=600.0).contains(&value) {
+                return Err(format!("{name} must be between 0 and 600"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_patch_changes_only_what_it_names() {
+        let settings = Settings::new(true, Latency::default());
+        let patched = settings
+            .patched(&json!({"limits_per_s": 20, "retry_after_s": null, "blocked_as": "209",
+                "window": "fixed_1s", "latency": {"kind": "lognormal", "median_ms": 100, "p99_ms": 900}}))
+            .unwrap();
+        assert_eq!(patched.limits_per_s, 20);
+        assert_eq!(patched.retry_after_s, None);
+        assert_eq!(patched.blocked_as, BlockedAs::WritesBlocked);
+        assert_eq!(patched.window, WindowKind::Fixed);
+        assert_eq!(patched.token_expires_in, settings.token_expires_in);
+        let unknown = settings.patched(&json!({"limit": 1})).unwrap_err();
+        assert!(unknown.contains("unknown field `limit`"), "{unknown}");
+        assert!(settings.patched(&json!({"scale": 0})).is_err());
+        assert!(settings.patched(&json!({"latency": {"kind": "fixed", "ms": 1, "p99": 2}})).is_err());
+    }
+
+    #[test]
+    fn lognormal_keeps_its_quantiles() {
+        let mut rng = Rng::new(1);
+        let latency = Latency::Lognormal { median_ms: 100.0, p99_ms: 900.0, share_before: 0.25 };
+        let mut total: Vec<f64> = (0..20_000)
+            .map(|_| {
+                let (before, after) = latency.sample(&mut rng);
+                before + after
+            })
+            .collect();
+        total.sort_by(f64::total_cmp);
+        assert!((total[10_000] - 100.0).abs() < 5.0, "{}", total[10_000]);
+        assert!((total[19_800] - 900.0).abs() < 120.0, "{}", total[19_800]);
+    }
+}

@@ -1,0 +1,209 @@
+//! The state of the simulation: one mutex, held briefly.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    connector::auth::TokenCache,
+    counts::Counts,
+    events::EventStats,
+    faults::Faults,
+    ids::Sealer,
+    journal::Journal,
+    limits::{Limits, Rules, Thread},
+    messages::Messages,
+    org::{Org, Plan},
+    random::Rng,
+    settings::{Latency, Settings},
+    signing::Keys,
+};
+
+/// Which tenants a bot's tokens may come from (protocol section 2.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BotKind {
+    /// Its own tenant or `botframework.com`.
+    #[default]
+    Any,
+    /// Its own tenant; a token from `botframework.com` is given out but refused by the Connector.
+    SingleTenant,
+    /// `botframework.com`; a token from its own tenant is refused by the Connector.
+    MultiTenant,
+}
+
+pub(crate) struct Bot {
+    pub(crate) app_id: String,
+    pub(crate) name: String,
+    pub(crate) secret: String,
+    pub(crate) tenant_id: String,
+    pub(crate) kind: BotKind,
+    pub(crate) endpoint: Option<String>,
+    /// The registration was deleted: tokens that it holds get 401 `BotNotRegistered`.
+    pub(crate) deleted: bool,
+}
+
+impl Bot {
+    /// Without the secret.
+    pub(crate) fn show(&self) -> Value {
+        json!({
+            "app_id": self.app_id, "name": self.name, "tenant_id": self.tenant_id, "kind": self.kind,
+            "endpoint": self.endpoint,
+        })
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) settings: Settings,
+    pub(crate) bots: Vec<Bot>,
+    pub(crate) org: Org,
+    pub(crate) limits: Limits,
+    pub(crate) faults: Faults,
+    pub(crate) messages: Messages,
+    pub(crate) counts: Counts,
+    pub(crate) journal: Journal,
+    pub(crate) events: EventStats,
+    pub(crate) rng: Rng,
+    /// Requests that are being worked on, held ones included.
+    pub(crate) open: u64,
+    /// Ends the event jobs of this organisation at a reset.
+    pub(crate) era: CancellationToken,
+}
+
+impl World {
+    fn new(plan: &Plan, settings: Settings, stop: &CancellationToken) -> Self {
+        Self {
+            settings,
+            bots: Vec::new(),
+            org: Org::new(plan),
+            limits: Limits::default(),
+            faults: Faults::default(),
+            messages: Messages::default(),
+            counts: Counts::default(),
+            journal: Journal::default(),
+            events: EventStats::default(),
+            // Another stream than the people's, so that latency does not repeat them.
+            rng: Rng::new(plan.seed ^ 0x5eed_0fc4_a7ce),
+            open: 0,
+            era: stop.child_token(),
+        }
+    }
+
+    /// New people; everything counted so far, messages and faults are gone. Bots and settings stay.
+    pub(crate) fn reset(&mut self, plan: &Plan, stop: &CancellationToken) {
+        self.era.cancel();
+        let settings = self.settings.clone();
+        let bots = std::mem::take(&mut self.bots);
+        let mut faults = std::mem::take(&mut self.faults);
+        faults.release(None, crate::faults::Release::GoOn);
+        let open = self.open;
+        *self = Self { bots, open, ..Self::new(plan, settings, stop) };
+    }
+
+    pub(crate) fn bot(&self, app_id: &str) -> Option<(u16, &Bot)> {
+        let at = self.bots.iter().position(|bot| bot.app_id.eq_ignore_ascii_case(app_id))?;
+        Some((at as u16, &self.bots[at]))
+    }
+
+    pub(crate) fn sealer(&self, app: u16) -> Sealer<'_> {
+        Sealer { app_id: &self.bots[usize::from(app)].app_id, seed: self.org.seed }
+    }
+
+    /// The chat of a person with a bot as it is called now.
+    pub(crate) fn chat_id(&self, app: u16, person: u32) -> String {
+        let generation = self.org.person(person).map_or(0, |person| person.chat);
+        self.sealer(app).chat(person, generation)
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            per_second: self.settings.limits_per_s,
+            window: self.settings.window,
+            scale: self.settings.scale,
+        }
+    }
+
+    /// What a conversation id means to a bot.
+    pub(crate) fn conversation(&self, app: u16, id: &str) -> Option<Conversation> {
+        if let Some((person, generation)) = self.sealer(app).open_chat(id) {
+            let known = self.org.person(person)?;
+            let alive = generation == known.chat && !known.chat_gone;
+            return Some(Conversation { thread: Thread::Person(person), root: None, alive });
+        }
+        // Graph's name of a 1:1 chat (protocol section 4.0).
+        if let Some(inner) = id.strip_prefix("19:").and_then(|rest| rest.strip_suffix("@unq.gbl.spaces")) {
+            let (app_id, object_id) = inner.split_once('_')?;
+            if !app_id.eq_ignore_ascii_case(&self.bots[usize::from(app)].app_id) {
+                return None;
+            }
+            let person = self.org.by_object_id(&object_id.parse().ok()?)?;
+            let alive = !self.org.person(person)?.chat_gone;
+            return Some(Conversation { thread: Thread::Person(person), root: None, alive });
+        }
+        let (base, root) = match id.split_once(";messageid=") {
+            Some((base, root)) => (base, Some(root.to_owned())),
+            None => (id, None),
+        };
+        let (team, channel) = self.org.channel(base)?;
+        Some(Conversation { thread: Thread::Channel { team, channel }, root, alive: true })
+    }
+}
+
+pub(crate) struct Conversation {
+    pub(crate) thread: Thread,
+    /// The message whose thread is meant, in a channel.
+    pub(crate) root: Option<String>,
+    /// False for a chat that its person deleted.
+    pub(crate) alive: bool,
+}
+
+/// What every task of the simulator shares.
+pub(crate) struct Shared {
+    pub(crate) base: String,
+    pub(crate) service_url: String,
+    pub(crate) tenant_id: String,
+    pub(crate) control_key: Option<String>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) clock: Clock,
+    pub(crate) tokens: TokenCache,
+    pub(crate) http: reqwest::Client,
+    pub(crate) stop: CancellationToken,
+    world: Mutex<World>,
+}
+
+pub(crate) struct Start {
+    pub(crate) base: String,
+    pub(crate) control_key: Option<String>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) http: reqwest::Client,
+    pub(crate) plan: Plan,
+    pub(crate) limits: bool,
+    pub(crate) latency: Latency,
+}
+
+impl Shared {
+    pub(crate) fn new(start: Start) -> Self {
+        let stop = CancellationToken::new();
+        let world = World::new(&start.plan, Settings::new(start.limits, start.latency), &stop);
+        Self {
+            service_url: format!("{}/teams/", start.base),
+            // From the seed of the start, so that a reset does not change whose tokens are good.
+            tenant_id: Rng::new(start.plan.seed ^ 0x7e4a_4e7e).uuid().to_string(),
+            base: start.base,
+            control_key: start.control_key,
+            keys: start.keys,
+            clock: Clock::start(),
+            tokens: TokenCache::default(),
+            http: start.http,
+            stop,
+            world: Mutex::new(world),
+        }
+    }
+
+    /// A panic elsewhere does not make the counts wrong in a way that matters more than going on.
+    pub(crate) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
