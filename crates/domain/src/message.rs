@@ -1,5 +1,7 @@
 //! What is asked for: a message, its content, its audience and its policy (`docs/product.md`, HTTP).
 
+use std::sync::{Arc, OnceLock};
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::MessageId;
@@ -64,6 +66,24 @@ pub struct Content {
     /// The line of the toast and the activity feed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<String>,
+}
+
+/// Content of an open message, with its activity serialised once for all who get it.
+#[derive(Debug)]
+pub struct Spoken {
+    content: Content,
+    wire: OnceLock<Arc<str>>,
+}
+
+impl Spoken {
+    pub fn new(content: Content) -> Self {
+        Self { content, wire: OnceLock::new() }
+    }
+
+    /// The serialised form; `make` is asked once.
+    pub fn wire(&self, make: impl FnOnce(&Content) -> Arc<str>) -> Arc<str> {
+        Arc::clone(self.wire.get_or_init(|| make(&self.content)))
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

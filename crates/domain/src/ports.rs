@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::batch::{Batch, Committed, Key, Row};
 use crate::ids::{KeyId, MessageId};
-use crate::message::{Content, ControlRequest, Controlled, Expanded, NewMessage, OpenMessage, Submitted};
+use crate::message::{ControlRequest, Controlled, Expanded, NewMessage, OpenMessage, Spoken, Submitted};
 use crate::outcome::{Answer, Operation};
 use crate::people::{Lane, Learned, LearnedDone, PeopleFilter, Person, ReachState, Reference};
 use crate::scope::{ApiKey, Scope};
@@ -119,7 +119,7 @@ pub struct Call {
     pub address: String,
     pub mri: Option<String>,
     pub reference: Option<Reference>,
-    pub content: Arc<Content>,
+    pub content: Arc<Spoken>,
 }
 
 /// Makes calls. One call is one attempt: nothing in here repeats a post by itself.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nuncio_domain::batch::Row;
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
-use nuncio_domain::message::{Content, Expanded, OpenMessage};
+use nuncio_domain::message::{Expanded, OpenMessage, Spoken};
 use nuncio_domain::outcome::Answer;
 use nuncio_domain::people::{Lane, Reference};
 use nuncio_domain::ports::{Call, StoreError};
@@ -59,7 +59,7 @@ pub(crate) struct Shell {
     ports: Ports,
     lane: Arc<Lane>,
     core: LaneCore,
-    contents: HashMap<i64, Arc<Content>>,
+    contents: HashMap<i64, Arc<Spoken>>,
     events: LaneSender,
     jobs: mpsc::UnboundedSender<Job>,
     /// A look at the open messages is under way, and another is wanted after it.
@@ -133,7 +133,7 @@ impl Shell {
                 for message in &messages {
                     self.contents
                         .entry(message.message_no)
-                        .or_insert_with(|| Arc::new(message.content.clone()));
+                        .or_insert_with(|| Arc::new(Spoken::new(message.content.clone())));
                 }
                 self.step(Input::Opened(messages));
             }

@@ -1,1 +1,9 @@
-//! From a delivery to connector calls, and from their answers to outcomes.
+//! From a delivery to a connector call, and from Microsoft's answer to an outcome.
+//!
+//! [`outcome`] holds the table of `docs/delivery.md` (Outcomes) as one exhaustive match: a new refusal in
+//! `nuncio_teams::classify` does not compile until it is given its meaning there.
+
+mod connector_sender;
+pub mod outcome;
+
+pub use connector_sender::{AppConnector, ConnectorSender};

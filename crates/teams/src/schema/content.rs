@@ -50,6 +50,11 @@ impl MessageContent {
         Ok(Self(Value::Object(members).to_string().into()))
     }
 
+    /// JSON that [`MessageContent::as_json`] gave before.
+    pub fn stored(json: Arc<str>) -> Self {
+        Self(json)
+    }
+
     /// The JSON, for storing.
     pub fn as_json(&self) -> &str {
         &self.0

@@ -1,0 +1,127 @@
+//! The [`Sender`] that speaks to Microsoft's Connector (or to the simulator).
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use nuncio_domain::message::Body;
+use nuncio_domain::outcome::{Answer, LaneCause, LaneCauseKind, Operation, Outcome};
+use nuncio_domain::people::RecipientKind;
+use nuncio_domain::ports::{Call, Sender};
+use nuncio_teams::cloud::{Endpoints, ServiceUrl};
+use nuncio_teams::connector::{CallError, Connector, CreatePersonal, CreateThread, Reply};
+use nuncio_teams::schema::{MessageContent, OutboundActivity};
+
+use crate::outcome::{GatewayErrors, accepted, not_accepted};
+
+/// What is needed to speak for one app.
+#[derive(Debug, Clone)]
+pub struct AppConnector {
+    pub app_id: String,
+    pub endpoints: Endpoints,
+    pub connector: Connector,
+    pub gateway_errors: GatewayErrors,
+}
+
+/// Makes the calls of all apps of this process.
+#[derive(Debug)]
+pub struct ConnectorSender {
+    apps: HashMap<String, AppConnector>,
+}
+
+impl ConnectorSender {
+    /// By the names of the apps in the configuration.
+    pub fn new(apps: HashMap<String, AppConnector>) -> Self {
+        Self { apps }
+    }
+
+    fn service_url(app: &AppConnector, call: &Call) -> Result<ServiceUrl, Answer> {
+        let known = call
+            .reference
+            .as_ref()
+            .map(|reference| reference.service_url.as_str())
+            .filter(|url| !url.is_empty())
+            .or(call.lane.service_url.as_deref())
+            .or(app.endpoints.service_url());
+        let Some(known) = known else {
+            return Err(waits(
+                "no service URL is known for this tenant: one comes with the first activity that Teams sends",
+            ));
+        };
+        // Whatever was stored, no request and no token leaves the hosts of the app's cloud.
+        app.endpoints.check_service_url(known).map_err(|error| {
+            waits(format!("the stored service URL is not one of the app's cloud and is not called: {error}"))
+        })
+    }
+}
+
+fn waits(text: impl Into<String>) -> Answer {
+    let text = text.into();
+    let cause = LaneCause { kind: LaneCauseKind::NotAuthorized, text: text.clone(), retry_after: None };
+    Answer::bare(Outcome::LaneWaits(cause), text)
+}
+
+#[async_trait]
+impl Sender for ConnectorSender {
+    async fn call(&self, call: Call) -> Answer {
+        let Some(app) = self.apps.get(&call.lane.app) else {
+            return waits(format!("app {} is not in the configuration any more", call.lane.app));
+        };
+        let service_url = match Self::service_url(app, &call) {
+            Ok(service_url) => service_url,
+            Err(answer) => return answer,
+        };
+        let result = match call.operation {
+            Operation::Create => create(app, &service_url, &call).await,
+            Operation::NewThread => new_thread(app, &service_url, &call).await,
+            Operation::Send => send(app, &service_url, &call).await,
+        };
+        match result {
+            Ok(reply) => accepted(call.operation, reply, service_url.as_str()),
+            Err(error) => not_accepted(call.operation, error, app.gateway_errors),
+        }
+    }
+}
+
+async fn create(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Result<Reply, CallError> {
+    let create = CreatePersonal {
+        bot_id: app.app_id.clone(),
+        bot_name: None,
+        member_id: call.mri.clone().unwrap_or_else(|| call.address.clone()),
+        tenant_id: call.lane.tenant.clone(),
+    };
+    app.connector.create_personal(service_url, &create).await
+}
+
+async fn new_thread(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Result<Reply, CallError> {
+    let create = CreateThread {
+        bot_id: app.app_id.clone(),
+        channel_id: call.address.clone(),
+        team_id: None,
+        tenant_id: call.lane.tenant.clone(),
+        activity: activity(call),
+    };
+    app.connector.create_thread(service_url, &create).await
+}
+
+async fn send(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Result<Reply, CallError> {
+    let conversation_id =
+        call.reference.as_ref().map_or(call.address.as_str(), |reference| reference.conversation_id.as_str());
+    app.connector.send(service_url, conversation_id, &activity(call)).await
+}
+
+fn activity(call: &Call) -> OutboundActivity {
+    let spoken = call.content.wire(|content| {
+        let summary = content.summary.as_deref();
+        match &content.body {
+            Body::Text(text) => MessageContent::text(text, summary),
+            Body::Card(card) => MessageContent::card(card, summary),
+        }
+        .as_json()
+        .into()
+    });
+    let activity = OutboundActivity::new(MessageContent::stored(spoken)).in_tenant(&call.lane.tenant);
+    match call.kind {
+        RecipientKind::Person => activity.to_person(&call.address),
+        RecipientKind::Channel | RecipientKind::Chat => activity,
+    }
+}
