@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     /// File by file; a new fixture fails here until it is given its name.
-    const FIXTURES: [(&str, Refusal); 28] = [
+    const FIXTURES: [(&str, Refusal); 33] = [
         ("activity_not_found", Refusal::ActivityNotFound),
         ("authorization_denied", Refusal::AuthorizationDenied),
         ("authorization_error", Refusal::AuthorizationError),
@@ -222,6 +222,11 @@ mod tests {
         ("tenant_no_permission", Refusal::TenantNoPermission),
         ("throttled", Refusal::Throttled),
         ("capability_override", Refusal::CapabilityOverride),
+        ("error_code_without_sub_code", Refusal::Unknown),
+        ("forbidden_without_body", Refusal::Unknown),
+        ("gateway_html", Refusal::ServiceUnavailable),
+        ("message_entities", Refusal::MessageEntities),
+        ("request_timeout", Refusal::RequestTimeout),
     ];
 
     #[test]

@@ -11,6 +11,7 @@ mod keys;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::cloud::{Cloud, Endpoints, ServiceUrl};
@@ -76,7 +77,7 @@ pub struct Authenticator {
 }
 
 enum Mode {
-    Checked { apps: Vec<AcceptedApp>, keys: KeyStore },
+    Checked { apps: Vec<AcceptedApp>, keys: Arc<KeyStore> },
     Local { app_id: String },
 }
 
@@ -95,7 +96,7 @@ impl Authenticator {
         policy: KeyPolicy,
     ) -> Self {
         let keys = KeyStore::new(endpoints.openid_metadata().to_owned(), http, clock.clone(), policy);
-        Self { endpoints, clock, mode: Mode::Checked { apps, keys } }
+        Self { endpoints, clock, mode: Mode::Checked { apps, keys: Arc::new(keys) } }
     }
 
     /// Takes anything that is posted and believes it, for `nuncio serve --local`: no token is needed, and the only service
@@ -131,7 +132,7 @@ impl Authenticator {
     async fn checked(
         &self,
         apps: &[AcceptedApp],
-        keys: &KeyStore,
+        keys: &Arc<KeyStore>,
         authorization: Option<&str>,
         body: &[u8],
     ) -> Result<Verified, InboundError> {

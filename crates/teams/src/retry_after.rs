@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 /// A year. Nothing asks for more; the bound keeps later arithmetic on times from overflowing and is no policy.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// How long to wait, counted from when the answer was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +46,8 @@ impl RetryAfter {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(unix: u64) -> SystemTime {
@@ -70,5 +72,16 @@ mod tests {
         assert_eq!(seconds("", 0), None);
         assert_eq!(seconds("NaN", 0), None);
         assert_eq!(seconds("inf", 0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn anything_is_taken_and_bounded(value in ".{0,60}", number in any::<f64>()) {
+            for value in [value, number.to_string()] {
+                if let Some(retry_after) = RetryAfter::parse(&value, at(0)) {
+                    prop_assert!(retry_after.wait() <= LONGEST);
+                }
+            }
+        }
     }
 }

@@ -64,10 +64,10 @@ pub(super) fn check(hosts: &Hosts, url: &str) -> Result<ServiceUrl, ServiceUrlEr
         return Err(ServiceUrlError::NotAUrl);
     }
     let url = Url::parse(url).map_err(|_| ServiceUrlError::NotAUrl)?;
-    let https = url.scheme() == "https";
-    let http_allowed = *hosts == Hosts::Loopback;
-    if !https && !(http_allowed && url.scheme() == "http") {
-        return Err(ServiceUrlError::NotHttps);
+    match url.scheme() {
+        "https" => {}
+        "http" if *hosts == Hosts::Loopback => {}
+        _ => return Err(ServiceUrlError::NotHttps),
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(ServiceUrlError::UserInfo);

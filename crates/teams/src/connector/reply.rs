@@ -123,19 +123,28 @@ mod tests {
     use std::time::Duration;
 
     use ::http::{HeaderMap, HeaderValue, StatusCode};
+    use proptest::prelude::*;
 
     use super::*;
 
-    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &'static str) -> Answer {
+    fn answer(status: u16, headers: &[(&'static str, &'static str)], body: impl Into<Vec<u8>>) -> Answer {
         let headers: HeaderMap = headers
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
             .collect();
-        Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            headers,
-            body: body.as_bytes().into(),
-            cut: None,
+        Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: body.into().into(), cut: None }
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_taken(body in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..300),
+            "[\\[\\]{}\":,id1]{0,40}".prop_map(String::into_bytes),
+        ]) {
+            let answer = answer(201, &[], body);
+            Reply::read(&answer);
+            Refused::read(&answer, SystemTime::UNIX_EPOCH);
+            let _ = serde_json::from_slice::<MembersPage>(&answer.body);
         }
     }
 

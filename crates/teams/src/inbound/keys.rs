@@ -103,13 +103,13 @@ impl KeyStore {
     }
 
     /// The key of that name, fetching when it is time to.
-    pub(super) async fn find(&self, kid: &str) -> Result<Arc<Key>, InboundError> {
+    pub(super) async fn find(self: &Arc<Self>, kid: &str) -> Result<Arc<Key>, InboundError> {
         let before = self.landed.load(Ordering::Acquire);
         if self.due(kid) {
-            let _flight = self.flight.lock().await;
-            if self.landed.load(Ordering::Acquire) == before && self.due(kid) {
-                self.fetch().await;
-            }
+            let (store, kid) = (Arc::clone(self), kid.to_owned());
+            // A task of its own: whoever asks gives up within a second, and a fetch that took longer would be cut off
+            // each time and never succeed. A task that failed shows as keys that are still missing.
+            let _ = tokio::spawn(async move { store.fetch_if_due(&kid, before).await }).await;
         }
         let state = self.state();
         let keys = state.keys.ok_or(InboundError::KeysUnavailable)?;
@@ -118,6 +118,13 @@ impl KeyStore {
             // It may be a new key that we could not hear of: Microsoft should send it again.
             None if state.failed_at.is_some() => Err(InboundError::KeysUnavailable),
             None => Err(InboundError::UnknownKey),
+        }
+    }
+
+    async fn fetch_if_due(&self, kid: &str, before: u64) {
+        let _flight = self.flight.lock().await;
+        if self.landed.load(Ordering::Acquire) == before && self.due(kid) {
+            self.fetch().await;
         }
     }
 

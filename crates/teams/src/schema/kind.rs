@@ -180,6 +180,8 @@ impl Activity {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn activity(json: serde_json::Value) -> Activity {
@@ -188,7 +190,7 @@ mod tests {
 
     #[test]
     fn bot_and_person_in_one_update() {
-        let activity = activity(serde_json::json!({
+        let activity = activity(json!({
             "type": "conversationUpdate",
             "recipient": {"id": "28:bot"},
             "membersAdded": [{"id": "28:bot"}, {"id": "29:ines"}, {"id": "28:otherbot"}],
@@ -209,15 +211,14 @@ mod tests {
             ("remove-upgrade", InstallationAction::RemoveUpgrade),
             ("new", InstallationAction::Other),
         ] {
-            let activity = activity(serde_json::json!({"type": "installationUpdate", "action": action}));
+            let activity = activity(json!({"type": "installationUpdate", "action": action}));
             assert_eq!(activity.kind(), ActivityKind::Installation(expected));
         }
     }
 
     #[test]
     fn kinds_of_conversation() {
-        let kind = |json| activity(serde_json::json!({ "conversation": json })).conversation_kind();
-        use serde_json::json;
+        let kind = |json| activity(json!({ "conversation": json })).conversation_kind();
         assert_eq!(kind(json!({"conversationType": "groupChat"})), Some(ConversationKind::GroupChat));
         assert_eq!(kind(json!({"id": "a:1X"})), Some(ConversationKind::Personal));
         assert_eq!(kind(json!({"id": "19:b_u@unq.gbl.spaces"})), Some(ConversationKind::Personal));
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn tenant_of_channel_data_first() {
-        let activity = activity(serde_json::json!({
+        let activity = activity(json!({
             "conversation": {"tenantId": "c"}, "channelData": {"tenant": {"id": "d"}}
         }));
         assert_eq!(activity.tenant_id(), Some("d"));

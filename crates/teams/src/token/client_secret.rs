@@ -17,11 +17,11 @@ use crate::cloud::{Endpoints, check_own_endpoint};
 use crate::http::{CallFailure, ContentType, HttpClient, Request, encoded};
 
 /// A token is asked for anew this long before it expires (protocol section 2.6).
-const EARLY: Duration = Duration::from_secs(300);
+const EARLY: Duration = Duration::from_mins(5);
 /// What an answer without `expires_in` is taken for; Entra always says it.
-const UNSAID: Duration = Duration::from_secs(600);
+const UNSAID: Duration = Duration::from_mins(10);
 /// Nothing lives longer; the bound keeps arithmetic on times from overflowing.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// After an early refresh that failed, the token at hand is used this long before the next try.
 const NEXT_TRY: Duration = Duration::from_secs(30);
 

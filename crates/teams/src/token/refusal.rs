@@ -81,14 +81,30 @@ fn short(description: &str, secret: &str) -> String {
 #[cfg(test)]
 mod tests {
     use ::http::{HeaderMap, StatusCode};
+    use proptest::prelude::*;
 
     use super::*;
 
-    fn answer(status: u16, body: &str) -> TokenError {
+    proptest! {
+        #[test]
+        fn any_answer_is_taken(
+            status in 100u16..1000,
+            body in proptest::collection::vec(any::<u8>(), 0..300),
+            description in ".{0,100}",
+        ) {
+            let json = serde_json::json!({ "error_description": format!("AADSTS{description}s3cret") });
+            answer(status, body);
+            let error = answer(status, json.to_string());
+            let shown = format!("{error} {error:?}");
+            prop_assert!(!shown.contains("s3cret"));
+        }
+    }
+
+    fn answer(status: u16, body: impl Into<Vec<u8>>) -> TokenError {
         let answer = Answer {
             status: StatusCode::from_u16(status).unwrap(),
             headers: HeaderMap::new(),
-            body: body.as_bytes().to_vec().into(),
+            body: body.into().into(),
             cut: None,
         };
         of(&answer, None, "s3cret")

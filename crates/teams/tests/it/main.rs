@@ -1,0 +1,11 @@
+//! The crate from outside, over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "the helpers of tests, which clippy does not count as tests")]
+
+mod connector;
+mod fixtures;
+mod http;
+mod inbound;
+mod inbound_keys;
+mod stand_in;
+mod token;
