@@ -1,1 +1,86 @@
-//! HTTP: bot endpoint, REST API, health.
+//! HTTP: the bot endpoint, the REST API and health.
+//!
+//! Handlers talk to the ports of `nuncio-domain`, never to the engine. A request goes through `observe` (request id,
+//! one log line, panics), then to its handler in `routes/` or `bot/`. A handler gets at the ports only through the
+//! caller that it extracts (`access`), so nothing is read or written without a scope. Every refusal is a
+//! [`nuncio_api::Code`]; the problem document is built in `problem.rs` and nowhere else.
+//!
+//! | path | file |
+//! | --- | --- |
+//! | `POST /api/messages` | `bot/endpoint.rs`, what an activity teaches us in `bot/learn.rs` |
+//! | `POST /v1/messages` | `routes/send.rs`, its checks in `validate/` |
+//! | `GET /v1/messages`, `/v1/messages/{id}` | `routes/messages.rs` |
+//! | `POST /v1/messages/{id}/{cancel,pause,resume,confirm}` | `routes/control.rs` |
+//! | `GET /v1/messages/{id}/deliveries`, `/v1/deliveries/{id}` | `routes/deliveries.rs` |
+//! | `GET /v1/messages/{id}/report.csv` | `routes/report.rs` |
+//! | `GET /v1/people`, `/v1/reachability` | `routes/people.rs` |
+//! | `/v1/keys` | `routes/keys.rs` |
+//! | `/healthz`, `/readyz` | `routes/health.rs` |
+//! | `/docs/problems/{code}` | `routes/docs.rs` |
+//!
+//! # How to add an operation
+//!
+//! Its types in `nuncio-api`; a file in `routes/` with its documentation and the handler, which takes
+//! `Caller<CanRead>`, `Caller<CanSend>` or `Caller<IsAdmin>`; a line in [`router`]; a test in `tests/it/`.
+
+mod access;
+mod body;
+mod bot;
+mod cursor;
+mod observe;
+mod problem;
+mod query;
+mod routes;
+pub mod secret;
+mod state;
+mod times;
+mod validate;
+mod views;
+
+use std::future::Future;
+
+use axum::Router;
+use axum::routing::{delete, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use state::{AppInfo, Random, ServerState};
+
+use state::App;
+
+/// All routes over the ports in `state`.
+pub fn router(state: ServerState) -> Router {
+    let app = App::new(state);
+    Router::new()
+        .route("/api/messages", post(bot::endpoint::receive))
+        .route("/v1/messages", get(routes::messages::list).post(routes::send::send))
+        .route("/v1/messages/{id}", get(routes::messages::get))
+        .route("/v1/messages/{id}/deliveries", get(routes::deliveries::list))
+        .route("/v1/messages/{id}/report.csv", get(routes::report::csv))
+        .route("/v1/messages/{id}/cancel", post(routes::control::cancel))
+        .route("/v1/messages/{id}/pause", post(routes::control::pause))
+        .route("/v1/messages/{id}/resume", post(routes::control::resume))
+        .route("/v1/messages/{id}/confirm", post(routes::control::confirm))
+        .route("/v1/deliveries/{id}", get(routes::deliveries::get))
+        .route("/v1/people", get(routes::people::list))
+        .route("/v1/reachability", get(routes::people::reachability))
+        .route("/v1/keys", get(routes::keys::list).post(routes::keys::create))
+        .route("/v1/keys/{id}", delete(routes::keys::revoke))
+        .route("/healthz", get(routes::health::alive))
+        .route("/readyz", get(routes::health::ready))
+        .route("/docs/problems/{code}", get(routes::docs::problem))
+        .fallback(routes::docs::nothing_here)
+        .method_not_allowed_fallback(routes::docs::other_method)
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), observe::observe))
+        .with_state(app)
+}
+
+/// Serves until `shutdown`; then takes no new connection and lets requests that are running finish. The caller bounds
+/// how long that may take.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+}

@@ -1,4 +1,5 @@
 //! The client against a stand-in over a real socket.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 use axum::Router;
 use axum::body::Bytes;

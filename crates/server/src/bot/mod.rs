@@ -1,0 +1,4 @@
+//! The bot endpoint: what Teams tells us.
+
+pub(crate) mod endpoint;
+mod learn;

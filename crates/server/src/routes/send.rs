@@ -1,0 +1,81 @@
+//! `POST /v1/messages`: hands in a message. Answered 202 with `id` and `state` when it is stored; what happens then
+//! is seen in the message.
+//!
+//! With the header `Idempotency-Key` (1 to 255 visible characters) the request can be repeated for 24 hours: the same
+//! body gets the first answer again, another body 422 `idempotency_key_reused`, and while the first is still running
+//! 409 `request_in_progress`. Everything that is wrong is reported at once, and nothing is stored then.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use nuncio_api::{Accepted, Code, IDEMPOTENCY_KEY};
+use nuncio_domain::message::{Idempotency, Submitted};
+use nuncio_domain::{MessageId, MessageState, Time};
+
+use crate::access::{Caller, CanSend};
+use crate::problem::Refusal;
+use crate::{body, validate};
+
+const LARGEST: usize = 1024 * 1024;
+const LONGEST_KEY: usize = 255;
+
+pub(crate) async fn send(
+    caller: Caller<CanSend>,
+    request: Request<Body>,
+) -> Result<impl IntoResponse, Refusal> {
+    let (parts, unread) = request.into_parts();
+    let raw = body::read(&parts.headers, unread, LARGEST).await?;
+    let idempotency_key = idempotency_key(&parts.headers)?;
+    let running = match idempotency_key {
+        None => None,
+        Some(key) => Some(caller.app().begin(caller.scope().key_no, key).ok_or_else(|| {
+            Refusal::new(Code::RequestInProgress, "a request with this Idempotency-Key is being worked on")
+        })?),
+    };
+
+    let asked: nuncio_api::NewMessage = body::json(&raw)?;
+    let mut message = validate::message(&caller, &asked).await?;
+    message.idempotency = idempotency_key
+        .map(|key| Idempotency { key: key.to_owned(), body_hash: *blake3::hash(&raw).as_bytes() });
+    let (id, lane_no, send_at) = (message.id, message.lane_no, message.send_at);
+
+    let accepted = match caller.ledger().submit(caller.scope(), message).await? {
+        Submitted::Stored => {
+            caller.wake(lane_no);
+            accepted(id, send_at)
+        }
+        Submitted::Repeated(first) => {
+            // The first answer again: its state then, which follows from `send_at`, not its state now.
+            let view = caller.ledger().message(caller.scope(), first).await?;
+            accepted(first, view.and_then(|view| view.send_at))
+        }
+        Submitted::KeyReused => {
+            let text = "this key was used with another body";
+            return Err(Refusal::at(Code::IdempotencyKeyReused, format!("{IDEMPOTENCY_KEY}:"), text));
+        }
+    };
+    drop(running);
+    let location = format!("/v1/messages/{}", accepted.id);
+    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(accepted)))
+}
+
+fn accepted(id: MessageId, send_at: Option<Time>) -> Accepted {
+    let state = if send_at.is_some() { MessageState::Scheduled } else { MessageState::Expanding };
+    Accepted { id: id.to_string(), state: state.to_string() }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    value
+        .to_str()
+        .ok()
+        .filter(|key| (1..=LONGEST_KEY).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()))
+        .map(Some)
+        .ok_or_else(|| {
+            let text = "this must be 1 to 255 visible ASCII characters";
+            Refusal::at(Code::InvalidRequest, format!("{IDEMPOTENCY_KEY}:"), text)
+        })
+}

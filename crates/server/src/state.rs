@@ -1,0 +1,141 @@
+//! What the server is given, and the only way that handlers get at it.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nuncio_domain::people::{Learned, LearnedDone};
+use nuncio_domain::ports::{Ledger, Registry, StoreError, Wake};
+use nuncio_domain::scope::Scope;
+use nuncio_domain::{Clock, Time};
+use nuncio_teams::inbound::Authenticator;
+use uuid::Uuid;
+
+/// 32 bytes that nobody can guess, at every call.
+pub type Random = Arc<dyn Fn() -> [u8; 32] + Send + Sync>;
+
+/// `/api/messages` answers after its commit within this, else 503: Teams sends it again.
+const LEARN_WITHIN: Duration = Duration::from_secs(1);
+
+/// Everything that the server needs.
+#[derive(Clone)]
+pub struct ServerState {
+    pub ledger: Arc<dyn Ledger>,
+    pub registry: Arc<dyn Registry>,
+    pub wake: Arc<dyn Wake>,
+    pub clock: Arc<dyn Clock>,
+    pub random: Random,
+    /// Who may post to the bot endpoint.
+    pub inbound: Arc<Authenticator>,
+    pub apps: Vec<AppInfo>,
+}
+
+/// An app as the configuration has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppInfo {
+    /// What comes after `app.` in the configuration.
+    pub name: String,
+    pub app_id: String,
+    /// Where its tokens come from.
+    pub tenant_id: String,
+    /// Tenants that it may send in; `*` is all of them.
+    pub allowed_tenants: Vec<String>,
+}
+
+impl AppInfo {
+    pub(crate) fn allows(&self, tenant: &str) -> bool {
+        self.allowed_tenants.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(tenant))
+    }
+}
+
+/// The state, shared by all handlers. Its fields are private to this module: a caller's ports come from
+/// [`App::ports`], which only `access.rs` calls, and what works without a caller is a method here.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+struct Inner {
+    state: ServerState,
+    /// Requests with an idempotency key that are being worked on: (key_no, idempotency key).
+    running: Mutex<HashSet<(i64, String)>>,
+}
+
+/// The ports that need a scope.
+pub(crate) struct Ports<'a> {
+    pub(crate) ledger: &'a dyn Ledger,
+    pub(crate) registry: &'a dyn Registry,
+    pub(crate) wake: &'a dyn Wake,
+}
+
+impl App {
+    pub(crate) fn new(state: ServerState) -> Self {
+        Self(Arc::new(Inner { state, running: Mutex::default() }))
+    }
+
+    /// For `access.rs` only: there it is put together with a scope.
+    pub(crate) fn ports(&self) -> Ports<'_> {
+        let state = &self.0.state;
+        Ports { ledger: &*state.ledger, registry: &*state.registry, wake: &*state.wake }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.0.state.clock.now()
+    }
+
+    pub(crate) fn random(&self) -> [u8; 32] {
+        (self.0.state.random)()
+    }
+
+    /// A UUIDv7 of now.
+    pub(crate) fn new_uuid(&self) -> Uuid {
+        let millis = u64::try_from(self.now().0 / 1000).unwrap_or(0);
+        let random = self.random();
+        let ten = random.first_chunk::<10>().expect("10 of 32 bytes");
+        uuid::Builder::from_unix_timestamp_millis(millis, ten).into_uuid()
+    }
+
+    pub(crate) fn apps(&self) -> &[AppInfo] {
+        &self.0.state.apps
+    }
+
+    /// Who a secret belongs to.
+    pub(crate) async fn caller(&self, hash: [u8; 32]) -> Result<Option<Scope>, StoreError> {
+        self.0.state.registry.caller(hash).await
+    }
+
+    /// Whether the store works.
+    pub(crate) async fn ready(&self) -> Result<(), StoreError> {
+        tokio::time::timeout(LEARN_WITHIN, self.0.state.registry.ready())
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("no answer within 1 s".to_owned())))
+    }
+
+    pub(crate) fn inbound(&self) -> &Authenticator {
+        &self.0.state.inbound
+    }
+
+    /// Stores what an activity told us.
+    pub(crate) async fn learn(&self, learned: Learned) -> Result<LearnedDone, StoreError> {
+        tokio::time::timeout(LEARN_WITHIN, self.0.state.registry.learn(learned))
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("no commit within 1 s".to_owned())))
+    }
+
+    /// Marks an idempotency key as being worked on, until the guard is dropped; `None` if it is already.
+    pub(crate) fn begin(&self, key_no: i64, key: &str) -> Option<Running> {
+        let entry = (key_no, key.to_owned());
+        let fresh = self.0.running.lock().unwrap_or_else(PoisonError::into_inner).insert(entry.clone());
+        fresh.then(|| Running { app: self.clone(), entry })
+    }
+}
+
+/// See [`App::begin`].
+pub(crate) struct Running {
+    app: App,
+    entry: (i64, String),
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.app.0.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.entry);
+    }
+}

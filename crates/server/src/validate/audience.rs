@@ -1,0 +1,156 @@
+//! Who is meant: people by object id, channels by conversation id, everyone with the app.
+
+use nuncio_api::{Audience, Code};
+use nuncio_domain::message::Named;
+use nuncio_domain::{Class, RecipientKind};
+
+use super::{Findings, guid};
+
+const MOST_NAMED: usize = 10_000;
+const MOST_URGENT: usize = 1000;
+
+#[derive(Default)]
+pub(super) struct Checked {
+    pub(super) named: Vec<Named>,
+    pub(super) exclude: Vec<String>,
+}
+
+pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> Checked {
+    not_built_yet(findings, asked);
+    let nobody = asked.users.is_empty()
+        && asked.channels.is_empty()
+        && !asked.installed
+        && !asked.everyone
+        && [&asked.teams, &asked.groups, &asked.chats, &asked.lists].iter().all(|part| part.is_empty());
+    if nobody {
+        findings.add(Code::EmptyAudience, "/audience", "this names nobody");
+    }
+    if class == Class::Urgent {
+        let text = "an urgent message takes at most 1,000 recipients, all named";
+        if asked.installed {
+            findings.add(Code::UrgentAudience, "/audience/installed", text);
+        }
+        if asked.users.len() + asked.channels.len() > MOST_URGENT {
+            findings.add(Code::UrgentAudience, "/audience", text);
+        }
+    }
+
+    let mut checked = Checked::default();
+    let users = people(findings, "/audience/users", &asked.users);
+    checked.named.extend(users.into_iter().map(|key| Named { kind: RecipientKind::Person, key }));
+    if fits(findings, "/audience/channels", asked.channels.len()) {
+        for (index, text) in asked.channels.iter().enumerate() {
+            if let Some(key) = channel(findings, &format!("/audience/channels/{index}"), text) {
+                checked.named.push(Named { kind: RecipientKind::Channel, key });
+            }
+        }
+    }
+    checked.exclude = people(findings, "/audience/exclude/users", &asked.exclude.users);
+    checked
+}
+
+fn not_built_yet(findings: &mut Findings, asked: &Audience) {
+    for (asked_for, pointer) in [
+        (asked.everyone, "/audience/everyone"),
+        (!asked.teams.is_empty(), "/audience/teams"),
+        (!asked.groups.is_empty(), "/audience/groups"),
+        (!asked.chats.is_empty(), "/audience/chats"),
+        (!asked.lists.is_empty(), "/audience/lists"),
+        (!asked.include.is_empty(), "/audience/include"),
+        (!asked.exclude.groups.is_empty(), "/audience/exclude/groups"),
+    ] {
+        if asked_for {
+            findings.not_yet(pointer);
+        }
+    }
+}
+
+fn fits(findings: &mut Findings, pointer: &str, count: usize) -> bool {
+    if count > MOST_NAMED {
+        let text = format!("this has {count} entries; a message takes {MOST_NAMED}");
+        findings.add(Code::AudienceTooLong, pointer, text);
+    }
+    count <= MOST_NAMED
+}
+
+fn people(findings: &mut Findings, pointer: &str, entries: &[String]) -> Vec<String> {
+    let mut people = Vec::new();
+    if !fits(findings, pointer, entries.len()) {
+        return people;
+    }
+    for (index, text) in entries.iter().enumerate() {
+        match guid(text) {
+            Some(id) => people.push(id),
+            None if text.contains('@') => findings.add(
+                Code::UpnNotResolvable,
+                format!("{pointer}/{index}"),
+                "Teams takes no user principal name, and looking it up in the directory is not built yet: \
+                 give the Entra object id",
+            ),
+            None => findings.add(
+                Code::RecipientInvalid,
+                format!("{pointer}/{index}"),
+                "this must be an Entra object id such as b7c41e0a-9d25-4f6e-8a37-52e1f08c6d9b",
+            ),
+        }
+    }
+    people
+}
+
+/// `19:…@thread.tacv2`, older ones `@thread.skype`. A team's id is that of its General channel.
+fn channel(findings: &mut Findings, pointer: &str, text: &str) -> Option<String> {
+    let (base, thread) = text.split_once(";messageid=").map_or((text, None), |(base, id)| (base, Some(id)));
+    let middle = base
+        .strip_prefix("19:")
+        .and_then(|rest| rest.strip_suffix("@thread.tacv2").or_else(|| rest.strip_suffix("@thread.skype")));
+    let looks_right = middle.is_some_and(|middle| {
+        !middle.is_empty()
+            && middle.len() <= 200
+            && middle.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'))
+    });
+    let digits = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
+    match thread {
+        None if looks_right => Some(base.to_owned()),
+        Some(id) if looks_right && digits(id) => {
+            let text = "replying in a thread is not supported yet: leave `;messageid=…` out for a new one";
+            findings.add(Code::NotSupportedYet, pointer, text);
+            None
+        }
+        _ => {
+            let text = "this must be a channel's conversation id such as 19:…@thread.tacv2";
+            findings.add(Code::RecipientInvalid, pointer, text);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code_of(text: &str) -> Option<Code> {
+        let mut findings = Findings::default();
+        let channel = channel(&mut findings, "/x", text);
+        assert_eq!(channel.is_some(), findings.items.is_empty(), "{text}");
+        findings.items.first().map(|(code, ..)| *code)
+    }
+
+    #[test]
+    fn channels_are_told_from_chats_people_and_threads() {
+        assert_eq!(code_of("19:5be1c0f2a8d94e7f@thread.tacv2"), None);
+        assert_eq!(code_of("19:5be1_c0-f2@thread.skype"), None);
+        assert_eq!(code_of("19:x@thread.tacv2;messageid=1795356400456"), Some(Code::NotSupportedYet));
+        for text in [
+            "",
+            "19:@thread.tacv2",
+            "19:x@thread.v2",
+            "a:1Xv9QnB3pLr",
+            "19:x@thread.tacv2;messageid=",
+            "19:x@thread.tacv2;messageid=x",
+            "19:x/../y@thread.tacv2",
+            "Incidents",
+        ] {
+            assert_eq!(code_of(text), Some(Code::RecipientInvalid), "{text}");
+        }
+    }
+}

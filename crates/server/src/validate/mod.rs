@@ -1,0 +1,88 @@
+//! A request for a message, checked against `docs/product.md`, HTTP. Everything that is wrong is found before anything
+//! is answered, and nothing is stored unless all is right.
+
+mod audience;
+mod content;
+mod lane;
+mod policy;
+
+use nuncio_api::Code;
+use nuncio_domain::{Class, MessageId, NewMessage};
+
+pub(crate) use lane::guid;
+
+use crate::access::Access;
+use crate::problem::Refusal;
+
+/// More are counted, not listed.
+const LISTED: usize = 100;
+const LONGEST_LABEL: usize = 100;
+
+/// What was found wrong, in the order of finding.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    items: Vec<(Code, String, String)>,
+    more: usize,
+}
+
+impl Findings {
+    pub(crate) fn add(&mut self, code: Code, pointer: impl Into<String>, text: impl Into<String>) {
+        if self.items.len() < LISTED {
+            self.items.push((code, pointer.into(), text.into()));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// It is part of the contract and does nothing yet.
+    fn not_yet(&mut self, pointer: &str) {
+        self.add(Code::NotSupportedYet, pointer, "this is not supported yet");
+    }
+
+    pub(crate) fn none(self) -> Result<(), Refusal> {
+        if self.items.is_empty() { Ok(()) } else { Err(Refusal::of(self.items, self.more)) }
+    }
+}
+
+/// The message that was asked for, ready to be stored.
+pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> Result<NewMessage, Refusal> {
+    let now = access.app().now();
+    let mut findings = Findings::default();
+    let class =
+        policy::word(&mut findings, "/priority", asked.priority.as_deref(), Class::ALL, Class::of_word)
+            .unwrap_or(Class::Normal);
+    let content = content::check(&mut findings, &asked.content);
+    let audience = audience::check(&mut findings, &asked.audience, class);
+    let policy = policy::check(&mut findings, asked, class, now);
+    let label = label(&mut findings, asked.label.as_deref());
+    let lane = lane::find(&mut findings, access, asked).await?;
+    findings.none()?;
+
+    // Only now, so that a refused request leaves no lane behind.
+    let (app, tenant) = lane.expect("a missing lane was found above");
+    let lane = access.registry().lane(&app, &tenant).await?;
+    Ok(NewMessage {
+        id: MessageId(access.app().new_uuid()),
+        lane_no: lane.lane_no,
+        class,
+        content: content.expect("missing content was found above"),
+        label,
+        named: audience.named,
+        installed: asked.audience.installed,
+        exclude: audience.exclude,
+        on_ambiguous: policy.on_ambiguous,
+        max_recipients: policy.max_recipients,
+        send_at: policy.send_at,
+        expires_at: policy.expires_at,
+        created_at: now,
+        idempotency: None,
+    })
+}
+
+fn label(findings: &mut Findings, label: Option<&str>) -> Option<String> {
+    let label = label?;
+    if label.is_empty() || label.chars().count() > LONGEST_LABEL || label.chars().any(char::is_control) {
+        findings.add(Code::InvalidValue, "/label", "this must be 1 to 100 visible characters");
+    }
+    Some(label.to_owned())
+}

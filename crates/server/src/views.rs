@@ -1,0 +1,151 @@
+//! What is stored, as it is answered.
+
+use std::time::Duration;
+
+use nuncio_api as api;
+use nuncio_domain::message::Body;
+use nuncio_domain::people::Person;
+use nuncio_domain::scope::ApiKey;
+use nuncio_domain::views::{AttemptView, DeliveryView, MessageView};
+use nuncio_domain::{Content, Counts, DeliveryId, MessageId, MessageState, Time};
+use serde::Deserialize;
+
+use crate::times::text;
+
+/// No end is estimated beyond this.
+const LONGEST_ETA: f64 = 10.0 * 365.0 * 86_400.0;
+
+/// What the owner of a lane last wrote about it; see `MessageView::lane_status`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LaneStatus {
+    rate_per_s: Option<f64>,
+    cause: Option<String>,
+    /// Microseconds since 1970.
+    cooling_until: Option<i64>,
+}
+
+/// A message; its content only where it is asked for alone.
+pub(crate) fn message(view: MessageView, now: Time, with_content: bool) -> api::Message {
+    // A status that cannot be read is none: it is only shown.
+    let lane: LaneStatus =
+        view.lane_status.as_deref().and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
+    let sending = view.state == MessageState::Sending;
+    let rate = lane.rate_per_s.filter(|rate| sending && rate.is_finite() && *rate > 0.0);
+    let eta = rate.filter(|_| view.counts.pending > 0).map(|rate| {
+        let seconds = (view.counts.pending as f64 / rate).clamp(0.0, LONGEST_ETA);
+        text(now + Duration::from_secs_f64(seconds))
+    });
+    let open = !view.state.is_final();
+    let cooling_until =
+        lane.cooling_until.filter(|until| open && *until > now.0).map(|until| text(Time(until)));
+    api::Message {
+        id: view.id.to_string(),
+        app: view.app,
+        tenant: view.tenant,
+        state: view.state.to_string(),
+        cause: view.cause.or(lane.cause).filter(|_| open),
+        requested: view.control.map(|control| control.to_string()),
+        label: view.label,
+        priority: view.class.to_string(),
+        counts: counts(&view.counts),
+        audience_final: view.audience_final,
+        duplicates_removed: view.duplicates_removed,
+        needs_attention: view.counts.ambiguous,
+        failed_by_reason: view.failed_by_reason,
+        skipped_by_reason: view.skipped_by_reason,
+        rate_per_s: rate,
+        eta,
+        cooling_until,
+        send_at: view.send_at.map(text),
+        expires_at: text(view.expires_at),
+        created_at: text(view.created_at),
+        completed_at: view.completed_at.map(text),
+        content: with_content.then(|| content(view.content)),
+    }
+}
+
+fn counts(counts: &Counts) -> api::Counts {
+    api::Counts {
+        audience: counts.audience(),
+        pending: counts.pending,
+        in_flight: counts.in_flight,
+        delivered: counts.delivered,
+        failed: counts.failed,
+        skipped: counts.skipped,
+        ambiguous: counts.ambiguous,
+        cancelled: counts.cancelled,
+        expired: counts.expired,
+    }
+}
+
+fn content(content: Content) -> api::ContentRequest {
+    let (text, card) = match content.body {
+        Body::Text(text) => (Some(text), None),
+        Body::Card(card) => (None, Some(card)),
+    };
+    api::ContentRequest { text, card, summary: content.summary }
+}
+
+pub(crate) fn delivery(message: MessageId, view: DeliveryView) -> api::Delivery {
+    let id = DeliveryId { message_no: view.key.message_no, recipient_no: view.key.recipient_no };
+    api::Delivery {
+        id: id.to_string(),
+        message: message.to_string(),
+        kind: view.kind.to_string(),
+        recipient: view.address,
+        name: view.name,
+        upn: view.upn,
+        state: view.state.to_string(),
+        reason: view.reason,
+        status: view.status,
+        code: view.code,
+        text: view.text,
+        correlation_id: view.correlation,
+        activity_id: view.activity_id,
+        attempts: view.attempts,
+        due_at: view.due_at.map(text),
+        first_at: view.first_at.map(text),
+        last_at: view.last_at.map(text),
+    }
+}
+
+pub(crate) fn attempt(view: AttemptView) -> api::Attempt {
+    api::Attempt {
+        n: view.n,
+        call: view.call,
+        started_at: text(view.started_at),
+        ended_at: text(view.ended_at),
+        outcome: view.outcome,
+        status: view.status,
+        code: view.code,
+        text: view.text,
+        correlation_id: view.correlation,
+    }
+}
+
+pub(crate) fn person(person: Person) -> api::Person {
+    api::Person {
+        id: person.key,
+        kind: person.kind.to_string(),
+        app: person.app,
+        tenant: person.tenant,
+        name: person.name,
+        upn: person.upn,
+        state: person.reach.to_string(),
+        since: person.reach_at.map(text),
+        evidence: person.evidence,
+        has_reference: person.has_reference,
+    }
+}
+
+pub(crate) fn key(key: ApiKey) -> api::Key {
+    api::Key {
+        id: key.id.to_string(),
+        name: key.name,
+        role: key.role.to_string(),
+        app: key.app,
+        created_at: text(key.created_at),
+        revoked_at: key.revoked_at.map(text),
+    }
+}
