@@ -1,0 +1,380 @@
+//! One batch of an owner: a handful of statements over arrays, whatever its size. Counts move by the rows that really
+//! changed, never by what was asked (`docs/engine.md`, Tables).
+//!
+//! Every key column of a statement comes out of the JSON: with a constant one SQLite reads the array again for each row.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use nuncio_domain::batch::{Attempt, Change, Intent, Why};
+use nuncio_domain::ports::StoreError;
+use nuncio_domain::{Batch, Committed, Counts, DeliveryState, Key};
+use sqlx::SqliteConnection;
+
+use super::error::of_sqlx;
+use super::words::{get, json, word_or_null};
+use super::{commit_message, reach};
+
+pub(crate) const INTENTS: &str = "
+    UPDATE deliveries
+       SET state = 'in_flight', due_at = NULL, started_at = j.value ->> 3, reference_no = j.value ->> 2
+      FROM json_each(?1) AS j
+     WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
+       AND deliveries.state = 'pending'
+    RETURNING message_no, recipient_no";
+
+pub(crate) const CHANGES: &str = "
+    UPDATE deliveries
+       SET state = j.value ->> 3, reason = j.value ->> 4,
+           activity_id = coalesce(j.value ->> 5, deliveries.activity_id), due_at = j.value ->> 6,
+           tries = j.value ->> 7, resent = j.value ->> 8, done_at = j.value ->> 9,
+           attempts = deliveries.attempts + (j.value ->> 10)
+      FROM json_each(?1) AS j
+     WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
+       AND deliveries.state = j.value ->> 2
+    RETURNING message_no, recipient_no, attempts";
+
+const ATTEMPTS: &str = "
+    INSERT INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome, status, code, text, correlation)
+    SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5,
+           j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10
+      FROM json_each(?1) AS j";
+
+const COUNTS: &str = "
+    UPDATE message_counts
+       SET pending = pending + (j.value ->> 1), in_flight = in_flight + (j.value ->> 2),
+           delivered = delivered + (j.value ->> 3), failed = failed + (j.value ->> 4),
+           skipped = skipped + (j.value ->> 5), ambiguous = ambiguous + (j.value ->> 6),
+           cancelled = cancelled + (j.value ->> 7), expired = expired + (j.value ->> 8)
+      FROM json_each(?1) AS j
+     WHERE message_counts.message_no = j.value ->> 0";
+
+const REASONS: &str = "
+    INSERT INTO message_reasons (message_no, state, reason, n)
+    SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 FROM json_each(?1) AS j WHERE true
+    ON CONFLICT (message_no, state, reason) DO UPDATE SET n = n + excluded.n";
+
+const REFERENCES: &str = "
+    INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+    SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5
+      FROM json_each(?1) AS j WHERE true
+    ON CONFLICT (recipient_no, conversation_id) DO UPDATE
+       SET service_url = iif(excluded.seen_at >= seen_at, excluded.service_url, service_url),
+           origin = iif(origin = 'inbound' OR excluded.origin = 'graph', origin, excluded.origin),
+           seen_at = max(seen_at, excluded.seen_at),
+           suspect_at = NULL";
+
+/// Counts and states of what was touched, a row for each lane (nearly always one).
+const EVENTS: &str = "
+    INSERT INTO commits (lane_no, at, events)
+    SELECT m.lane_no, ?2, json_object('messages', json_group_array(json_object('no', m.message_no, 'state', m.state,
+           'counts', json_array(c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled,
+                                c.expired))))
+      FROM json_each(?1) AS j
+     CROSS JOIN messages AS m ON m.message_no = j.value
+     CROSS JOIN message_counts AS c ON c.message_no = m.message_no
+     GROUP BY m.lane_no";
+
+const KEEP_COMMITS: i64 = 7 * 24 * 3_600 * 1_000_000;
+
+pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> Result<Committed, StoreError> {
+    let mut done = Committed::default();
+    let numbers: BTreeSet<i64> = batch
+        .intents
+        .iter()
+        .map(|intent| intent.key.message_no)
+        .chain(batch.changes.iter().map(|change| change.key.message_no))
+        .chain(batch.messages.iter().map(nuncio_domain::batch::MessageChange::message_no))
+        .collect();
+    let closed = closed(connection, &numbers).await?;
+    let mut deltas = Deltas::default();
+
+    intents(connection, &batch.intents, &closed, &mut deltas, &mut done).await?;
+    for wave in waves(batch.changes, &closed, &mut done) {
+        changes(connection, &wave, &mut deltas, &mut done).await?;
+    }
+    deltas.write(connection).await?;
+    references(connection, &batch.references).await?;
+    if !batch.suspects.is_empty() {
+        sqlx::query(
+            "UPDATE conversations SET suspect_at = ?2
+              WHERE reference_no IN (SELECT value FROM json_each(?1)) AND suspect_at IS NULL",
+        )
+        .bind(json(&batch.suspects)?)
+        .bind(batch.at.0)
+        .execute(&mut *connection)
+        .await
+        .map_err(of_sqlx)?;
+    }
+    reach::from_calls(connection, &batch.reach).await?;
+    commit_message::apply(connection, batch.at, &batch.messages, &mut done).await?;
+    for (lane_no, status) in &batch.lane_status {
+        sqlx::query("UPDATE lanes SET status = ?2 WHERE lane_no = ?1")
+            .bind(lane_no)
+            .bind(status)
+            .execute(&mut *connection)
+            .await
+            .map_err(of_sqlx)?;
+    }
+    if !numbers.is_empty() {
+        let touched = json(&numbers)?;
+        // Only of closed messages can the last call in flight be what kept them open.
+        if !batch.messages.is_empty() || closed.values().any(Option::is_some) {
+            commit_message::reopen_or_leave(connection, &touched).await?;
+        }
+        let event = sqlx::query(EVENTS).bind(touched).bind(batch.at.0).execute(&mut *connection).await;
+        let seq = event.map_err(of_sqlx)?.last_insert_rowid();
+        if seq % 4096 == 0 {
+            prune(connection, batch.at.0 - KEEP_COMMITS).await?;
+        }
+    }
+    Ok(done)
+}
+
+/// What pending rows of these messages count as; `None` for those that still run.
+type Closed = BTreeMap<i64, Option<DeliveryState>>;
+
+async fn closed(connection: &mut SqliteConnection, numbers: &BTreeSet<i64>) -> Result<Closed, StoreError> {
+    if numbers.is_empty() {
+        return Ok(Closed::new());
+    }
+    sqlx::query(
+        "SELECT m.message_no, m.closed_to
+           FROM json_each(?1) AS j CROSS JOIN messages AS m ON m.message_no = j.value",
+    )
+    .bind(json(numbers)?)
+    .fetch_all(connection)
+    .await
+    .map_err(of_sqlx)?
+    .iter()
+    .map(|row| Ok((get(row, "message_no")?, word_or_null(row, "closed_to", DeliveryState::of_word)?)))
+    .collect()
+}
+
+async fn intents(
+    connection: &mut SqliteConnection,
+    intents: &[Intent],
+    closed: &Closed,
+    deltas: &mut Deltas,
+    done: &mut Committed,
+) -> Result<(), StoreError> {
+    if intents.is_empty() {
+        return Ok(());
+    }
+    let mut asked = HashSet::with_capacity(intents.len());
+    let mut rows = Vec::with_capacity(intents.len());
+    for intent in intents {
+        // A pending row of a closed message is counted as cancelled already; and only one call may start.
+        let may = closed.get(&intent.key.message_no).is_some_and(Option::is_none);
+        if may && asked.insert(intent.key) {
+            rows.push((intent.key.message_no, intent.key.recipient_no, intent.reference_no, intent.at.0));
+        } else {
+            done.lost_intents.push(intent.key);
+        }
+    }
+    let moved = sqlx::query(INTENTS).bind(json(&rows)?).fetch_all(connection).await.map_err(of_sqlx)?;
+    for row in &moved {
+        let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
+        asked.remove(&key);
+        deltas.shift(key.message_no, DeliveryState::Pending, DeliveryState::InFlight);
+    }
+    done.lost_intents.extend(
+        rows.iter()
+            .map(|row| Key { message_no: row.0, recipient_no: row.1 })
+            .filter(|key| asked.contains(key)),
+    );
+    Ok(())
+}
+
+/// Sorts out what cannot be, settles what a closed message makes of a retry, and separates several changes of one
+/// delivery: a set-based update applies only one of them.
+fn waves(changes: Vec<Change>, closed: &Closed, done: &mut Committed) -> Vec<Vec<Change>> {
+    let mut waves: Vec<Vec<Change>> = Vec::new();
+    let mut seen: HashMap<Key, usize> = HashMap::with_capacity(changes.len());
+    for mut change in changes {
+        let Some(closed_to) = closed.get(&change.key.message_no) else {
+            done.lost_changes.push(change.key);
+            continue;
+        };
+        if let Some(closed_to) = *closed_to {
+            if change.from == DeliveryState::Pending {
+                // It is counted as cancelled or expired already.
+                done.lost_changes.push(change.key);
+                continue;
+            }
+            if change.to == DeliveryState::Pending {
+                // Back among the pending ones it would be swept without being counted.
+                change.to = closed_to;
+                change.due_at = None;
+            }
+        }
+        if !change.from.may_become(change.to) {
+            done.lost_changes.push(change.key);
+            continue;
+        }
+        let wave = seen.entry(change.key).and_modify(|wave| *wave += 1).or_insert(0);
+        if *wave == waves.len() {
+            waves.push(Vec::new());
+        }
+        waves[*wave].push(change);
+    }
+    waves
+}
+
+async fn changes(
+    connection: &mut SqliteConnection,
+    changes: &[Change],
+    deltas: &mut Deltas,
+    done: &mut Committed,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = changes
+        .iter()
+        .map(|change| {
+            (
+                change.key.message_no,
+                change.key.recipient_no,
+                change.from,
+                change.to,
+                why(change).map(Why::as_str),
+                change.activity_id.as_deref(),
+                change.due_at.filter(|_| change.to == DeliveryState::Pending),
+                change.tries,
+                u8::from(change.resent),
+                change.to.is_final().then_some(change.at),
+                u8::from(change.attempt.is_some()),
+            )
+        })
+        .collect();
+    let moved = sqlx::query(CHANGES).bind(json(&rows)?).fetch_all(&mut *connection).await.map_err(of_sqlx)?;
+    let mut attempts_of: HashMap<Key, i64> = HashMap::with_capacity(moved.len());
+    for row in &moved {
+        let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
+        attempts_of.insert(key, get(row, "attempts")?);
+    }
+    let mut attempts = Vec::with_capacity(changes.len());
+    for change in changes {
+        let Some(&n) = attempts_of.get(&change.key) else {
+            done.lost_changes.push(change.key);
+            continue;
+        };
+        deltas.shift(change.key.message_no, change.from, change.to);
+        if let Some(why) = why(change) {
+            deltas.reason(change.key.message_no, change.to, why);
+        }
+        if let Some(attempt) = &change.attempt {
+            attempts.push(attempt_row(change.key, n, attempt));
+        }
+    }
+    if !attempts.is_empty() {
+        sqlx::query(ATTEMPTS).bind(json(&attempts)?).execute(connection).await.map_err(of_sqlx)?;
+    }
+    Ok(())
+}
+
+/// Only these two states have reasons, and the counts by reason add up to theirs.
+fn why(change: &Change) -> Option<Why> {
+    change.why.filter(|_| matches!(change.to, DeliveryState::Failed | DeliveryState::Skipped))
+}
+
+type AttemptRow<'a> = (
+    i64,
+    i64,
+    i64,
+    &'static str,
+    i64,
+    i64,
+    &'static str,
+    Option<u16>,
+    Option<&'a str>,
+    Option<&'a str>,
+    Option<&'a str>,
+);
+
+fn attempt_row(key: Key, n: i64, attempt: &Attempt) -> AttemptRow<'_> {
+    (
+        key.message_no,
+        key.recipient_no,
+        n,
+        attempt.call.as_str(),
+        attempt.started_at.0,
+        attempt.ended_at.0,
+        attempt.outcome,
+        attempt.status,
+        attempt.code.as_deref(),
+        attempt.text.as_deref(),
+        attempt.correlation.as_deref(),
+    )
+}
+
+/// How the counts move, by message.
+#[derive(Default)]
+struct Deltas {
+    counts: BTreeMap<i64, Counts>,
+    reasons: BTreeMap<(i64, DeliveryState, &'static str), i64>,
+}
+
+impl Deltas {
+    fn shift(&mut self, message_no: i64, from: DeliveryState, to: DeliveryState) {
+        self.counts.entry(message_no).or_default().shift(from, to, 1);
+    }
+
+    fn reason(&mut self, message_no: i64, state: DeliveryState, why: Why) {
+        *self.reasons.entry((message_no, state, why.as_str())).or_default() += 1;
+    }
+
+    async fn write(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        if !self.counts.is_empty() {
+            let rows: Vec<_> = self
+                .counts
+                .iter()
+                .map(|(no, c)| {
+                    (
+                        no,
+                        c.pending,
+                        c.in_flight,
+                        c.delivered,
+                        c.failed,
+                        c.skipped,
+                        c.ambiguous,
+                        c.cancelled,
+                        c.expired,
+                    )
+                })
+                .collect();
+            sqlx::query(COUNTS).bind(json(&rows)?).execute(&mut *connection).await.map_err(of_sqlx)?;
+        }
+        if !self.reasons.is_empty() {
+            let rows: Vec<_> = self.reasons.iter().map(|((no, state, why), n)| (no, state, why, n)).collect();
+            sqlx::query(REASONS).bind(json(&rows)?).execute(connection).await.map_err(of_sqlx)?;
+        }
+        Ok(())
+    }
+}
+
+async fn references(
+    connection: &mut SqliteConnection,
+    references: &[nuncio_domain::batch::NewReference],
+) -> Result<(), StoreError> {
+    if references.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = references
+        .iter()
+        .map(|new| {
+            (new.lane_no, new.recipient_no, &new.conversation_id, &new.service_url, new.origin, new.at)
+        })
+        .collect();
+    sqlx::query(REFERENCES).bind(json(&rows)?).execute(connection).await.map_err(of_sqlx)?;
+    Ok(())
+}
+
+/// Commits are in the order of time nearly always; the first one young enough ends it.
+async fn prune(connection: &mut SqliteConnection, before: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM commits WHERE seq < (SELECT seq FROM commits WHERE at >= ? ORDER BY seq LIMIT 1)",
+    )
+    .bind(before)
+    .execute(connection)
+    .await
+    .map_err(of_sqlx)?;
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Leaving word for the owner of a message.
+
+use nuncio_domain::message::Controlled;
+use nuncio_domain::ports::StoreError;
+use nuncio_domain::{Control, MessageId, MessageState, Scope};
+use sqlx::SqliteConnection;
+
+use super::error::of_sqlx;
+use super::words::{get, word, word_or_null};
+
+/// What a message waits for when its audience is larger than it may be.
+pub(crate) const CONFIRM: &str = "confirm";
+
+pub(crate) async fn control(
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    id: MessageId,
+    control: Control,
+) -> Result<Controlled, StoreError> {
+    let row = sqlx::query(
+        "SELECT m.message_no, m.lane_no, m.state, m.cause, m.control, m.closed_to, l.app
+           FROM messages AS m CROSS JOIN lanes AS l ON l.lane_no = m.lane_no WHERE m.id = ?",
+    )
+    .bind(id.0.as_bytes().as_slice())
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(of_sqlx)?;
+    let Some(row) = row else { return Ok(Controlled::NotFound) };
+    if !scope.sees_app(get(&row, "app")?) {
+        return Ok(Controlled::NotFound);
+    }
+    let state = word(&row, "state", MessageState::of_word)?;
+    let closing = get::<Option<&str>>(&row, "closed_to")?.is_some();
+    if closing && !state.is_final() {
+        // Expired; only calls in flight keep it from being completed.
+        return Ok(Controlled::TooLate { state: MessageState::Completed });
+    }
+    let confirming = state == MessageState::Waiting && get::<Option<&str>>(&row, "cause")? == Some(CONFIRM);
+    if !makes_sense(control, state, word_or_null(&row, "control", Control::of_word)?, confirming) {
+        return Ok(Controlled::TooLate { state });
+    }
+    let lane_no = get(&row, "lane_no")?;
+    sqlx::query(
+        "UPDATE messages
+            SET control = ?2,
+                max_recipients = iif(?2 = 'confirm', max(max_recipients,
+                    (SELECT c.pending + c.in_flight + c.delivered + c.failed + c.skipped + c.ambiguous
+                       FROM message_counts AS c WHERE c.message_no = messages.message_no)), max_recipients)
+          WHERE message_no = ?1",
+    )
+    .bind(get::<i64>(&row, "message_no")?)
+    .bind(control.as_str())
+    .execute(&mut *connection)
+    .await
+    .map_err(of_sqlx)?;
+    sqlx::query("UPDATE lanes SET control_rev = control_rev + 1 WHERE lane_no = ?")
+        .bind(lane_no)
+        .execute(connection)
+        .await
+        .map_err(of_sqlx)?;
+    Ok(Controlled::Taken { lane_no })
+}
+
+/// `left` is what was said before and is not obeyed yet: the last word counts, save that a cancel is never taken back.
+fn makes_sense(control: Control, state: MessageState, left: Option<Control>, confirming: bool) -> bool {
+    if state.is_final() || (left == Some(Control::Cancel) && control != Control::Cancel) {
+        return false;
+    }
+    match control {
+        Control::Cancel => true,
+        // It waits already, and resuming must not stand in for confirming.
+        Control::Pause => !confirming,
+        Control::Resume => state == MessageState::Paused || left == Some(Control::Pause),
+        Control::Confirm => confirming,
+    }
+}

@@ -1,0 +1,92 @@
+//! API keys, by the hash of their secret.
+
+use nuncio_domain::ports::StoreError;
+use nuncio_domain::scope::ApiKey;
+use nuncio_domain::{KeyId, Role, Scope, Time};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{SqliteConnection, SqlitePool};
+use uuid::Uuid;
+
+use super::error::of_sqlx;
+use super::words::{get, id, time, time_or_null, word};
+
+pub(crate) async fn add(
+    connection: &mut SqliteConnection,
+    key: &ApiKey,
+    hash: [u8; 32],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO api_keys (id, name, role, app, hash, created_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(key.id.0.as_bytes().as_slice())
+    .bind(&key.name)
+    .bind(key.role.as_str())
+    .bind(&key.app)
+    .bind(hash.as_slice())
+    .bind(key.created_at.0)
+    .bind(key.revoked_at.map(|at| at.0))
+    .execute(connection)
+    .await
+    .map_err(of_sqlx)?;
+    Ok(())
+}
+
+pub(crate) async fn keys(readers: &SqlitePool, scope: &Scope) -> Result<Vec<ApiKey>, StoreError> {
+    sqlx::query(
+        "SELECT id, name, role, app, created_at, revoked_at FROM api_keys
+          WHERE ?1 IS NULL OR app = ?1 ORDER BY key_no DESC",
+    )
+    .bind(&scope.app)
+    .fetch_all(readers)
+    .await
+    .map_err(of_sqlx)?
+    .iter()
+    .map(api_key)
+    .collect()
+}
+
+fn api_key(row: &SqliteRow) -> Result<ApiKey, StoreError> {
+    Ok(ApiKey {
+        id: id(row, "id", |bytes| KeyId(Uuid::from_bytes(bytes)))?,
+        name: get(row, "name")?,
+        role: word(row, "role", Role::of_word)?,
+        app: get(row, "app")?,
+        created_at: time(row, "created_at")?,
+        revoked_at: time_or_null(row, "revoked_at")?,
+    })
+}
+
+pub(crate) async fn revoke(
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    id: KeyId,
+    now: Time,
+) -> Result<bool, StoreError> {
+    let revoked = sqlx::query(
+        "UPDATE api_keys SET revoked_at = ?3 WHERE id = ?2 AND revoked_at IS NULL AND (?1 IS NULL OR app = ?1)",
+    )
+    .bind(&scope.app)
+    .bind(id.0.as_bytes().as_slice())
+    .bind(now.0)
+    .execute(connection)
+    .await
+    .map_err(of_sqlx)?;
+    Ok(revoked.rows_affected() == 1)
+}
+
+pub(crate) async fn caller(readers: &SqlitePool, hash: [u8; 32]) -> Result<Option<Scope>, StoreError> {
+    sqlx::query("SELECT key_no, role, app FROM api_keys WHERE hash = ? AND revoked_at IS NULL")
+        .bind(hash.as_slice())
+        .fetch_optional(readers)
+        .await
+        .map_err(of_sqlx)?
+        .as_ref()
+        .map(|row| {
+            Ok(Scope {
+                key_no: get(row, "key_no")?,
+                role: word(row, "role", Role::of_word)?,
+                app: get(row, "app")?,
+            })
+        })
+        .transpose()
+}

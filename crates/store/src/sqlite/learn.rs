@@ -1,0 +1,204 @@
+//! What activities tell us: lanes, people, conversations, channels (`docs/architecture.md`, The way of the data).
+
+use nuncio_domain::people::{Lane, Learned, LearnedDone, SeenChannel, SeenPerson};
+use nuncio_domain::ports::StoreError;
+use nuncio_domain::{ReachState, RecipientKind};
+use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+
+use super::error::of_sqlx;
+use super::reach;
+use super::words::{get, json, word};
+
+/// Teams sends an activity again after 15 s and gives up soon; ten minutes would do.
+const KEEP_SEEN: i64 = 15 * 60 * 1_000_000;
+
+/// The lane of an app in a tenant, made if it is new.
+pub(crate) async fn lane(
+    connection: &mut SqliteConnection,
+    app: &str,
+    tenant: &str,
+) -> Result<Lane, StoreError> {
+    if let Some(lane) = known_lane(connection, app, tenant).await? {
+        return Ok(lane);
+    }
+    let made = sqlx::query("INSERT INTO lanes (app, tenant) VALUES (?, ?)")
+        .bind(app)
+        .bind(tenant)
+        .execute(connection)
+        .await
+        .map_err(of_sqlx)?;
+    let lane_no = made.last_insert_rowid();
+    Ok(Lane { lane_no, app: app.to_owned(), tenant: tenant.to_owned(), service_url: None })
+}
+
+async fn known_lane(
+    connection: &mut SqliteConnection,
+    app: &str,
+    tenant: &str,
+) -> Result<Option<Lane>, StoreError> {
+    sqlx::query("SELECT lane_no, app, tenant, service_url FROM lanes WHERE app = ? AND tenant = ?")
+        .bind(app)
+        .bind(tenant)
+        .fetch_optional(connection)
+        .await
+        .map_err(of_sqlx)?
+        .as_ref()
+        .map(lane_of)
+        .transpose()
+}
+
+pub(crate) fn lane_of(row: &SqliteRow) -> Result<Lane, StoreError> {
+    Ok(Lane {
+        lane_no: get(row, "lane_no")?,
+        app: get(row, "app")?,
+        tenant: get(row, "tenant")?,
+        service_url: get(row, "service_url")?,
+    })
+}
+
+pub(crate) async fn learn(
+    connection: &mut SqliteConnection,
+    learned: &Learned,
+) -> Result<LearnedDone, StoreError> {
+    let lane = lane(connection, &learned.app, &learned.tenant).await?;
+    if !is_new(connection, lane.lane_no, learned).await? {
+        return Ok(LearnedDone::Duplicate);
+    }
+    if !learned.service_url.is_empty() && lane.service_url.as_ref() != Some(&learned.service_url) {
+        sqlx::query("UPDATE lanes SET service_url = ?2 WHERE lane_no = ?1")
+            .bind(lane.lane_no)
+            .bind(&learned.service_url)
+            .execute(&mut *connection)
+            .await
+            .map_err(of_sqlx)?;
+    }
+    let mut recipients = Vec::new();
+    if let Some(seen) = &learned.person {
+        recipients.push(person(connection, lane.lane_no, learned, seen).await?);
+    }
+    for seen in &learned.channels {
+        recipients.push(channel(connection, lane.lane_no, learned, seen).await?);
+    }
+    let event = serde_json::json!({"learned": {"what": learned.what, "recipients": recipients}});
+    let seq = sqlx::query("INSERT INTO commits (lane_no, at, events) VALUES (?, ?, ?)")
+        .bind(lane.lane_no)
+        .bind(learned.at.0)
+        .bind(json(&event)?)
+        .execute(&mut *connection)
+        .await
+        .map_err(of_sqlx)?
+        .last_insert_rowid();
+    if seq % 256 == 0 {
+        sqlx::query("DELETE FROM inbound_seen WHERE at < ?")
+            .bind(learned.at.0 - KEEP_SEEN)
+            .execute(connection)
+            .await
+            .map_err(of_sqlx)?;
+    }
+    Ok(LearnedDone::New { lane_no: lane.lane_no })
+}
+
+async fn is_new(
+    connection: &mut SqliteConnection,
+    lane_no: i64,
+    learned: &Learned,
+) -> Result<bool, StoreError> {
+    let (conversation_id, activity_id) = &learned.event;
+    if activity_id.is_empty() {
+        // Some activities have none; nothing tells such ones apart.
+        return Ok(true);
+    }
+    let noted = sqlx::query(
+        "INSERT INTO inbound_seen (lane_no, conversation_id, activity_id, at) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    )
+    .bind(lane_no)
+    .bind(conversation_id)
+    .bind(activity_id)
+    .bind(learned.at.0)
+    .execute(connection)
+    .await
+    .map_err(of_sqlx)?;
+    Ok(noted.rows_affected() == 1)
+}
+
+async fn person(
+    connection: &mut SqliteConnection,
+    lane_no: i64,
+    learned: &Learned,
+    seen: &SeenPerson,
+) -> Result<i64, StoreError> {
+    let row = sqlx::query(
+        "INSERT INTO recipients (lane_no, kind, key, mri, name, upn) VALUES (?1, 'person', ?2, ?3, ?4, ?5)
+         ON CONFLICT (lane_no, kind, key) DO UPDATE
+            SET mri = coalesce(excluded.mri, mri), name = coalesce(excluded.name, name), upn = coalesce(excluded.upn, upn)
+         RETURNING recipient_no, reach",
+    )
+    .bind(lane_no)
+    .bind(seen.object_id.to_ascii_lowercase())
+    .bind(&seen.mri)
+    .bind(&seen.name)
+    .bind(&seen.upn)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(of_sqlx)?;
+    let recipient_no = get(&row, "recipient_no")?;
+    if let Some(conversation_id) = &seen.conversation_id {
+        sqlx::query(
+            "INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+             VALUES (?1, ?2, ?3, ?4, 'inbound', ?5)
+             ON CONFLICT (recipient_no, conversation_id) DO UPDATE
+                SET service_url = iif(excluded.seen_at >= seen_at, excluded.service_url, service_url),
+                    seen_at = max(seen_at, excluded.seen_at), origin = 'inbound', suspect_at = NULL",
+        )
+        .bind(lane_no)
+        .bind(recipient_no)
+        .bind(conversation_id)
+        .bind(&learned.service_url)
+        .bind(learned.at.0)
+        .execute(&mut *connection)
+        .await
+        .map_err(of_sqlx)?;
+    }
+    tell_reach(connection, recipient_no, &row, seen.reach.as_ref(), learned).await?;
+    Ok(recipient_no)
+}
+
+async fn channel(
+    connection: &mut SqliteConnection,
+    lane_no: i64,
+    learned: &Learned,
+    seen: &SeenChannel,
+) -> Result<i64, StoreError> {
+    let row = sqlx::query(
+        "INSERT INTO recipients (lane_no, kind, key, name, team_id, team_name) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (lane_no, kind, key) DO UPDATE
+            SET name = coalesce(excluded.name, name), team_id = coalesce(excluded.team_id, team_id),
+                team_name = coalesce(excluded.team_name, team_name)
+         RETURNING recipient_no, reach",
+    )
+    .bind(lane_no)
+    .bind(RecipientKind::Channel.as_str())
+    .bind(&seen.conversation_id)
+    .bind(&seen.name)
+    .bind(&seen.team_id)
+    .bind(&seen.team_name)
+    .fetch_one(&mut *connection)
+    .await
+    .map_err(of_sqlx)?;
+    let recipient_no = get(&row, "recipient_no")?;
+    tell_reach(connection, recipient_no, &row, seen.reach.as_ref(), learned).await?;
+    Ok(recipient_no)
+}
+
+async fn tell_reach(
+    connection: &mut SqliteConnection,
+    recipient_no: i64,
+    row: &SqliteRow,
+    told: Option<&(ReachState, String)>,
+    learned: &Learned,
+) -> Result<(), StoreError> {
+    let Some((state, evidence)) = told else { return Ok(()) };
+    let before = word(row, "reach", ReachState::of_word)?;
+    reach::from_event(connection, recipient_no, before, (*state, evidence), learned.at).await
+}

@@ -1,0 +1,106 @@
+//! `Ledger`: which of our functions serves which method, and in which queue it waits.
+
+use async_trait::async_trait;
+use nuncio_domain::batch::Row;
+use nuncio_domain::message::{ControlRequest, Controlled, Expanded, OpenMessage, Submitted};
+use nuncio_domain::ports::{Ledger, StoreError};
+use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
+use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
+
+use super::writer::Queue;
+use super::{SqliteStore, commit, control, expand, recover, rows, submit, views};
+
+#[async_trait]
+impl Ledger for SqliteStore {
+    #[tracing::instrument(name = "store.submit", level = "debug", skip_all, fields(message = %new.id))]
+    async fn submit(&self, scope: &Scope, new: NewMessage) -> Result<Submitted, StoreError> {
+        let scope = scope.clone();
+        self.write(Queue::Api, move |connection| {
+            Box::pin(async move { submit::submit(connection, &scope, &new).await })
+        })
+        .await
+    }
+
+    #[tracing::instrument(name = "store.control", level = "debug", skip_all, fields(message = %request.id))]
+    async fn control(&self, request: ControlRequest<'_>, _now: Time) -> Result<Controlled, StoreError> {
+        let (scope, id, control) = (request.scope.clone(), request.id, request.control);
+        self.write(Queue::Api, move |connection| {
+            Box::pin(async move { control::control(connection, &scope, id, control).await })
+        })
+        .await
+    }
+
+    #[tracing::instrument(name = "store.message", level = "debug", skip_all, fields(message = %id))]
+    async fn message(&self, scope: &Scope, id: MessageId) -> Result<Option<MessageView>, StoreError> {
+        views::message(&self.readers, scope, id).await
+    }
+
+    #[tracing::instrument(name = "store.messages", level = "debug", skip_all)]
+    async fn messages(
+        &self,
+        scope: &Scope,
+        filter: &MessageFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<MessageView>, StoreError> {
+        views::messages(&self.readers, scope, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.deliveries", level = "debug", skip_all, fields(message = %id))]
+    async fn deliveries(
+        &self,
+        scope: &Scope,
+        id: MessageId,
+        filter: &DeliveryFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Option<Page<DeliveryView>>, StoreError> {
+        views::deliveries(&self.readers, scope, id, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.delivery", level = "debug", skip_all)]
+    async fn delivery(
+        &self,
+        scope: &Scope,
+        key: Key,
+    ) -> Result<Option<(MessageId, DeliveryView, Vec<AttemptView>)>, StoreError> {
+        views::delivery(&self.readers, scope, key).await
+    }
+
+    #[tracing::instrument(name = "store.recover", level = "debug", skip(self, now))]
+    async fn recover(&self, lane_no: i64, now: Time) -> Result<(i64, i64), StoreError> {
+        self.write(Queue::Outcomes, move |connection| Box::pin(recover::recover(connection, lane_no, now)))
+            .await
+    }
+
+    #[tracing::instrument(name = "store.open", level = "debug", skip(self))]
+    async fn open(&self, lane_no: i64) -> Result<Vec<OpenMessage>, StoreError> {
+        rows::open(&self.readers, lane_no).await
+    }
+
+    #[tracing::instrument(name = "store.expand", level = "debug", skip(self, now))]
+    async fn expand(&self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError> {
+        self.write(Queue::Expansion, move |connection| {
+            Box::pin(expand::expand(connection, message_no, limit, now))
+        })
+        .await
+    }
+
+    #[tracing::instrument(name = "store.page", level = "debug", skip(self))]
+    async fn page(&self, message_no: i64, after: i64, limit: i64) -> Result<Vec<Row>, StoreError> {
+        rows::page(&self.readers, message_no, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.due", level = "debug", skip(self, until))]
+    async fn due(&self, lane_no: i64, until: Time, limit: i64) -> Result<Vec<Row>, StoreError> {
+        rows::due(&self.readers, lane_no, until, limit).await
+    }
+
+    #[tracing::instrument(
+        name = "store.commit", level = "debug", skip_all,
+        fields(intents = batch.intents.len(), changes = batch.changes.len())
+    )]
+    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+        self.write(Queue::Outcomes, move |connection| Box::pin(commit::commit(connection, batch))).await
+    }
+}

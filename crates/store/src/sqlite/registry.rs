@@ -1,0 +1,132 @@
+//! `Registry`: which of our functions serves which method.
+
+use async_trait::async_trait;
+use nuncio_domain::people::{Lane, Learned, LearnedDone, PeopleFilter, Person, Reference};
+use nuncio_domain::ports::{Registry, StoreError};
+use nuncio_domain::scope::ApiKey;
+use nuncio_domain::views::Page;
+use nuncio_domain::{KeyId, ReachState, Scope, Time};
+
+use super::error::of_sqlx;
+use super::writer::Queue;
+use super::{SqliteStore, keys, learn, people, rows};
+
+#[async_trait]
+impl Registry for SqliteStore {
+    #[tracing::instrument(name = "store.lanes", level = "debug", skip_all)]
+    async fn lanes(&self) -> Result<Vec<Lane>, StoreError> {
+        sqlx::query("SELECT lane_no, app, tenant, service_url FROM lanes ORDER BY lane_no")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(of_sqlx)?
+            .iter()
+            .map(learn::lane_of)
+            .collect()
+    }
+
+    #[tracing::instrument(name = "store.lane", level = "debug", skip(self))]
+    async fn lane(&self, app: &str, tenant: &str) -> Result<Lane, StoreError> {
+        let known =
+            sqlx::query("SELECT lane_no, app, tenant, service_url FROM lanes WHERE app = ? AND tenant = ?")
+                .bind(app)
+                .bind(tenant)
+                .fetch_optional(&self.readers)
+                .await
+                .map_err(of_sqlx)?;
+        if let Some(row) = known {
+            return learn::lane_of(&row);
+        }
+        let (app, tenant) = (app.to_owned(), tenant.to_owned());
+        self.write(Queue::Api, move |connection| {
+            Box::pin(async move { learn::lane(connection, &app, &tenant).await })
+        })
+        .await
+    }
+
+    #[tracing::instrument(name = "store.learn", level = "debug", skip_all)]
+    async fn learn(&self, learned: Learned) -> Result<LearnedDone, StoreError> {
+        self.write(Queue::Api, move |connection| {
+            Box::pin(async move { learn::learn(connection, &learned).await })
+        })
+        .await
+    }
+
+    #[tracing::instrument(name = "store.references", level = "debug", skip(self))]
+    async fn references(&self, recipient_no: i64) -> Result<Vec<Reference>, StoreError> {
+        rows::references(&self.readers, recipient_no).await
+    }
+
+    #[tracing::instrument(name = "store.people", level = "debug", skip_all)]
+    async fn people(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<Person>, StoreError> {
+        people::people(&self.readers, scope, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.reachability", level = "debug", skip_all)]
+    async fn reachability(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+    ) -> Result<Vec<(ReachState, i64)>, StoreError> {
+        people::reachability(&self.readers, scope, filter).await
+    }
+
+    #[tracing::instrument(name = "store.add_key", level = "debug", skip_all)]
+    async fn add_key(&self, key: &ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
+        let key = key.clone();
+        self.write(Queue::Api, move |connection| {
+            Box::pin(async move { keys::add(connection, &key, hash).await })
+        })
+        .await
+    }
+
+    #[tracing::instrument(name = "store.keys", level = "debug", skip_all)]
+    async fn keys(&self, scope: &Scope) -> Result<Vec<ApiKey>, StoreError> {
+        keys::keys(&self.readers, scope).await
+    }
+
+    #[tracing::instrument(name = "store.revoke_key", level = "debug", skip_all, fields(key = %id))]
+    async fn revoke_key(&self, scope: &Scope, id: KeyId, now: Time) -> Result<bool, StoreError> {
+        let scope = scope.clone();
+        self.write(Queue::Api, move |connection| {
+            Box::pin(async move { keys::revoke(connection, &scope, id, now).await })
+        })
+        .await
+    }
+
+    #[tracing::instrument(name = "store.caller", level = "debug", skip_all)]
+    async fn caller(&self, hash: [u8; 32]) -> Result<Option<Scope>, StoreError> {
+        keys::caller(&self.readers, hash).await
+    }
+
+    #[tracing::instrument(name = "store.has_keys", level = "debug", skip_all)]
+    async fn has_keys(&self) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM api_keys)")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(of_sqlx)
+    }
+
+    #[tracing::instrument(name = "store.ready", level = "debug", skip_all)]
+    async fn ready(&self) -> Result<(), StoreError> {
+        let _: i64 = sqlx::query_scalar("SELECT n FROM readiness WHERE one = 1")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(of_sqlx)?;
+        self.write(Queue::Api, |connection| {
+            Box::pin(async move {
+                sqlx::query("UPDATE readiness SET n = n + 1 WHERE one = 1")
+                    .execute(connection)
+                    .await
+                    .map_err(of_sqlx)?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}

@@ -1,0 +1,209 @@
+//! Taking a message in: recipients, audience, counts and idempotency key in one transaction.
+
+use std::collections::BTreeSet;
+
+use nuncio_domain::message::Submitted;
+use nuncio_domain::ports::StoreError;
+use nuncio_domain::{MessageId, MessageState, NewMessage, RecipientKind, Scope, Source};
+use sqlx::SqliteConnection;
+use uuid::Uuid;
+
+use super::error::{broken, of_sqlx};
+use super::words::{get, id, json};
+
+const KEEP_KEYS: i64 = 24 * 3_600 * 1_000_000;
+
+/// Before the message id of a reply within a channel's conversation id.
+const REPLY: &str = ";messageid=";
+
+pub(crate) const NAMED: &str = "
+    INSERT INTO audience_members (list_no, recipient_no)
+    SELECT ?2, r.recipient_no
+      FROM json_each(?1) AS j
+     CROSS JOIN recipients AS r ON r.lane_no = j.value ->> 0 AND r.kind = j.value ->> 1 AND r.key = j.value ->> 2";
+
+pub(crate) async fn submit(
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    new: &NewMessage,
+) -> Result<Submitted, StoreError> {
+    if let Some(known) = repeated(connection, scope, new).await? {
+        return Ok(known);
+    }
+    let app: Option<String> = sqlx::query_scalar("SELECT app FROM lanes WHERE lane_no = ?")
+        .bind(new.lane_no)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(of_sqlx)?;
+    if !app.is_some_and(|app| scope.sees_app(&app)) {
+        return Err(broken("a message for a lane that its caller may not use"));
+    }
+    let mut sources = Vec::new();
+    let mut duplicates = 0;
+    if !new.named.is_empty() {
+        let (list_no, twice) = list_of_named(connection, new).await?;
+        duplicates = twice;
+        sources.push(Source::List(list_no));
+    }
+    if new.installed {
+        sources.push(Source::Installed);
+    }
+    let state = if new.send_at.is_some_and(|at| at > new.created_at) {
+        MessageState::Scheduled
+    } else {
+        MessageState::Expanding
+    };
+    let message_no = sqlx::query(
+        "INSERT INTO messages (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources,
+                               fence_at, send_at, expires_at, created_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(recipient_no), 0) FROM recipients), ?, ?, ?)",
+    )
+    .bind(new.id.0.as_bytes().as_slice())
+    .bind(new.lane_no)
+    .bind(scope.key_no)
+    .bind(new.class.as_str())
+    .bind(state.as_str())
+    .bind(&new.label)
+    .bind(json(&new.content)?)
+    .bind(new.on_ambiguous.map(nuncio_domain::OnAmbiguous::as_str))
+    .bind(new.max_recipients)
+    .bind(json(&sources)?)
+    .bind(new.send_at.map(|at| at.0))
+    .bind(new.expires_at.0)
+    .bind(new.created_at.0)
+    .execute(&mut *connection)
+    .await
+    .map_err(of_sqlx)?
+    .last_insert_rowid();
+    sqlx::query("INSERT INTO message_counts (message_no, duplicates_removed) VALUES (?, ?)")
+        .bind(message_no)
+        .bind(duplicates)
+        .execute(&mut *connection)
+        .await
+        .map_err(of_sqlx)?;
+    if !new.exclude.is_empty() {
+        sqlx::query(
+            "INSERT OR IGNORE INTO message_exclusions (message_no, key) SELECT ?2, j.value FROM json_each(?1) AS j",
+        )
+        .bind(json(&new.exclude)?)
+        .bind(message_no)
+        .execute(&mut *connection)
+        .await
+        .map_err(of_sqlx)?;
+    }
+    remember(connection, scope, new, message_no).await?;
+    Ok(Submitted::Stored)
+}
+
+/// What the same key was used for in the last day.
+async fn repeated(
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    new: &NewMessage,
+) -> Result<Option<Submitted>, StoreError> {
+    let Some(idempotency) = &new.idempotency else { return Ok(None) };
+    let row = sqlx::query(
+        "SELECT i.body_hash, m.id FROM idempotency AS i CROSS JOIN messages AS m ON m.message_no = i.message_no
+          WHERE i.key_no = ?1 AND i.key = ?2 AND i.at > ?3",
+    )
+    .bind(scope.key_no)
+    .bind(&idempotency.key)
+    .bind(new.created_at.0 - KEEP_KEYS)
+    .fetch_optional(connection)
+    .await
+    .map_err(of_sqlx)?;
+    let Some(row) = row else { return Ok(None) };
+    let hash: &[u8] = get(&row, "body_hash")?;
+    if hash == idempotency.body_hash {
+        Ok(Some(Submitted::Repeated(id(&row, "id", |bytes| MessageId(Uuid::from_bytes(bytes)))?)))
+    } else {
+        Ok(Some(Submitted::KeyReused))
+    }
+}
+
+async fn remember(
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    new: &NewMessage,
+    message_no: i64,
+) -> Result<(), StoreError> {
+    let Some(idempotency) = &new.idempotency else { return Ok(()) };
+    sqlx::query(
+        "INSERT OR REPLACE INTO idempotency (key_no, key, body_hash, message_no, at) VALUES (?, ?, ?, ?, ?)",
+    )
+    .bind(scope.key_no)
+    .bind(&idempotency.key)
+    .bind(idempotency.body_hash.as_slice())
+    .bind(message_no)
+    .bind(new.created_at.0)
+    .execute(&mut *connection)
+    .await
+    .map_err(of_sqlx)?;
+    if message_no % 256 == 0 {
+        sqlx::query("DELETE FROM idempotency WHERE at <= ?")
+            .bind(new.created_at.0 - KEEP_KEYS)
+            .execute(connection)
+            .await
+            .map_err(of_sqlx)?;
+    }
+    Ok(())
+}
+
+/// The named recipients as a list of their own, and how many were named more than once.
+async fn list_of_named(
+    connection: &mut SqliteConnection,
+    new: &NewMessage,
+) -> Result<(i64, i64), StoreError> {
+    let distinct: BTreeSet<(i64, RecipientKind, &str)> =
+        new.named.iter().map(|named| (new.lane_no, named.kind, named.key.as_str())).collect();
+    let rows = json(&distinct)?;
+    add_recipients(connection, &rows).await?;
+    if distinct.iter().any(|(_, _, key)| key.contains(REPLY)) {
+        threads_of_replies(connection, &distinct).await?;
+    }
+    let list_no = sqlx::query("INSERT INTO audience_lists (lane_no, created_at) VALUES (?, ?)")
+        .bind(new.lane_no)
+        .bind(new.created_at.0)
+        .execute(&mut *connection)
+        .await
+        .map_err(of_sqlx)?
+        .last_insert_rowid();
+    sqlx::query(NAMED).bind(rows).bind(list_no).execute(connection).await.map_err(of_sqlx)?;
+    Ok((list_no, new.named.len() as i64 - distinct.len() as i64))
+}
+
+async fn add_recipients(connection: &mut SqliteConnection, rows: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO recipients (lane_no, kind, key)
+         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM json_each(?) AS j WHERE true
+         ON CONFLICT (lane_no, kind, key) DO NOTHING",
+    )
+    .bind(rows)
+    .execute(connection)
+    .await
+    .map_err(of_sqlx)?;
+    Ok(())
+}
+
+/// Replies share the window and the order of their channel.
+async fn threads_of_replies(
+    connection: &mut SqliteConnection,
+    named: &BTreeSet<(i64, RecipientKind, &str)>,
+) -> Result<(), StoreError> {
+    let replies: Vec<(i64, RecipientKind, &str, &str)> = named
+        .iter()
+        .filter_map(|(lane, kind, key)| Some((*lane, *kind, key.split_once(REPLY)?.0, *key)))
+        .collect();
+    add_recipients(connection, &json(&replies)?).await?;
+    sqlx::query(
+        "UPDATE recipients SET thread_no = b.recipient_no
+           FROM json_each(?1) AS j
+          CROSS JOIN recipients AS b ON b.lane_no = j.value ->> 0 AND b.kind = j.value ->> 1 AND b.key = j.value ->> 2
+          WHERE recipients.lane_no = j.value ->> 0 AND recipients.kind = j.value ->> 1 AND recipients.key = j.value ->> 3",
+    )
+    .bind(json(&replies)?)
+    .execute(connection)
+    .await
+    .map_err(of_sqlx)?;
+    Ok(())
+}
