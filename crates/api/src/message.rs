@@ -26,8 +26,10 @@ pub struct Message {
     pub tenant: String,
     /// `scheduled`, `expanding`, `waiting` (see `cause`), `sending`, `paused`, `completed`, `cancelled`.
     pub state: String,
-    /// Why it is not going on, in words.
+    /// Why it is not going on, in a word: `confirm`, or what its lane waits for (`credential`, `throttled`, …).
     pub cause: Option<String>,
+    /// The same for people, and what to do.
+    pub cause_text: Option<String>,
     /// A control that is accepted and not yet obeyed: `cancel`, `pause`, `resume`, `confirm`.
     pub requested: Option<String>,
     /// The caller's own word.

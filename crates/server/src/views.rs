@@ -21,16 +21,37 @@ const LONGEST_ETA: f64 = 10.0 * 365.0 * 86_400.0;
 struct LaneStatus {
     rate_per_s: Option<f64>,
     cause: Option<String>,
+    cause_text: Option<String>,
     /// Microseconds since 1970.
     cooling_until: Option<i64>,
 }
 
+/// A status that cannot be read is none: it is only shown.
+fn lane_status(view: &MessageView) -> LaneStatus {
+    view.lane_status.as_deref().and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default()
+}
+
+/// Its state, save that a message whose lane waits is shown as waiting with the lane's cause.
+pub(crate) fn shown_state(view: &MessageView) -> MessageState {
+    let lane_waits = lane_status(view).cause.is_some();
+    if view.state == MessageState::Sending && lane_waits { MessageState::Waiting } else { view.state }
+}
+
+fn cause_text(cause: &str, of_lane: Option<String>) -> Option<String> {
+    match cause {
+        "confirm" => Some(
+            "the audience is larger than max_recipients: confirm the message to send it, or cancel it"
+                .to_owned(),
+        ),
+        _ => of_lane,
+    }
+}
+
 /// A message; its content only where it is asked for alone.
 pub(crate) fn message(view: MessageView, now: Time, with_content: bool) -> api::Message {
-    // A status that cannot be read is none: it is only shown.
-    let lane: LaneStatus =
-        view.lane_status.as_deref().and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default();
-    let sending = view.state == MessageState::Sending;
+    let lane = lane_status(&view);
+    let state = shown_state(&view);
+    let sending = state == MessageState::Sending;
     let rate = lane.rate_per_s.filter(|rate| sending && rate.is_finite() && *rate > 0.0);
     let eta = rate.filter(|_| view.counts.pending > 0).map(|rate| {
         let seconds = (view.counts.pending as f64 / rate).clamp(0.0, LONGEST_ETA);
@@ -39,12 +60,14 @@ pub(crate) fn message(view: MessageView, now: Time, with_content: bool) -> api::
     let open = !view.state.is_final();
     let cooling_until =
         lane.cooling_until.filter(|until| open && *until > now.0).map(|until| text(Time(until)));
+    let cause = view.cause.or(lane.cause).filter(|_| open);
     api::Message {
         id: view.id.to_string(),
         app: view.app,
         tenant: view.tenant,
-        state: view.state.to_string(),
-        cause: view.cause.or(lane.cause).filter(|_| open),
+        state: state.to_string(),
+        cause_text: cause.as_deref().and_then(|cause| cause_text(cause, lane.cause_text)),
+        cause,
         requested: view.control.map(|control| control.to_string()),
         label: view.label,
         priority: view.class.to_string(),

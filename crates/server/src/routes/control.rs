@@ -13,6 +13,7 @@ use nuncio_domain::message::{ControlRequest, Controlled};
 use super::message_id;
 use crate::access::{Access, Caller, CanSend};
 use crate::problem::Refusal;
+use crate::views::shown_state;
 
 type Answer = Result<(StatusCode, Json<Accepted>), Refusal>;
 
@@ -44,5 +45,5 @@ async fn control(access: &Access, id: &str, control: Control) -> Answer {
         Controlled::NotFound => return Err(Refusal::not_found("message")),
     }
     let view = access.ledger().message(scope, id).await?.ok_or_else(|| Refusal::not_found("message"))?;
-    Ok((StatusCode::ACCEPTED, Json(Accepted { id: id.to_string(), state: view.state.to_string() })))
+    Ok((StatusCode::ACCEPTED, Json(Accepted { id: id.to_string(), state: shown_state(&view).to_string() })))
 }
