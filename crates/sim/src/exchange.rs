@@ -85,7 +85,7 @@ pub(crate) struct Call {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) code: Option<String>,
-    /// `None`: an empty body.
+    /// `None`: an empty body. A text is sent as it is: no answer of Microsoft's is a JSON string.
     pub(crate) body: Option<Value>,
     pub(crate) retry_after: Option<String>,
     /// The messages that were taken.
@@ -277,7 +277,11 @@ async fn faulty(
         (Some(status), _) => Answer {
             status,
             code: action.code.clone(),
-            body: Some(fault_body(status, action.code.as_deref())),
+            body: match &action.body {
+                Some(Value::Null) => None,
+                Some(body) => Some(body.clone()),
+                None => Some(fault_body(status, action.code.as_deref())),
+            },
             retry_after: action.retry_after(),
             receipts: Vec::new(),
         },
@@ -351,13 +355,17 @@ fn record(
 
 /// Builds the response; with a cutter only half of the body is sent before the connection closes.
 fn respond(answer: &Answer, half: Option<Cutter>) -> Response {
-    let body = answer.body.as_ref().map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+    let (kind, body) = match &answer.body {
+        None => (None, Bytes::new()),
+        Some(Value::String(text)) => (Some("text/html; charset=us-ascii"), Bytes::from(text.clone())),
+        Some(body) => (Some("application/json; charset=utf-8"), Bytes::from(body.to_string())),
+    };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     correlation(headers);
-    if !body.is_empty() {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    if let Some(kind) = kind {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     }
     if let Some(retry_after) = answer.retry_after.as_ref().and_then(|text| HeaderValue::from_str(text).ok()) {
         headers.insert(header::RETRY_AFTER, retry_after);

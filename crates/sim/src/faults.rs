@@ -54,12 +54,20 @@ pub(crate) struct Match {
 pub(crate) struct Do {
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
+    /// Instead of Microsoft's body for status and code: JSON, a text that is sent as it is, or null for none at all.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub(crate) body: Option<Value>,
     /// Seconds, or a text that is sent as it is (an HTTP date).
     pub(crate) retry_after: Option<Value>,
     pub(crate) accept: Option<Accept>,
     pub(crate) delay_ms: u64,
     pub(crate) cut: Cut,
     pub(crate) hold: Option<Hold>,
+}
+
+/// Tells a body of null from no word about the body.
+fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 impl Do {
@@ -112,8 +120,8 @@ impl Order {
             Some(Value::String(text)) if http::HeaderValue::from_str(text).is_ok() => {}
             Some(_) => return Err("do.retry_after must be a number of seconds or a text".into()),
         }
-        if action.status.is_none() && action.code.is_some() {
-            return Err("do.code needs do.status".into());
+        if action.status.is_none() && (action.code.is_some() || action.body.is_some()) {
+            return Err("do.code and do.body need do.status".into());
         }
         if action.status.is_none()
             && action.cut == Cut::None

@@ -120,6 +120,7 @@ pub(crate) fn fault_body(status: u16, code: Option<&str>) -> Value {
         Refusal::MessageWritesBlocked,
         Refusal::ActivityNotFound,
         Refusal::ConversationNotFound,
+        Refusal::MemberNotFound,
         Refusal::MessageSizeTooBig,
         Refusal::Throttled,
         Refusal::BadSyntax,
@@ -134,6 +135,7 @@ pub(crate) fn fault_body(status: u16, code: Option<&str>) -> Value {
         return coded(
             code,
             match code {
+                "BadArgument" if status == 403 => "Failed to decrypt pairwise id",
                 "BadArgument" => "Unknown attachment type",
                 "BotDisabledByUser" => "The user disabled this bot",
                 "InvalidBotApiHost" => {

@@ -1,0 +1,14 @@
+//! The simulator over real sockets, as a bot and as a test driver see it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+mod connector;
+mod control;
+mod events;
+mod faults;
+mod fixtures;
+mod forged;
+mod harness;
+mod limits;
+mod rosters;
+mod token;
