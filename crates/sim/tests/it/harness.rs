@@ -171,18 +171,11 @@ impl BotServer {
     /// The endpoint's URL comes second.
     pub(crate) async fn start() -> (Self, String) {
         let bot = Self::default();
-        let app = Router::new().route("/api/messages", post(Self::take)).with_state(bot.clone());
+        let app = Router::new().route("/api/messages", post(take)).with_state(bot.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/messages", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
         (bot, url)
-    }
-
-    async fn take(State(bot): State<Self>, headers: HeaderMap, body: String) -> (StatusCode, &'static str) {
-        let body = serde_json::from_str(&body).unwrap();
-        bot.received.lock().unwrap().push(Received { headers, body });
-        let status = bot.statuses.lock().unwrap().pop_front().unwrap_or(200);
-        (StatusCode::from_u16(status).unwrap(), "seen")
     }
 
     pub(crate) fn answers(&self, statuses: &[u16]) {
@@ -192,4 +185,11 @@ impl BotServer {
     pub(crate) fn received(&self) -> Vec<Received> {
         std::mem::take(&mut self.received.lock().unwrap())
     }
+}
+
+async fn take(State(bot): State<BotServer>, headers: HeaderMap, body: String) -> (StatusCode, &'static str) {
+    let body = serde_json::from_str(&body).unwrap();
+    bot.received.lock().unwrap().push(Received { headers, body });
+    let status = bot.statuses.lock().unwrap().pop_front().unwrap_or(200);
+    (StatusCode::from_u16(status).unwrap(), "seen")
 }
