@@ -1,0 +1,11 @@
+//! The server over real sockets, with the real store in a temporary file.
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
+
+mod access;
+mod bot;
+mod harness;
+mod lists;
+mod plain;
+mod report;
+mod send;
+mod send_refused;
