@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::is_default;
+use crate::{is_default, object};
 
 /// `POST /v1/messages`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -17,10 +17,10 @@ pub struct NewMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
     /// Who is meant.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub audience: Audience,
     /// What is said.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub content: ContentRequest,
     /// The caller's own word for this kind of message, to filter by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,7 @@ pub struct Audience {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
     /// Who is not meant although the rest says so.
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "is_default", deserialize_with = "object")]
     pub exclude: Exclude,
 }
 

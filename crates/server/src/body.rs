@@ -65,8 +65,12 @@ impl From<Unread> for Refusal {
     }
 }
 
-/// Reads strict JSON. Texts name types and places and never repeat a value of the body.
+/// Reads a strict JSON object. Texts name types and places and never repeat a value of the body.
 pub(crate) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    // A struct could also be read from an array of its fields.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Refusal::at(Code::InvalidRequest, "", "this must be an object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| refuse(&error))?;
     reader.end().map_err(|error| {

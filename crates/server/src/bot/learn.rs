@@ -187,3 +187,173 @@ fn channels(activity: &Activity, kind: &ActivityKind<'_>, reach: &Reach) -> Vec<
     }
     seen
 }
+
+#[cfg(test)]
+mod tests {
+    use nuncio_teams::cloud::{Cloud, Endpoints};
+    use serde_json::Value;
+
+    use super::*;
+
+    const NOW: Time = Time(1_795_341_600_000_000);
+    const PERSONAL: &str = "a:1Xv9QnB3pLr";
+    const INES: &str = "b7c41e0a-9d25-4f6e-8a37-52e1f08c6d9b";
+    const INCIDENTS: &str = "19:5be1c0f2a8d94e7f@thread.tacv2";
+    const GENERAL: &str = "19:qT7wZc2General@thread.tacv2";
+
+    fn fixture(name: &str) -> Value {
+        let path = format!("{}/../../fixtures/microsoft/activities/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let fixture: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        fixture["body"].clone()
+    }
+
+    fn of(body: &Value) -> Option<Learned> {
+        let activity: Activity = serde_json::from_value(body.clone()).unwrap();
+        let service_url =
+            Endpoints::of(Cloud::Public).check_service_url("https://smba.trafficmanager.net/emea/").unwrap();
+        let tenant_id = activity.tenant_id().unwrap().to_uppercase();
+        let verified = Verified { app_id: "x".to_owned(), tenant_id, service_url, activity };
+        learned(&verified, "dispatch".to_owned(), NOW, b"raw")
+    }
+
+    /// The word of the event; the person's reach if one is named; each channel with its name and reach.
+    type Short = (String, Option<Option<ReachState>>, Vec<(String, Option<String>, Option<ReachState>)>);
+
+    fn short(learned: &Learned) -> Short {
+        let state = |reach: &Reach| reach.as_ref().map(|(state, _)| *state);
+        (
+            learned.what.clone(),
+            learned.person.as_ref().map(|person| state(&person.reach)),
+            learned
+                .channels
+                .iter()
+                .map(|channel| (channel.conversation_id.clone(), channel.name.clone(), state(&channel.reach)))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn personal_activities() {
+        let (reachable, removed) = (Some(ReachState::Reachable), Some(ReachState::Removed));
+        for (name, what, reach) in [
+            ("install_personal", "install", reachable),
+            ("install_personal_members_added", "install", reachable),
+            ("uninstall_personal", "remove", removed),
+            ("message_personal", "message", reachable),
+            ("card_submit", "message", reachable),
+            ("card_action", "invoke", reachable),
+            ("message_update", "edit", reachable),
+            ("message_reaction", "reaction", reachable),
+            ("message_delete", "delete", None),
+            ("read_receipt", "read", None),
+        ] {
+            let learned = of(&fixture(name)).unwrap();
+            assert_eq!(short(&learned), (what.to_owned(), Some(reach), Vec::new()), "{name}");
+            let person = learned.person.unwrap();
+            assert_eq!(person.object_id, INES, "{name}");
+            assert_eq!(person.mri.as_deref(), Some("29:1kQpZfW8sYt0bXc"), "{name}");
+            assert_eq!(person.conversation_id.as_deref(), Some(PERSONAL), "{name}");
+            assert_eq!(learned.tenant, "6f2d1c84-3b0e-4c57-9a61-8e40c7f2b913");
+            assert_eq!(learned.service_url, "https://smba.trafficmanager.net/emea/");
+            assert_eq!(learned.event.0, PERSONAL);
+        }
+        let learned = of(&fixture("message_personal")).unwrap();
+        assert_eq!(learned.person.unwrap().name.as_deref(), Some("Ines Moreau"));
+    }
+
+    #[test]
+    fn channel_activities() {
+        let reachable = Some(ReachState::Reachable);
+        let removed = Some(ReachState::Removed);
+        let incidents = || (INCIDENTS.to_owned(), Some("Incidents".to_owned()), reachable);
+        let general = |reach| (GENERAL.to_owned(), None, reach);
+        let created = "19:aa02f4c9d1e84b3a@thread.tacv2".to_owned();
+        for (name, what, channels) in [
+            ("install_team", "install", vec![incidents(), general(reachable)]),
+            ("install_team_members_added", "install", vec![incidents(), general(reachable)]),
+            ("message_channel", "message", vec![(INCIDENTS.to_owned(), None, reachable)]),
+            (
+                "channel_created",
+                "conversation",
+                vec![(created, Some("Postmortems".to_owned()), reachable), general(None)],
+            ),
+            ("team_member_removed", "conversation", vec![general(None)]),
+            ("team_bot_removed", "remove", vec![general(removed)]),
+            ("uninstall_team", "remove", vec![general(removed)]),
+        ] {
+            let learned = of(&fixture(name)).unwrap();
+            // A word in a channel says nothing of whether they can be reached in person.
+            assert_eq!(short(&learned), (what.to_owned(), Some(None), channels), "{name}");
+            assert_eq!(learned.person.unwrap().conversation_id, None, "{name}");
+            assert!(
+                learned.channels.iter().all(|channel| channel.team_id.as_deref() == Some(GENERAL)),
+                "{name}"
+            );
+        }
+        let channels = of(&fixture("install_team")).unwrap().channels;
+        assert!(channels.iter().all(|channel| channel.team_name.as_deref() == Some("Network Operations")));
+    }
+
+    #[test]
+    fn a_picked_channel_is_learned_beside_the_place() {
+        let mut body = fixture("install_team");
+        body["channelData"]["settings"]["selectedChannel"]["id"] = "19:picked@thread.tacv2".into();
+        let ids: Vec<String> =
+            of(&body).unwrap().channels.into_iter().map(|channel| channel.conversation_id).collect();
+        assert_eq!(ids, [INCIDENTS, "19:picked@thread.tacv2", GENERAL]);
+    }
+
+    #[test]
+    fn a_deleted_channel_takes_nothing_else_with_it() {
+        let mut body = fixture("channel_created");
+        body["channelData"]["eventType"] = "ChannelDeleted".into();
+        let learned = of(&body).unwrap();
+        assert_eq!(learned.channels[0].reach.as_ref().unwrap().0, ReachState::ChatGone);
+        assert_eq!(learned.channels[1].reach, None);
+    }
+
+    #[test]
+    fn who_was_added_goes_before_who_did_it() {
+        let mut body = fixture("team_member_removed");
+        body["membersRemoved"][0]["aadObjectId"] = "C0FFEE00-0000-4000-8000-000000000001".into();
+        let person = of(&body).unwrap().person.unwrap();
+        assert_eq!(person.object_id, "c0ffee00-0000-4000-8000-000000000001");
+        assert_eq!(person.mri.as_deref(), Some("29:1mRemovedUser"));
+    }
+
+    #[test]
+    fn a_group_chat_gives_its_person_and_no_reference() {
+        let mut body = fixture("install_personal");
+        body["conversation"] = serde_json::json!({"conversationType": "groupChat", "id": "19:x@thread.v2"});
+        let learned = of(&body).unwrap();
+        assert_eq!(short(&learned), ("install".to_owned(), Some(None), Vec::new()));
+        assert_eq!(learned.person.unwrap().conversation_id, None);
+    }
+
+    #[test]
+    fn events_are_told_apart() {
+        let event = |name: &str| of(&fixture(name)).unwrap().event;
+        // All three have the message's id.
+        assert_ne!(event("message_personal"), event("message_update"));
+        assert_ne!(event("message_update"), event("message_delete"));
+        let mut body = fixture("install_personal");
+        body.as_object_mut().unwrap().remove("id");
+        assert_eq!(of(&body).unwrap().event.1, blake3::hash(b"raw").to_string());
+    }
+
+    #[test]
+    fn what_teaches_nothing_is_nothing() {
+        let mut body = fixture("message_personal");
+        for kind in ["typing", "somethingNew"] {
+            body["type"] = kind.into();
+            assert!(of(&body).is_none(), "{kind}");
+        }
+        let mut body = fixture("install_personal");
+        body["action"] = "somethingNew".into();
+        assert!(of(&body).is_none());
+        // Without an object id nobody can be told from anybody.
+        let mut body = fixture("message_personal");
+        body["from"] = serde_json::json!({"id": "29:x"});
+        assert!(of(&body).unwrap().person.is_none());
+    }
+}
