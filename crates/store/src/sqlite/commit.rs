@@ -58,7 +58,7 @@ const REFERENCES: &str = "
     SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5
       FROM json_each(?1) AS j WHERE true
     ON CONFLICT (recipient_no, conversation_id) DO UPDATE
-       SET service_url = iif(excluded.seen_at >= seen_at, excluded.service_url, service_url),
+       SET service_url = iif(excluded.seen_at >= seen_at AND excluded.service_url <> '', excluded.service_url, service_url),
            origin = iif(origin = 'inbound' OR excluded.origin = 'graph', origin, excluded.origin),
            seen_at = max(seen_at, excluded.seen_at),
            suspect_at = NULL";
@@ -89,9 +89,18 @@ pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> R
     let mut deltas = Deltas::default();
 
     intents(connection, &batch.intents, &closed, &mut deltas, &mut done).await?;
-    for wave in waves(batch.changes, &closed, &mut done) {
-        changes(connection, &wave, &mut deltas, &mut done).await?;
+    let sorted = sort(batch.changes, &closed, &mut done);
+    for wave in &sorted.waves {
+        let moved = apply(connection, wave).await?;
+        for change in wave {
+            if moved.contains(&change.key) {
+                deltas.change(change);
+            } else {
+                done.lost_changes.push(change.key);
+            }
+        }
     }
+    late(connection, sorted.late, &mut done).await?;
     deltas.write(connection).await?;
     references(connection, &batch.references).await?;
     if !batch.suspects.is_empty() {
@@ -185,47 +194,52 @@ async fn intents(
     Ok(())
 }
 
-/// Sorts out what cannot be, settles what a closed message makes of a retry, and separates several changes of one
-/// delivery: a set-based update applies only one of them.
-fn waves(changes: Vec<Change>, closed: &Closed, done: &mut Committed) -> Vec<Vec<Change>> {
-    let mut waves: Vec<Vec<Change>> = Vec::new();
+/// Changes in the order in which they can be applied.
+#[derive(Default)]
+struct Sorted {
+    /// Each has a delivery once: a set-based update applies only one of several changes of one row.
+    waves: Vec<Vec<Change>>,
+    /// Calls that ended for rows counted as cancelled or expired already.
+    late: Vec<Change>,
+}
+
+/// Leaves out what cannot be, and settles what a closed message makes of a change.
+fn sort(changes: Vec<Change>, closed: &Closed, done: &mut Committed) -> Sorted {
+    let mut sorted = Sorted::default();
     let mut seen: HashMap<Key, usize> = HashMap::with_capacity(changes.len());
     for mut change in changes {
-        let Some(closed_to) = closed.get(&change.key.message_no) else {
-            done.lost_changes.push(change.key);
-            continue;
-        };
-        if let Some(closed_to) = *closed_to {
+        let closed_to = closed.get(&change.key.message_no).copied();
+        if let Some(Some(closed_to)) = closed_to {
             if change.from == DeliveryState::Pending {
-                // It is counted as cancelled or expired already.
-                done.lost_changes.push(change.key);
+                if change.to != closed_to || change.attempt.is_none() {
+                    done.lost_changes.push(change.key);
+                }
+                if change.attempt.is_some() {
+                    change.to = closed_to;
+                    sorted.late.push(change);
+                }
                 continue;
             }
             if change.to == DeliveryState::Pending {
                 // Back among the pending ones it would be swept without being counted.
                 change.to = closed_to;
-                change.due_at = None;
             }
         }
-        if !change.from.may_become(change.to) {
+        if closed_to.is_none() || !change.from.may_become(change.to) {
             done.lost_changes.push(change.key);
             continue;
         }
         let wave = seen.entry(change.key).and_modify(|wave| *wave += 1).or_insert(0);
-        if *wave == waves.len() {
-            waves.push(Vec::new());
+        if *wave == sorted.waves.len() {
+            sorted.waves.push(Vec::new());
         }
-        waves[*wave].push(change);
+        sorted.waves[*wave].push(change);
     }
-    waves
+    sorted
 }
 
-async fn changes(
-    connection: &mut SqliteConnection,
-    changes: &[Change],
-    deltas: &mut Deltas,
-    done: &mut Committed,
-) -> Result<(), StoreError> {
+/// Writes changes and their attempts; which of them found their row as they thought it was.
+async fn apply(connection: &mut SqliteConnection, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
     let rows: Vec<_> = changes
         .iter()
         .map(|change| {
@@ -244,28 +258,40 @@ async fn changes(
             )
         })
         .collect();
-    let moved = sqlx::query(CHANGES).bind(json(&rows)?).fetch_all(&mut *connection).await.map_err(of_sqlx)?;
-    let mut attempts_of: HashMap<Key, i64> = HashMap::with_capacity(moved.len());
-    for row in &moved {
+    let found = sqlx::query(CHANGES).bind(json(&rows)?).fetch_all(&mut *connection).await.map_err(of_sqlx)?;
+    let mut moved: HashMap<Key, i64> = HashMap::with_capacity(found.len());
+    for row in &found {
         let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
-        attempts_of.insert(key, get(row, "attempts")?);
+        moved.insert(key, get(row, "attempts")?);
     }
-    let mut attempts = Vec::with_capacity(changes.len());
-    for change in changes {
-        let Some(&n) = attempts_of.get(&change.key) else {
-            done.lost_changes.push(change.key);
-            continue;
-        };
-        deltas.shift(change.key.message_no, change.from, change.to);
-        if let Some(why) = why(change) {
-            deltas.reason(change.key.message_no, change.to, why);
-        }
-        if let Some(attempt) = &change.attempt {
-            attempts.push(attempt_row(change.key, n, attempt));
-        }
-    }
+    let attempts: Vec<_> = changes
+        .iter()
+        .filter_map(|change| {
+            Some(attempt_row(change.key, *moved.get(&change.key)?, change.attempt.as_ref()?))
+        })
+        .collect();
     if !attempts.is_empty() {
         sqlx::query(ATTEMPTS).bind(json(&attempts)?).execute(connection).await.map_err(of_sqlx)?;
+    }
+    Ok(moved.into_keys().collect())
+}
+
+/// The counts have moved when the message was closed; the attempt is kept, whether its row was swept yet or not.
+async fn late(
+    connection: &mut SqliteConnection,
+    late: Vec<Change>,
+    done: &mut Committed,
+) -> Result<(), StoreError> {
+    for mut change in late {
+        let unswept = apply(connection, std::slice::from_ref(&change)).await?;
+        if unswept.is_empty() {
+            change.from = change.to;
+            if apply(connection, std::slice::from_ref(&change)).await?.is_empty()
+                && !done.lost_changes.contains(&change.key)
+            {
+                done.lost_changes.push(change.key);
+            }
+        }
     }
     Ok(())
 }
@@ -317,8 +343,11 @@ impl Deltas {
         self.counts.entry(message_no).or_default().shift(from, to, 1);
     }
 
-    fn reason(&mut self, message_no: i64, state: DeliveryState, why: Why) {
-        *self.reasons.entry((message_no, state, why.as_str())).or_default() += 1;
+    fn change(&mut self, change: &Change) {
+        self.shift(change.key.message_no, change.from, change.to);
+        if let Some(why) = why(change) {
+            *self.reasons.entry((change.key.message_no, change.to, why.as_str())).or_default() += 1;
+        }
     }
 
     async fn write(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
