@@ -1,0 +1,237 @@
+//! `nuncio send`: asks for a message and, with `--wait`, follows it to its end.
+
+mod follow;
+mod outcome;
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use nuncio_api::{Audience, ContentRequest, Exclude, NewMessage};
+use nuncio_client::ClientError;
+use uuid::Uuid;
+
+use super::{Connection, Failure, output};
+use crate::cli::NOT_ALL;
+
+pub use outcome::exit_code;
+
+/// What `--yes` asks for where no other limit is given: the API's largest.
+const NO_LIMIT: i64 = 1_000_000;
+
+/// Send a message to people, to channels, or to everyone who has the app
+#[derive(Debug, clap::Args)]
+#[command(
+    group = clap::ArgGroup::new("content").args(["text", "card"]).required(true),
+    group = clap::ArgGroup::new("audience").args(["user", "users_file", "installed", "channel"])
+        .required(true).multiple(true),
+    after_help = "\
+Examples:
+  nuncio send \"Deploy **finished**\" --channel 19:abc@thread.tacv2
+  nuncio send --card outage.json --summary \"Outage\" --users-file on-call.txt --priority urgent --wait
+  echo \"The canteen opens at eight\" | nuncio send - --installed --wait
+
+The message id goes to stdout. With --wait the exit code says how it went: 0 everyone who can be reached has it,
+1 some do not, 2 wrong use, 3 it could not be done or followed."
+)]
+pub struct Args {
+    /// What to say, in Markdown as far as Teams shows it; - reads it from stdin
+    text: Option<String>,
+    /// Say an Adaptive Card (JSON file) instead of a text
+    #[arg(long, value_name = "FILE")]
+    card: Option<PathBuf>,
+    /// Line of the toast and the activity feed
+    #[arg(long)]
+    summary: Option<String>,
+
+    /// A person, by Entra object id; may be repeated
+    #[arg(long, value_name = "ID", help_heading = "Audience")]
+    user: Vec<String>,
+    /// People, one object id a line; empty lines and those that begin with # do not count; - reads stdin
+    #[arg(long, value_name = "FILE", help_heading = "Audience")]
+    users_file: Option<PathBuf>,
+    /// Everyone who has the app installed
+    #[arg(long, help_heading = "Audience")]
+    installed: bool,
+    /// A new thread in a channel, by conversation id (19:…@thread.tacv2); may be repeated
+    #[arg(long, value_name = "ID", help_heading = "Audience")]
+    channel: Vec<String>,
+    /// Not this person, by Entra object id; may be repeated
+    #[arg(long, value_name = "ID", help_heading = "Audience")]
+    exclude: Vec<String>,
+    /// More recipients than this need a confirmation before anything is sent [server's default: 1000]
+    #[arg(long, value_name = "N", help_heading = "Audience", value_parser = clap::value_parser!(i64).range(1..=NO_LIMIT))]
+    max_recipients: Option<i64>,
+    /// Send without asking, however many recipients there are
+    #[arg(long, help_heading = "Audience")]
+    yes: bool,
+
+    /// Your word for this kind of message, to find it by
+    #[arg(long, help_heading = "How")]
+    label: Option<String>,
+    /// urgent goes before everything else, bulk behind [default: normal]
+    #[arg(long, value_parser = ["urgent", "normal", "bulk"], help_heading = "How")]
+    priority: Option<String>,
+    /// When nobody can know whether Teams took it: hold it back, or send it once more [default: by recipient]
+    #[arg(long, value_parser = ["hold", "resend"], help_heading = "How")]
+    on_ambiguous: Option<String>,
+    /// Not before this time (2026-11-23T08:00:00Z, or with an offset like +01:00)
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "How")]
+    send_at: Option<String>,
+    /// Not after this time [default: 24 hours later, urgent 1 hour]
+    #[arg(long, value_name = "TIME", value_parser = time, help_heading = "How")]
+    expires_at: Option<String>,
+    /// App that sends, where there are several
+    #[arg(long, help_heading = "How")]
+    app: Option<String>,
+    /// Tenant to send in, where there are several
+    #[arg(long, help_heading = "How")]
+    tenant: Option<String>,
+    /// Running the same command again with the same key makes no second message [default: a new one]
+    #[arg(long, value_name = "KEY", help_heading = "How")]
+    idempotency_key: Option<String>,
+
+    /// Stay until it is done, and print the ledger
+    #[arg(long, help_heading = "Waiting")]
+    wait: bool,
+    /// With --wait: exit code 1 if anyone does not have it, for whatever reason (save --exclude)
+    #[arg(long, requires = "wait", help_heading = "Waiting")]
+    strict: bool,
+
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// A time with its offset, in UTC.
+fn time(text: &str) -> Result<String, String> {
+    let time: Result<jiff::Timestamp, _> = text.parse();
+    time.map(|time| time.to_string())
+        .map_err(|_| "not a time like 2026-11-23T08:00:00Z or 2026-11-23T09:00:00+01:00".to_owned())
+}
+
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let client = args.connection.client()?;
+    let message = request(&args, &mut std::io::stdin())?;
+    // Made here if not given, so that it can be named when the answer gets lost.
+    let key = args.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+    let accepted = client.send(&message, Some(&key)).await.map_err(|error| not_sent(error, &key))?;
+    if !args.connection.json {
+        output::print(&accepted.id)?;
+    }
+    let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let policy = follow::Policy { wait: args.wait, yes: args.yes, asks };
+    let message = match follow::follow(&client, &accepted.id, &policy).await? {
+        follow::End::Over(message) => message,
+        follow::End::Accepted => {
+            if args.connection.json {
+                output::print_json(&accepted)?;
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        follow::End::Unconfirmed(message) => {
+            if args.connection.json {
+                output::print_json(&message)?;
+            }
+            return Ok(ExitCode::from(NOT_ALL));
+        }
+    };
+    if args.connection.json {
+        output::print_json(&message)?;
+    } else {
+        output::print(&output::ledger_table(&message))?;
+        if message.needs_attention > 0 {
+            eprintln!(
+                "{} may or may not have it: Teams did not say. See `nuncio messages deliveries {} --state ambiguous`.",
+                output::grouped(message.needs_attention),
+                message.id
+            );
+        }
+    }
+    Ok(ExitCode::from(exit_code(&message, args.strict)))
+}
+
+/// The request, with what files and stdin say.
+fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
+    let is_stdin = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+    let from_stdin = [args.text.as_deref() == Some("-"), is_stdin(&args.card), is_stdin(&args.users_file)];
+    if from_stdin.iter().filter(|from_stdin| **from_stdin).count() > 1 {
+        return Err(Failure::wrong_use("only one thing can be read from stdin").into());
+    }
+    let text = match args.text.as_deref() {
+        Some("-") => Some(read(Path::new("-"), stdin)?.trim_end().to_owned()),
+        text => text.map(str::to_owned),
+    };
+    let card = args.card.as_deref().map(|file| card(file, stdin)).transpose()?;
+    let mut users = args.user.clone();
+    if let Some(file) = &args.users_file {
+        users.extend(ids(&read(file, stdin)?));
+    }
+    if users.is_empty() && args.users_file.is_some() && !args.installed && args.channel.is_empty() {
+        return Err(Failure::wrong_use("the users file names nobody").into());
+    }
+    Ok(NewMessage {
+        app: args.app.clone(),
+        tenant: args.tenant.clone(),
+        audience: Audience {
+            users,
+            installed: args.installed,
+            channels: args.channel.clone(),
+            exclude: Exclude { users: args.exclude.clone(), ..Exclude::default() },
+            ..Audience::default()
+        },
+        content: ContentRequest { text, card, summary: args.summary.clone() },
+        label: args.label.clone(),
+        priority: args.priority.clone(),
+        on_ambiguous: args.on_ambiguous.clone(),
+        // A message for later expands when nobody is here to say yes.
+        max_recipients: args.max_recipients.or(args.yes.then_some(NO_LIMIT)),
+        send_at: args.send_at.clone(),
+        expires_at: args.expires_at.clone(),
+        ..NewMessage::default()
+    })
+}
+
+fn card(file: &Path, stdin: &mut impl Read) -> anyhow::Result<serde_json::Value> {
+    let text = read(file, stdin)?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::wrong_use(format!("{} is not JSON: {error}", file.display()))
+            .hint("An Adaptive Card, as the designer at adaptivecards.io exports it.")
+            .into()
+    })
+}
+
+/// One id a line; spreadsheets like to put a byte order mark in front.
+fn ids(text: &str) -> impl Iterator<Item = String> {
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned)
+}
+
+fn read(file: &Path, stdin: &mut impl Read) -> anyhow::Result<String> {
+    if file != Path::new("-") {
+        return std::fs::read_to_string(file)
+            .map_err(|error| Failure::wrong_use(format!("{}: {error}", file.display())).into());
+    }
+    let mut text = String::new();
+    stdin.read_to_string(&mut text).context("stdin cannot be read")?;
+    Ok(text)
+}
+
+/// Where it is not known whether the server took it, the way to find out is the same command with the same key.
+fn not_sent(error: ClientError, key: &str) -> anyhow::Error {
+    let hint = match &error {
+        ClientError::Unreachable { .. } => Some(format!(
+            "It is not known whether the message was taken. The same command with --idempotency-key {key}\n\
+             sends it if it was not, and gives its id if it was."
+        )),
+        _ => None,
+    };
+    let error = anyhow::Error::new(error);
+    match hint {
+        Some(hint) => error.context(Failure::not_done("the message was not sent, as far as is known").hint(hint)),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests;
