@@ -1,0 +1,311 @@
+//! Virtual time: a heap of events, a lane core, a ledger and a service. Processes can die and start again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use nuncio_domain::batch::Batch;
+use nuncio_domain::delivery::Counts;
+use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
+use nuncio_domain::message::{
+    Body, Class, Content, Control, ControlRequest, Named, NewMessage, OnAmbiguous, Submitted,
+};
+use nuncio_domain::outcome::Answer;
+use nuncio_domain::people::RecipientKind;
+use nuncio_domain::ports::Ledger;
+use nuncio_domain::views::{DeliveryFilter, DeliveryView, MessageView};
+use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Role, Scope, Time};
+use nuncio_testkit::MemoryLedger;
+use uuid::Uuid;
+
+use crate::service::{Dice, SECOND, Service, Weather};
+
+/// What happens at a moment.
+enum Event {
+    Input(Input),
+    Look,
+    Commit { ticket: u64, batch: Batch },
+    Perform(Action),
+    Arrive(CallOrder),
+    Answer { key: Key, address: String, started_at: Time, answer: Answer },
+    Tick,
+    Start,
+    Die,
+}
+
+pub struct World {
+    pub now: i64,
+    pub ledger: Arc<MemoryLedger>,
+    pub service: Service,
+    pub scope: Scope,
+    core: Option<LaneCore>,
+    /// Which process: what a dead one had begun goes nowhere.
+    process: u64,
+    events: BTreeMap<(i64, u64), (u64, Event)>,
+    seq: u64,
+    dice: Dice,
+    config: LaneConfig,
+    commit_free_at: i64,
+    /// Of a thousand commits, how many take 300 ms.
+    pub slow_commits: u64,
+    /// (message, recipient address) in the order in which calls arrived.
+    pub arrivals: Vec<(i64, String)>,
+}
+
+pub const LANE: i64 = 1;
+
+impl World {
+    pub fn new(seed: u64, weather: Weather, shape: impl FnOnce(&mut LaneConfig)) -> Self {
+        let mut config = LaneConfig::new(LANE, Some(50.0), seed);
+        shape(&mut config);
+        let mut world = Self {
+            now: 1_000 * SECOND,
+            ledger: Arc::new(MemoryLedger::default()),
+            service: Service::new(seed ^ 0x5eed, weather),
+            scope: Scope { key_no: 1, role: Role::Admin, app: None },
+            core: None,
+            process: 0,
+            events: BTreeMap::new(),
+            seq: 0,
+            dice: Dice::new(seed),
+            config,
+            commit_free_at: 0,
+            slow_commits: 0,
+            arrivals: Vec::new(),
+        };
+        let lane_no = world.ledger.lane("app", "tenant");
+        assert_eq!(lane_no, LANE);
+        world.at(0, Event::Start);
+        world
+    }
+
+    fn at(&mut self, delay: i64, event: Event) {
+        self.seq += 1;
+        self.events.insert((self.now + delay, self.seq), (self.process, event));
+    }
+
+    /// The process dies then, and another starts a while later.
+    pub fn die_after(&mut self, delay: i64, down: i64) {
+        self.at(delay, Event::Die);
+        self.at(delay + down, Event::Start);
+    }
+
+    /// Hands in a message to people (or channels) by address.
+    pub async fn submit(&mut self, to: &[String], shape: impl FnOnce(&mut NewMessage)) -> MessageId {
+        let id = MessageId(Uuid::from_u128(u128::from(self.seq) + (self.now as u128) * 1_000_000));
+        self.seq += 1;
+        let kind = |key: &String| match key.starts_with("19:") {
+            true => RecipientKind::Channel,
+            false => RecipientKind::Person,
+        };
+        let mut new = NewMessage {
+            id,
+            lane_no: LANE,
+            class: Class::Normal,
+            content: Content { body: Body::Text("hello".to_owned()), summary: None },
+            label: None,
+            named: to.iter().map(|key| Named { kind: kind(key), key: key.clone() }).collect(),
+            installed: false,
+            exclude: Vec::new(),
+            on_ambiguous: None,
+            max_recipients: 1_000_000,
+            send_at: None,
+            expires_at: Time(self.now + 24 * 3600 * SECOND),
+            created_at: Time(self.now),
+            idempotency: None,
+        };
+        shape(&mut new);
+        let submitted = self.ledger.submit(&self.scope, new).await.unwrap();
+        assert_eq!(submitted, Submitted::Stored);
+        self.at(0, Event::Look);
+        id
+    }
+
+    pub async fn control(&mut self, id: MessageId, control: Control) {
+        let request = ControlRequest { scope: &self.scope, id, control };
+        self.ledger.control(request, Time(self.now)).await.unwrap();
+        self.at(0, Event::Look);
+    }
+
+    /// Runs until `done`, or panics after `most` seconds of virtual time.
+    pub async fn run_until(&mut self, most: i64, mut done: impl AsyncFnMut(&Self) -> bool) {
+        let deadline = self.now + most * SECOND;
+        let mut steps = 0_u64;
+        loop {
+            steps += 1;
+            if steps.is_multiple_of(64) && done(self).await {
+                return;
+            }
+            let Some((&(at, seq), _)) = self.events.first_key_value() else {
+                assert!(done(self).await, "nothing happens any more, and it is not done");
+                return;
+            };
+            if at > deadline {
+                assert!(done(self).await, "not done after {most} s of virtual time");
+                return;
+            }
+            assert!(steps < 5_000_000, "it runs in a circle");
+            let (process, event) = self.events.remove(&(at, seq)).unwrap();
+            self.now = self.now.max(at);
+            self.handle(process, event).await;
+        }
+    }
+
+    pub async fn run_for(&mut self, seconds: i64) {
+        let until = self.now + seconds * SECOND;
+        while let Some((&(at, seq), _)) = self.events.first_key_value() {
+            if at > until {
+                break;
+            }
+            let (process, event) = self.events.remove(&(at, seq)).unwrap();
+            self.now = self.now.max(at);
+            self.handle(process, event).await;
+        }
+        self.now = until;
+    }
+
+    /// Runs until the message is final.
+    pub async fn finish(&mut self, id: MessageId, most: i64) -> MessageView {
+        self.run_until(most, async |world: &Self| {
+            world.message(id).await.state.is_final() && world.message(id).await.counts.in_flight == 0
+        })
+        .await;
+        let message = self.message(id).await;
+        assert_eq!(message.state, MessageState::Completed, "{message:?}");
+        message
+    }
+
+    pub async fn message(&self, id: MessageId) -> MessageView {
+        self.ledger.message(&self.scope, id).await.unwrap().unwrap()
+    }
+
+    pub async fn deliveries(&self, id: MessageId) -> Vec<DeliveryView> {
+        let all = DeliveryFilter::default();
+        let page = self.ledger.deliveries(&self.scope, id, &all, None, 1_000_000).await.unwrap();
+        page.unwrap().items
+    }
+
+    pub async fn states(&self, id: MessageId) -> BTreeMap<String, DeliveryState> {
+        self.deliveries(id).await.into_iter().map(|delivery| (delivery.address, delivery.state)).collect()
+    }
+
+    /// The counts must be what the rows are, and their sum the audience.
+    pub async fn check_ledger(&self, id: MessageId, audience: i64) -> Counts {
+        let mut counted = Counts::default();
+        for delivery in self.deliveries(id).await {
+            *counted.of(delivery.state) += 1;
+        }
+        let message = self.message(id).await;
+        assert_eq!(message.counts, counted, "counts and rows");
+        assert_eq!(counted.audience(), audience, "the audience");
+        counted
+    }
+
+    async fn handle(&mut self, process: u64, event: Event) {
+        let alive = process == self.process && self.core.is_some();
+        match event {
+            Event::Start if self.core.is_none() => {
+                self.process += 1;
+                self.commit_free_at = self.now;
+                self.ledger.recover(LANE, Time(self.now)).await.unwrap();
+                self.core = Some(LaneCore::new(self.config.clone(), Time(self.now)));
+                self.look().await;
+            }
+            Event::Start => {}
+            Event::Die => self.core = None,
+            // These are not a process's own.
+            Event::Look if self.core.is_some() => self.look().await,
+            Event::Look => {}
+            Event::Arrive(order) => self.arrive(order, alive),
+            Event::Answer { key, address, started_at, answer } => {
+                self.service.leave(&address);
+                if alive {
+                    self.step(Input::Answered { key, started_at, answer });
+                }
+            }
+            _ if !alive => {}
+            Event::Input(input) => self.step(input),
+            Event::Tick => self.step(Input::Tick),
+            Event::Commit { ticket, batch } => {
+                let committed = self.ledger.commit(batch).await.unwrap();
+                self.step(Input::Committed { ticket, committed });
+            }
+            Event::Perform(action) => self.perform(action).await,
+        }
+    }
+
+    async fn look(&mut self) {
+        let messages = self.ledger.open(LANE).await.unwrap();
+        self.step(Input::Opened(messages));
+    }
+
+    fn step(&mut self, input: Input) {
+        let Some(core) = &mut self.core else { return };
+        let actions = core.step(Time(self.now), input);
+        let wake = core.wake_at();
+        for action in actions {
+            match action {
+                Action::Commit { ticket, batch } => {
+                    let slow = self.slow_commits > 0 && self.dice.below(1000) < self.slow_commits;
+                    let takes = if slow { 300_000 } else { 200 + self.dice.below(6_000) as i64 };
+                    self.commit_free_at = self.commit_free_at.max(self.now) + takes;
+                    let delay = self.commit_free_at - self.now;
+                    self.at(delay, Event::Commit { ticket, batch });
+                }
+                Action::Call(order) => {
+                    let jitter = self.dice.below(5_000) as i64;
+                    let delay = (order.at.0 - self.now).max(0) + jitter;
+                    self.at(delay, Event::Arrive(order));
+                }
+                Action::Forget { .. } => {}
+                action => self.at(500, Event::Perform(action)),
+            }
+        }
+        if let Some(wake) = wake {
+            let delay = (wake.0 - self.now).max(1);
+            self.at(delay, Event::Tick);
+        }
+    }
+
+    fn arrive(&mut self, order: CallOrder, alive: bool) {
+        // A process that died before the call started never made it.
+        if !alive && self.dice.percent(50) {
+            return;
+        }
+        let address = order.row.address.clone();
+        self.arrivals.push((order.row.key.message_no, address.clone()));
+        let answer = self.service.arrive(self.now, order.operation, &order.row);
+        let latency = 20_000 + self.dice.below(200_000) as i64;
+        let started_at = Time(self.now.min(order.at.0.max(self.now - 5_000)));
+        self.at(latency, Event::Answer { key: order.row.key, address, started_at, answer });
+    }
+
+    async fn perform(&mut self, action: Action) {
+        let now = Time(self.now);
+        let input = match action {
+            Action::Expand { message_no, limit } => {
+                let expanded = self.ledger.expand(message_no, limit, now).await.unwrap();
+                Input::Expanded { message_no, expanded }
+            }
+            Action::LoadPage { message_no, after, limit } => {
+                let rows = self.ledger.page(message_no, after, limit).await.unwrap();
+                Input::Page { message_no, rows }
+            }
+            Action::LoadDue { limit } => {
+                Input::Due { rows: self.ledger.due(LANE, Time::MAX, limit).await.unwrap() }
+            }
+            Action::LoadReferences { key } => Input::References { key, references: Vec::new() },
+            Action::Commit { .. } | Action::Call(_) | Action::Forget { .. } => return,
+        };
+        self.at(0, Event::Input(input));
+    }
+}
+
+/// `n` made-up people.
+pub fn people(n: usize) -> Vec<String> {
+    (0..n).map(|n| Uuid::from_u128(n as u128 + 1).to_string()).collect()
+}
+
+/// A policy for what cannot be known.
+pub fn on_ambiguous(policy: OnAmbiguous) -> impl FnOnce(&mut NewMessage) {
+    move |message| message.on_ambiguous = Some(policy)
+}
