@@ -39,7 +39,7 @@ mod views;
 
 use std::future::Future;
 
-use axum::Router;
+pub use axum::Router;
 use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 

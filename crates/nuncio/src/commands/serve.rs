@@ -1,0 +1,161 @@
+//! `nuncio serve`: the bot endpoint, the engine and the API.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::commands::stop_signal;
+use crate::config::{App, Config};
+use crate::telemetry;
+use crate::wiring::{Parts, write_private};
+
+/// How long running requests may take to finish after a stop.
+const FINISH: Duration = Duration::from_secs(5);
+
+/// Run the server: bot endpoint, delivery engine and API.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The configuration file is described in docs/configuration.md. Without one, \
+    `nuncio serve` says what to fill in and where to get it.")]
+pub struct Args {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", env = "NUNCIO_CONFIG")]
+    config: Option<PathBuf>,
+    /// Take unsigned activities, only from this machine: for Microsoft's Agents Playground and the Emulator
+    #[arg(long)]
+    local: bool,
+    /// Where to listen, instead of server.listen
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Write the first API key here (mode 0600) instead of showing it
+    #[arg(long, value_name = "FILE")]
+    key_file: Option<PathBuf>,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut config = load(&args)?;
+    if let Some(listen) = args.listen {
+        config.server.listen = listen;
+    }
+    if args.local {
+        make_local(&mut config)?;
+    }
+    telemetry::init(&config.log)?;
+    let parts = Parts::prepare(&config, args.local).await?;
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}: is another server running?", config.server.listen))?;
+    let address = listener.local_addr()?;
+    if let Some(secret) = parts.first_key().await? {
+        hand_over(&secret, args.key_file.as_deref())?;
+    }
+    let engine = parts.engine(&config).await?;
+
+    // A runtime of its own: calls under way in the engine must not slow the API down, nor requests the engine
+    // (docs/engine.md, One owner per lane).
+    let router = nuncio_server::router(parts.server(&engine));
+    let (stop, stopped) = oneshot::channel::<()>();
+    let listener = listener.into_std()?;
+    let http = std::thread::Builder::new()
+        .name("http".to_owned())
+        .spawn(move || serve_http(listener, router, stopped))
+        .context("the HTTP thread cannot be started")?;
+    if !args.local
+        && let Err(error) = parts.inbound.warm_up().await
+    {
+        tracing::warn!(%error, "Microsoft's signing keys cannot be read yet; it is tried again with the first activity");
+    }
+    println!("nuncio serve: listening on http://{address}");
+    tracing::info!(%address, apps = config.apps.len(), "started");
+
+    stop_signal().await;
+    tracing::info!("stopping: no new calls; those under way are brought to their end");
+    let _ = stop.send(());
+    let drained = engine.stop().await;
+    if !drained {
+        tracing::warn!("some calls did not end in time; the next start takes them up");
+    }
+    // Requests that still run have their own bound.
+    let served = tokio::task::spawn_blocking(move || http.join()).await?;
+    parts.store.close().await;
+    match served {
+        Ok(Ok(())) => Ok(ExitCode::SUCCESS),
+        Ok(Err(error)) => Err(error).context("the HTTP server failed"),
+        Err(_) => bail!("the HTTP thread panicked"),
+    }
+}
+
+fn load(args: &Args) -> anyhow::Result<Config> {
+    let env: Vec<(String, String)> = std::env::vars().collect();
+    if args.local && args.config.is_none() && !std::path::Path::new("nuncio.toml").exists() {
+        return Ok(Config::local());
+    }
+    Ok(Config::load(args.config.as_deref(), &env)?)
+}
+
+/// Nothing that is unsigned may come from, or lead, anywhere else.
+fn make_local(config: &mut Config) -> anyhow::Result<()> {
+    if !config.server.listen.ip().is_loopback() {
+        bail!(
+            "--local takes unsigned activities and so listens on this machine only, not on {}: \
+             use an address like 127.0.0.1:3978",
+            config.server.listen
+        );
+    }
+    if let Some(app) = config.apps.iter().find(|app| !app.is_loopback()) {
+        bail!(
+            "--local takes unsigned activities and so works with cloud = \"simulator\" only; app {} is in cloud {}",
+            app.name,
+            app.cloud
+        );
+    }
+    if config.apps.is_empty() {
+        config.apps.push(App::local());
+    }
+    eprintln!("┌──────────────────────────────────────────────────────────────────────────┐");
+    eprintln!("│  LOCAL MODE: activities are NOT authenticated. For work on this machine  │");
+    eprintln!("│  only, with Agents Playground or the Emulator. Never for production.     │");
+    eprintln!("└──────────────────────────────────────────────────────────────────────────┘");
+    Ok(())
+}
+
+fn hand_over(secret: &str, file: Option<&std::path::Path>) -> anyhow::Result<()> {
+    if let Some(file) = file {
+        return write_private(file, secret)
+            .with_context(|| format!("the first API key cannot be written to {}", file.display()));
+    }
+    eprintln!("\nThe first API key, shown this once (role admin):\n\n    {secret}\n");
+    eprintln!("Use it as NUNCIO_KEY, or as `Authorization: Bearer …`. More keys: nuncio keys create\n");
+    Ok(())
+}
+
+fn serve_http(
+    listener: std::net::TcpListener,
+    router: nuncio_server::Router,
+    stopped: oneshot::Receiver<()>,
+) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let result = runtime.block_on(async move {
+        let listener = TcpListener::from_std(listener)?;
+        let (told, tell) = oneshot::channel::<()>();
+        let serving = nuncio_server::serve(listener, router, async move {
+            // A dropped sender means the same as a sent word: the end.
+            let _ = stopped.await;
+            let _ = told.send(());
+        });
+        let bounded = async move {
+            let _ = tell.await;
+            crate::commands::pause(FINISH).await;
+        };
+        tokio::select! {
+            served = serving => served,
+            () = bounded => Ok(()),
+        }
+    });
+    runtime.shutdown_background();
+    result
+}

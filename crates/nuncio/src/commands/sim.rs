@@ -1,0 +1,91 @@
+//! `nuncio sim`: Microsoft's side of Teams on this machine.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use nuncio_sim::{Latency, Sim, SimConfig, settings_hint};
+use serde_json::json;
+
+use crate::commands::stop_signal;
+
+/// Simulate Microsoft's side of Teams: sign-in, Connector, people who install, block and uninstall.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Drive it over /sim/…, for example:\n  \
+    curl -X POST http://127.0.0.1:4100/sim/policy-install -d '{\"seconds\": 10}'\n  \
+    curl http://127.0.0.1:4100/sim/counts\n\nWhat it enforces and what it guesses: docs/simulator.md")]
+pub struct Args {
+    /// Where to listen; beyond this machine only with --control-key
+    #[arg(long, default_value = "127.0.0.1:4100")]
+    listen: SocketAddr,
+    /// How many people the organisation has
+    #[arg(long, default_value_t = 1000)]
+    people: u32,
+    /// How many teams it has
+    #[arg(long, default_value_t = 2)]
+    teams: u32,
+    /// The same seed makes the same organisation
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Whether Microsoft's rate limits are enforced
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    limits: Switch,
+    /// How many milliseconds the Connector takes for an answer
+    #[arg(long, default_value_t = 5.0, value_name = "MS")]
+    latency: f64,
+    /// What /sim/… wants in the header x-control-key
+    #[arg(long, env = "NUNCIO_SIM_CONTROL_KEY", hide_env_values = true)]
+    control_key: Option<String>,
+    /// App id of the bot that is registered at start
+    #[arg(long, default_value = "3c9e7a52-41d8-4f0b-8b6d-1f5a2e90c7d4")]
+    app_id: String,
+    /// Its client secret
+    #[arg(long, default_value = "simulated-secret")]
+    secret: String,
+    /// Where its activities are posted
+    #[arg(long, default_value = "http://127.0.0.1:3978/api/messages")]
+    endpoint: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let sim = Sim::start(SimConfig {
+        listen: args.listen,
+        people: args.people,
+        teams: args.teams,
+        seed: args.seed,
+        limits: matches!(args.limits, Switch::On),
+        latency: Latency::Fixed { ms: args.latency, share_before: 0.5 },
+        control_key: args.control_key.clone(),
+    })
+    .await
+    .with_context(|| format!("the simulator does not start on {}", args.listen))?;
+    register(&sim, &args).await?;
+    println!("nuncio sim: listening on {}", sim.base());
+    println!();
+    print!("{}", settings_hint(sim.base(), sim.tenant_id(), &args.app_id, &args.secret));
+    eprintln!("\n{} people in {} teams; stop with Ctrl-C", args.people, args.teams);
+    stop_signal().await;
+    sim.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Over its own control API: there is one way to register a bot.
+async fn register(sim: &Sim, args: &Args) -> anyhow::Result<()> {
+    let bot = json!({"app_id": args.app_id, "secret": args.secret, "endpoint": args.endpoint});
+    let mut request = crate::commands::http()?.post(format!("{}/sim/bots", sim.base())).json(&bot);
+    if let Some(key) = &args.control_key {
+        request = request.header("x-control-key", key);
+    }
+    let answer = request.send().await.context("the simulator does not answer")?;
+    if !answer.status().is_success() {
+        bail!("the bot cannot be registered: {}", answer.text().await.unwrap_or_default());
+    }
+    Ok(())
+}

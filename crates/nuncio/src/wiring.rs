@@ -1,0 +1,211 @@
+//! Puts the parts together: store, sender, engine, bot endpoint and API.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use nuncio_domain::lane::LaneConfig;
+use nuncio_domain::people::Lane;
+use nuncio_domain::ports::Registry;
+use nuncio_domain::scope::ApiKey;
+use nuncio_domain::{Clock, KeyId, Role};
+use nuncio_engine::{Engine, EngineConfig, Ports, SystemClock};
+use nuncio_sender::{AppConnector, ConnectorSender};
+use nuncio_server::{AppInfo, ServerState, secret};
+use nuncio_store::SqliteStore;
+use nuncio_teams::cloud::Endpoints;
+use nuncio_teams::connector::Connector;
+use nuncio_teams::http::HttpClient;
+use nuncio_teams::inbound::{AcceptedApp, AllowedTenants, Authenticator};
+use nuncio_teams::token::{ClientSecretTokens, NoToken, TokenSource};
+use uuid::Uuid;
+
+use crate::config::{self, Config};
+
+/// How long a stop waits for calls under way (`docs/delivery.md`, Intents, leases, time-outs).
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// The parts of a running server.
+pub struct Parts {
+    pub store: Arc<SqliteStore>,
+    pub clock: Arc<dyn Clock>,
+    pub inbound: Arc<Authenticator>,
+    sender: Arc<ConnectorSender>,
+    apps: Vec<AppInfo>,
+}
+
+impl Parts {
+    /// Opens the store and prepares everything that the configuration names; nothing runs yet.
+    pub async fn prepare(config: &Config, local: bool) -> anyhow::Result<Self> {
+        let http = http_client(config)?;
+        let inbound = inbound(config, local, &http)?;
+        let sender = ConnectorSender::new(
+            config.apps.iter().map(|app| (app.name.clone(), connector(app, local, &http))).collect(),
+        );
+        let store = SqliteStore::open(&config.database.path)
+            .await
+            .with_context(|| format!("the database {} cannot be used", config.database.path.display()))?;
+        let apps: Vec<AppInfo> = config
+            .apps
+            .iter()
+            .map(|app| AppInfo {
+                name: app.name.clone(),
+                app_id: app.app_id.clone(),
+                tenant_id: app.tenant_id.clone(),
+                allowed_tenants: app.allowed_tenants.clone(),
+            })
+            .collect();
+        Ok(Self {
+            store,
+            clock: Arc::new(SystemClock::new()),
+            inbound: Arc::new(inbound),
+            sender: Arc::new(sender),
+            apps,
+        })
+    }
+
+    /// Makes the first API key if there never was one, and gives its secret.
+    pub async fn first_key(&self) -> anyhow::Result<Option<String>> {
+        if self.store.has_keys().await? {
+            return Ok(None);
+        }
+        let text = secret::make(random());
+        let key = ApiKey {
+            id: KeyId(Uuid::now_v7()),
+            name: "first".to_owned(),
+            role: Role::Admin,
+            app: None,
+            created_at: self.clock.now(),
+            revoked_at: None,
+        };
+        self.store.add_key(&key, secret::hash(&text)).await?;
+        Ok(Some(text))
+    }
+
+    /// Starts the engine with a lane for each app's own tenant, so that a message can be asked for before Teams has
+    /// sent anything.
+    pub async fn engine(&self, config: &Config) -> anyhow::Result<Engine> {
+        for app in &config.apps {
+            if app.allowed_tenants.iter().any(|tenant| tenant == "*" || *tenant == app.tenant_id) {
+                self.store.lane(&app.name, &app.tenant_id).await?;
+            }
+        }
+        let ports = Ports {
+            ledger: Arc::clone(&self.store) as _,
+            registry: Arc::clone(&self.store) as _,
+            sender: Arc::clone(&self.sender) as _,
+            clock: Arc::clone(&self.clock),
+        };
+        let limits: HashMap<String, Option<f64>> =
+            config.apps.iter().map(|app| (app.name.clone(), app.calls_per_s)).collect();
+        let recheck = config.reachability.recheck;
+        let lane = move |lane: &Lane| {
+            let limit = limits.get(&lane.app).copied().unwrap_or(Some(50.0));
+            let seed = u64::from_le_bytes(random().first_chunk().copied().unwrap_or_default());
+            LaneConfig { recheck, ..LaneConfig::new(lane.lane_no, limit, seed) }
+        };
+        Ok(Engine::start(ports, EngineConfig { lane: Arc::new(lane), drain: DRAIN }).await?)
+    }
+
+    /// What the HTTP server works with.
+    pub fn server(&self, engine: &Engine) -> ServerState {
+        ServerState {
+            ledger: Arc::clone(&self.store) as _,
+            registry: Arc::clone(&self.store) as _,
+            wake: engine.wake(),
+            clock: Arc::clone(&self.clock),
+            random: Arc::new(random),
+            inbound: Arc::clone(&self.inbound),
+            apps: self.apps.clone(),
+        }
+    }
+}
+
+/// 32 bytes from the system's generator, for secrets and ids.
+#[expect(clippy::disallowed_methods, reason = "the one place where real randomness comes in")]
+fn random() -> [u8; 32] {
+    rand::random()
+}
+
+fn http_client(config: &Config) -> anyhow::Result<HttpClient> {
+    let mut builder = HttpClient::builder();
+    if let Some(file) = &config.http.extra_ca_file {
+        let pem = std::fs::read(file)
+            .with_context(|| format!("http.extra_ca_file {} cannot be read", file.display()))?;
+        builder = builder.extra_ca(&pem)?;
+    }
+    if let Some(proxy) = &config.http.proxy {
+        builder = builder.proxy(Some(proxy.clone()));
+    }
+    Ok(builder.build()?)
+}
+
+fn connector(app: &config::App, local: bool, http: &HttpClient) -> AppConnector {
+    let tokens: Arc<dyn TokenSource> = match &app.client_secret {
+        Some(secret) if !local => Arc::new(ClientSecretTokens::new(
+            http.clone(),
+            &app.endpoints,
+            app.token_tenant(),
+            &app.app_id,
+            secret.clone(),
+        )),
+        _ => Arc::new(NoToken),
+    };
+    AppConnector {
+        app_id: app.app_id.clone(),
+        endpoints: app.endpoints.clone(),
+        connector: Connector::new(http.clone(), tokens),
+        gateway_errors: app.gateway_errors,
+    }
+}
+
+/// One process takes activities of one cloud: their keys come from one place.
+fn inbound(config: &Config, local: bool, http: &HttpClient) -> anyhow::Result<Authenticator> {
+    let Some(first) = config.apps.first() else { bail!("the configuration names no app") };
+    if local {
+        return Ok(Authenticator::local(&first.app_id));
+    }
+    let same = |a: &Endpoints, b: &Endpoints| {
+        a.openid_metadata() == b.openid_metadata() && a.issuer() == b.issuer() && a.hosts() == b.hosts()
+    };
+    if let Some(other) = config.apps.iter().find(|app| !same(&app.endpoints, &first.endpoints)) {
+        bail!(
+            "app {} is in another cloud than app {}: run one server for each cloud",
+            other.name,
+            first.name
+        );
+    }
+    let accepted = config
+        .apps
+        .iter()
+        .map(|app| AcceptedApp {
+            app_id: app.app_id.clone(),
+            tenants: if app.allowed_tenants.iter().any(|tenant| tenant == "*") {
+                AllowedTenants::Any
+            } else {
+                AllowedTenants::Only(app.allowed_tenants.iter().cloned().collect::<BTreeSet<_>>())
+            },
+        })
+        .collect();
+    Ok(Authenticator::new(
+        first.endpoints.clone(),
+        accepted,
+        http.clone(),
+        nuncio_teams::clock::Clock::system(),
+    ))
+}
+
+/// Writes a secret where only its owner can read it.
+pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    writeln!(options.open(path)?, "{text}")
+}
