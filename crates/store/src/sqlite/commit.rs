@@ -39,7 +39,7 @@ const ATTEMPTS: &str = "
            j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10
       FROM json_each(?1) AS j";
 
-const COUNTS: &str = "
+pub(crate) const COUNTS: &str = "
     UPDATE message_counts
        SET pending = pending + (j.value ->> 1), in_flight = in_flight + (j.value ->> 2),
            delivered = delivered + (j.value ->> 3), failed = failed + (j.value ->> 4),

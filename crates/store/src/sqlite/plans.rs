@@ -1,1 +1,137 @@
+//! The access path of every statement that runs per delivery, at 200,000 rows. SQLite decides by its rules and not by
+//! statistics here (there are none, as in production), but what a rule comes to shows only in the plan.
 
+use sqlx::{ConnectOptions, Row, SqliteConnection};
+
+use super::SqliteStore;
+use super::{commit, commit_message, expand, recover, rows, submit, views};
+
+const FILL: &str = "
+    INSERT INTO lanes (app, tenant) VALUES ('app', 'tenant');
+    INSERT INTO messages (id, lane_no, key_no, class, state, content, max_recipients, sources, fence_at, expires_at, created_at)
+    VALUES (x'00', 1, 1, 'normal', 'sending', '{\"text\": \"x\"}', 1, '[]', 1, 1, 1);
+    INSERT INTO message_counts (message_no, pending) VALUES (1, 200000);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
+    INSERT INTO recipients (lane_no, kind, key) SELECT 1, 'person', format('person %d', i) FROM n;
+    INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+    SELECT 1, recipient_no, format('a:%d', recipient_no), 'https://smba/', 'inbound', 1 FROM recipients;
+    INSERT INTO audience_members (list_no, recipient_no) SELECT 1, recipient_no FROM recipients;
+    INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
+    SELECT 1, recipient_no, recipient_no, 1, 'pending' FROM recipients;
+    UPDATE deliveries SET due_at = recipient_no WHERE recipient_no % 100 = 0;";
+
+async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let explain = format!("EXPLAIN QUERY PLAN {statement}");
+    let rows = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(connection).await.unwrap();
+    rows.iter().map(|row| row.get::<String, _>("detail")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hot_statements_take_their_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("nuncio.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
+
+    // What each must do. None may sort, nor walk through a table.
+    let expected: [(&str, &str, &[&str]); 14] = [
+        (
+            "intents",
+            commit::INTENTS,
+            &[
+                "SCAN j VIRTUAL TABLE",
+                "SEARCH deliveries USING PRIMARY KEY (message_no=? AND recipient_no=?)",
+            ],
+        ),
+        (
+            "changes",
+            commit::CHANGES,
+            &[
+                "SCAN j VIRTUAL TABLE",
+                "SEARCH deliveries USING PRIMARY KEY (message_no=? AND recipient_no=?)",
+            ],
+        ),
+        (
+            "counts",
+            commit::COUNTS,
+            &["SCAN j VIRTUAL TABLE", "SEARCH message_counts USING INTEGER PRIMARY KEY (rowid=?)"],
+        ),
+        (
+            "sweep",
+            commit_message::SWEEP,
+            &["SEARCH deliveries USING PRIMARY KEY (message_no=? AND recipient_no>?)"],
+        ),
+        (
+            "page",
+            rows::PAGE,
+            &[
+                "SEARCH p USING PRIMARY KEY (message_no=? AND recipient_no>?)",
+                "SEARCH r USING INTEGER PRIMARY KEY",
+                "SEARCH c USING INDEX sqlite_autoindex_conversations_1 (recipient_no=?)",
+            ],
+        ),
+        (
+            "due",
+            rows::DUE,
+            &[
+                "SEARCH p USING INDEX deliveries_due (lane_no=? AND due_at>? AND due_at<?)",
+                "SEARCH m USING INTEGER PRIMARY KEY",
+                "SEARCH r USING INTEGER PRIMARY KEY",
+            ],
+        ),
+        ("open", rows::OPEN, &["SEARCH messages USING INDEX messages_open (lane_no=?)"]),
+        (
+            "recover",
+            recover::IN_FLIGHT,
+            &["SEARCH m USING INDEX messages_open (lane_no=?)", "SEARCH d USING PRIMARY KEY (message_no=?)"],
+        ),
+        (
+            "list chunk",
+            expand::LIST_CHUNK,
+            &["SEARCH audience_members USING PRIMARY KEY (list_no=? AND recipient_no>? AND recipient_no<?)"],
+        ),
+        (
+            "list insert",
+            expand::LIST_INSERT,
+            &[
+                "SEARCH a USING PRIMARY KEY (list_no=? AND recipient_no>? AND recipient_no<?)",
+                "SEARCH r USING INTEGER PRIMARY KEY",
+            ],
+        ),
+        (
+            "installed chunk",
+            expand::INSTALLED_CHUNK,
+            &[
+                "SEARCH r USING INDEX recipients_of_lane (lane_no=? AND kind=? AND rowid>? AND rowid<?)",
+                "SEARCH c EXISTS USING COVERING INDEX sqlite_autoindex_conversations_1 (recipient_no=?)",
+            ],
+        ),
+        (
+            "installed insert",
+            expand::INSTALLED_INSERT,
+            &["SEARCH r USING INDEX recipients_of_lane (lane_no=? AND kind=? AND rowid>? AND rowid<?)"],
+        ),
+        (
+            "named",
+            submit::NAMED,
+            &["SEARCH r USING COVERING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)"],
+        ),
+        ("deliveries", views::DELIVERIES, &["SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no>?)"]),
+    ];
+    for (name, statement, paths) in expected {
+        let plan = plan(&mut connection, statement).await;
+        for path in paths {
+            assert!(plan.iter().any(|line| line.contains(path)), "{name} has not {path}: {plan:#?}");
+        }
+        let walks = |line: &&String| {
+            let table = line.strip_prefix("SCAN ");
+            // Not a table: the array that is bound, or the page that was taken first.
+            table.is_some_and(|table| !table.contains("VIRTUAL TABLE") && !table.starts_with('('))
+                && !plan.contains(&line.replace("SCAN", "CO-ROUTINE"))
+        };
+        let bad = plan.iter().find(|line| walks(line) || line.contains("TEMP B-TREE"));
+        assert_eq!(bad, None, "{name}: {plan:#?}");
+    }
+    store.close().await;
+}
