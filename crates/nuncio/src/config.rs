@@ -167,7 +167,8 @@ impl Config {
 
     fn read(file: Option<(PathBuf, String)>, env: &[(String, String)]) -> Result<Self, ConfigError> {
         let (path, text) = file.unzip();
-        let (settings, problems) = Settings::gather(path.as_deref(), text.as_deref().unwrap_or_default(), env);
+        let (settings, problems) =
+            Settings::gather(path.as_deref(), text.as_deref().unwrap_or_default(), env)?;
         let mut reader = Reader::new(settings, problems, path.as_deref());
         let config = Self {
             server: server(&mut reader),
@@ -198,9 +199,10 @@ fn database(reader: &mut Reader) -> Database {
 fn log(reader: &mut Reader) -> Log {
     let default = Log::default();
     let format = reader.word(&["log", "format"], &[("text", LogFormat::Text), ("json", LogFormat::Json)]);
-    let filter = reader.parsed(&["log", "filter"], "a filter like info or info,nuncio_engine=debug", |text| {
-        EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
-    });
+    let filter =
+        reader.parsed(&["log", "filter"], "a filter like info or info,nuncio_engine=debug", |text| {
+            EnvFilter::try_new(text).is_ok().then(|| text.to_owned())
+        });
     Log { format: format.unwrap_or(default.format), filter: filter.unwrap_or(default.filter) }
 }
 

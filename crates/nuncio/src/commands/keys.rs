@@ -65,7 +65,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 output::print_json(&created)?;
             } else {
                 let key = &created.key;
-                eprintln!("{} ({}, {}); its secret is shown this once:", key.id, output::clean(&key.name), key.role);
+                eprintln!(
+                    "{} ({}, {}); its secret is shown this once:",
+                    key.id,
+                    output::clean(&key.name),
+                    key.role
+                );
                 output::print(&created.secret)?;
             }
         }

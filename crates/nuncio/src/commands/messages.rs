@@ -86,7 +86,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let as_json = args.connection.json;
     let command = match args.command {
         None => Command::List(args.list),
-        Some(command) if args.list.state.is_some() || args.list.label.is_some() || args.list.limit.is_some() => {
+        Some(command)
+            if args.list.state.is_some() || args.list.label.is_some() || args.list.limit.is_some() =>
+        {
             // They would be ignored, and `deliveries` has a `--state` of its own.
             let _ = command;
             return Err(Failure::wrong_use("an option stands before its subcommand")
@@ -134,7 +136,9 @@ async fn list(client: &Client, list: List, as_json: bool) -> anyhow::Result<()> 
             output::or_dash(message.label.as_deref()),
             output::grouped(counts.audience),
             output::grouped(counts.delivered),
-            output::grouped(counts.failed + counts.skipped + counts.ambiguous + counts.expired + counts.cancelled),
+            output::grouped(
+                counts.failed + counts.skipped + counts.ambiguous + counts.expired + counts.cancelled,
+            ),
             message.created_at.clone(),
         ]
     });
@@ -195,8 +199,7 @@ async fn deliveries(client: &Client, id: &str, filter: DeliveryFilter, as_json: 
         .await?;
         return Ok(array.end()?);
     }
-    let (deliveries, _) =
-        collect(None, async |page| client.deliveries(id, &filter, page.of()).await).await?;
+    let (deliveries, _) = collect(None, async |page| client.deliveries(id, &filter, page.of()).await).await?;
     let header = ["recipient", "name", "state", "reason", "answer", "attempts", "last call"];
     output::print(&output::table(&header, deliveries.iter().map(row)))?;
     Ok(())

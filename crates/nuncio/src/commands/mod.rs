@@ -26,7 +26,13 @@ use crate::cli::{NOT_DONE, WRONG_USE};
 #[command(next_help_heading = "Server")]
 pub struct Connection {
     /// Address of the server
-    #[arg(long, global = true, env = "NUNCIO_URL", default_value = "http://127.0.0.1:3978")]
+    #[arg(
+        long,
+        global = true,
+        env = "NUNCIO_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:3978"
+    )]
     url: String,
     /// API key; better in the environment, where other users of this machine do not see it [env: NUNCIO_KEY]
     #[arg(long, global = true, conflicts_with = "key_file")]
@@ -138,7 +144,10 @@ pub(crate) fn http() -> anyhow::Result<reqwest::Client> {
         .context("the HTTP client cannot be built")
 }
 
-#[expect(clippy::disallowed_methods, reason = "commands ask again after a while; they wait here and nowhere else")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "commands ask again after a while; they wait here and nowhere else"
+)]
 pub(crate) async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
 }

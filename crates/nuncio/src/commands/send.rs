@@ -32,8 +32,9 @@ Examples:
   nuncio send --card outage.json --summary \"Outage\" --users-file on-call.txt --priority urgent --wait
   echo \"The canteen opens at eight\" | nuncio send - --installed --wait
 
-The message id goes to stdout. With --wait the exit code says how it went: 0 everyone who can be reached has it,
-1 some do not, 2 wrong use, 3 it could not be done or followed."
+The message id goes to stdout, with --wait the ledger as well.
+Exit codes: 0 everyone who can be reached has it (without --wait: it is accepted); 1 some do not have it, or it
+waits for a confirmation; 2 wrong use; 3 it could not be sent or followed."
 )]
 pub struct Args {
     /// What to say, in Markdown as far as Teams shows it; - reads it from stdin
@@ -228,7 +229,9 @@ fn not_sent(error: ClientError, key: &str) -> anyhow::Error {
     };
     let error = anyhow::Error::new(error);
     match hint {
-        Some(hint) => error.context(Failure::not_done("the message was not sent, as far as is known").hint(hint)),
+        Some(hint) => {
+            error.context(Failure::not_done("the message was not sent, as far as is known").hint(hint))
+        }
         None => error,
     }
 }

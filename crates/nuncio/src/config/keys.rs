@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (a, b, letters) in [("", "", 0), ("a", "", 1), ("clinet", "client", 1), ("kitten", "sitting", 3)] {
+        for (a, b, letters) in [("", "", 0), ("a", "", 1), ("clinet", "client", 1), ("kitten", "sitting", 3)]
+        {
             assert_eq!(distance(a, b), letters, "{a} {b}");
         }
     }

@@ -39,7 +39,8 @@ impl<'a> Reader<'a> {
 
     /// A relative path begins at the directory of the configuration file, wherever it was written.
     pub(super) fn beside(&self, path: &Path) -> PathBuf {
-        let directory = self.file.and_then(Path::parent).filter(|directory| !directory.as_os_str().is_empty());
+        let directory =
+            self.file.and_then(Path::parent).filter(|directory| !directory.as_os_str().is_empty());
         directory.map_or_else(|| path.to_owned(), |directory| directory.join(path))
     }
 
@@ -180,8 +181,8 @@ impl<'a> Reader<'a> {
         use std::io::Read as _;
         let file = self.path(path)?;
         let mut text = String::new();
-        let read = std::fs::File::open(&file)
-            .and_then(|open| open.take(LONGEST_SECRET).read_to_string(&mut text));
+        let read =
+            std::fs::File::open(&file).and_then(|open| open.take(LONGEST_SECRET).read_to_string(&mut text));
         // Editors and `echo` end a file with a line break that is not part of the secret.
         match read {
             Err(error) => self.complain(path, &format!("{} cannot be read: {error}", file.display())),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, Item, TableLike, Value};
 
-use super::error::{Place, Problem};
+use super::error::{ConfigError, Place, Problem};
 use super::keys::{self, Known, Meaning};
 
 /// What was said for a key.
@@ -28,25 +28,22 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Reads both. Names that do not exist are complained of here, values later.
+    /// Reads both. Names that do not exist are complained of here, values later; what is not TOML says nothing.
     pub(super) fn gather(
         path: Option<&Path>,
         text: &str,
         env: &[(String, String)],
-    ) -> (Self, Vec<Problem>) {
+    ) -> Result<(Self, Vec<Problem>), ConfigError> {
         let mut settings = Self::default();
         let mut problems = Vec::new();
         let file = path.unwrap_or(Path::new(super::DEFAULT_FILE));
-        match Document::parse(text) {
-            Ok(document) => Walk { file, text, settings: &mut settings, problems: &mut problems }
-                .table(&[], document.as_table()),
-            Err(error) => problems.push(Problem {
-                place: place(file, text, error.span()),
-                text: error.message().trim().replace('\n', "; "),
-            }),
-        }
+        let document = Document::parse(text).map_err(|error| {
+            let place = place(file, text, error.span());
+            ConfigError::Problems(vec![Problem { place, text: error.message().trim().replace('\n', "; ") }])
+        })?;
+        Walk { file, text, settings: &mut settings, problems: &mut problems }.table(&[], document.as_table());
         settings.overlay(env, &mut problems);
-        (settings, problems)
+        Ok((settings, problems))
     }
 
     /// The names of the apps, from wherever they are.

@@ -83,7 +83,10 @@ pub(super) async fn follow(client: &Client, id: &str, policy: &Policy) -> anyhow
                     return Ok(End::Unconfirmed(Box::new(message)));
                 }
                 Answer::Nobody => {
-                    eprintln!("{} recipients are more than was allowed for; nothing is sent yet", recipients(&message));
+                    eprintln!(
+                        "{} recipients are more than was allowed for; nothing is sent yet",
+                        recipients(&message)
+                    );
                     eprintln!("  hint: send it with `nuncio messages confirm {id}`,");
                     eprintln!("        or drop it with `nuncio messages cancel {id}`; --yes does not ask");
                     return Ok(End::Unconfirmed(Box::new(message)));

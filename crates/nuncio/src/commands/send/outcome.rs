@@ -78,9 +78,14 @@ mod tests {
 
     #[test]
     fn other_causes_are_failures() {
-        for reason in
-            ["message_too_big", "message_invalid", "not_permitted", "throttled_out", "upstream_error", "newer"]
-        {
+        for reason in [
+            "message_too_big",
+            "message_invalid",
+            "not_permitted",
+            "throttled_out",
+            "upstream_error",
+            "newer",
+        ] {
             let counts = Counts { audience: 3, delivered: 2, failed: 1, ..Counts::default() };
             assert_eq!(exit_code(&of(counts, &[(reason, 1)], &[]), false), 1, "{reason}");
         }
