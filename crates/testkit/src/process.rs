@@ -184,10 +184,11 @@ impl Process {
 
     /// Waits until it ends by itself.
     pub async fn ended(&mut self, within: Duration) -> ExitStatus {
-        match timeout_at(Instant::now() + within, self.child.wait()).await {
-            Ok(status) => status.unwrap_or_else(|error| panic!("wait: {error}")),
-            Err(_) => panic!("still running after {within:?}; the process said:\n{}", self.output()),
-        }
+        let waited = timeout_at(Instant::now() + within, self.child.wait()).await;
+        let Ok(status) = waited else {
+            panic!("still running after {within:?}; the process said:\n{}", self.output())
+        };
+        status.unwrap_or_else(|error| panic!("wait: {error}"))
     }
 }
 

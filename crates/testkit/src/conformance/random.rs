@@ -42,7 +42,7 @@ impl Script {
     const MOST: u128 = 5;
 
     fn is_new_message(&self, step: Step) -> bool {
-        self.messages < Self::MOST && (self.messages == 0 || step[0] % 10 == 0)
+        self.messages < Self::MOST && (self.messages == 0 || step[0].is_multiple_of(10))
     }
 
     /// Does it and returns the answer in words.
@@ -56,9 +56,9 @@ impl Script {
             1 => {
                 let seen = SeenPerson {
                     object_id: NAMES[usize::from(a) % NAMES.len()].to_owned(),
-                    conversation_id: (b % 2 == 0).then(|| format!("a:{}", b % 3)),
-                    name: (b % 5 == 0).then(|| format!("name {b}")),
-                    reach: (c % 2 == 0).then(|| (Self::reach_state(c), format!("told {c}"))),
+                    conversation_id: (b.is_multiple_of(2)).then(|| format!("a:{}", b % 3)),
+                    name: (b.is_multiple_of(5)).then(|| format!("name {b}")),
+                    reach: (c.is_multiple_of(2)).then(|| (Self::reach_state(c), format!("told {c}"))),
                     ..SeenPerson::default()
                 };
                 let heard = table.fixture.hear(table.lane_no, seen, "https://smba/", Time(self.now)).await;
@@ -91,21 +91,22 @@ impl Script {
             .filter(|bit| a & (1 << bit) != 0)
             .map(|bit| Named { kind: RecipientKind::Person, key: NAMES[bit % NAMES.len()].to_owned() })
             .collect();
-        if b % 4 == 0 {
+        if b.is_multiple_of(4) {
             named.push(Named { kind: RecipientKind::Channel, key: "19:x;messageid=1".to_owned() });
             named.push(Named { kind: RecipientKind::Chat, key: "19:y".to_owned() });
         }
         NewMessage {
             named,
             class: Class::ALL[usize::from(b) % 3],
-            installed: c % 2 == 0,
-            exclude: if c % 3 == 0 { vec!["bob".to_owned()] } else { Vec::new() },
+            installed: c.is_multiple_of(2),
+            exclude: if c.is_multiple_of(3) { vec!["bob".to_owned()] } else { Vec::new() },
             on_ambiguous: [None, Some(OnAmbiguous::Hold), Some(OnAmbiguous::Resend)][usize::from(c / 4) % 3],
-            max_recipients: if c % 5 == 0 { 3 } else { 100 },
-            send_at: (c % 7 == 0).then(|| Time(self.now + 5_000_000)),
-            label: (b % 3 == 0).then(|| "label".to_owned()),
+            max_recipients: if c.is_multiple_of(5) { 3 } else { 100 },
+            send_at: (c.is_multiple_of(7)).then(|| Time(self.now + 5_000_000)),
+            label: (b.is_multiple_of(3)).then(|| "label".to_owned()),
             created_at: Time(self.now),
-            idempotency: (b % 5 == 0).then(|| Idempotency { key: "k".to_owned(), body_hash: [c % 2; 32] }),
+            idempotency: (b.is_multiple_of(5))
+                .then(|| Idempotency { key: "k".to_owned(), body_hash: [c % 2; 32] }),
             ..table.message(self.messages + 1, &[])
         }
     }
@@ -123,18 +124,18 @@ impl Script {
             let key = row.key;
             match what % 10 {
                 // Intents for some, whatever their state.
-                6 if dice % 3 != 0 => {
-                    let reference_no = (dice % 2 == 0).then_some(1);
+                6 if !dice.is_multiple_of(3) => {
+                    let reference_no = (dice.is_multiple_of(2)).then_some(1);
                     batch.intents.push(Intent { key, reference_no, at: Time(self.now + n as i64) });
                 }
                 // Changes from the state that it is in, or from another one.
-                7 | 8 if dice % 4 != 0 => batch.changes.push(self.change(key, row.state, dice)),
+                7 | 8 if !dice.is_multiple_of(4) => batch.changes.push(self.change(key, row.state, dice)),
                 _ => {}
             }
         }
         if what % 10 == 9 {
             let at = Time(self.now);
-            let closed = if c % 2 == 0 { DeliveryState::Cancelled } else { DeliveryState::Expired };
+            let closed = if c.is_multiple_of(2) { DeliveryState::Cancelled } else { DeliveryState::Expired };
             batch.messages.push(match b % 6 {
                 0 => MessageChange::Close { message_no, to: closed, at },
                 1 | 2 => MessageChange::Sweep { message_no, to: closed, limit: i64::from(c % 4) + 1, at },
@@ -144,7 +145,7 @@ impl Script {
                     MessageChange::State {
                         message_no,
                         state,
-                        cause: (c % 2 == 0).then(|| "because".to_owned()),
+                        cause: (c.is_multiple_of(2)).then(|| "because".to_owned()),
                     }
                 }
             });
@@ -156,12 +157,12 @@ impl Script {
     fn knowledge(&self, table: &Table<'_>, batch: &mut Batch, [_, a, b, c]: Step) {
         let recipient_no = i64::from(b % 8) + 1;
         let at = Time(self.now);
-        if b % 3 == 0 {
+        if b.is_multiple_of(3) {
             let state = Self::reach_state(c);
             batch.reach.push(ReachChange { recipient_no, state, evidence: format!("call {c}"), at });
         }
         // Only of those who are there: references of nobody are nobody's business.
-        if b % 4 == 1 && c % 3 == 0 {
+        if b % 4 == 1 && c.is_multiple_of(3) {
             batch.suspects.push(i64::from(a % 4) + 1);
         }
         if c % 16 == 3 && self.messages > 0 {
@@ -169,7 +170,7 @@ impl Script {
                 lane_no: table.lane_no,
                 recipient_no: 1,
                 conversation_id: format!("a:{}", c / 16 % 4),
-                service_url: if a % 2 == 0 { String::new() } else { format!("https://smba/{a}/") },
+                service_url: if a.is_multiple_of(2) { String::new() } else { format!("https://smba/{a}/") },
                 origin: Origin::ALL[usize::from(a) % 3],
                 at: Time(self.now - i64::from(a % 2) * 3_000_000),
             });
@@ -178,7 +179,7 @@ impl Script {
 
     fn change(&self, key: Key, state: DeliveryState, dice: usize) -> Change {
         let states = DeliveryState::ALL;
-        let from = if dice % 7 == 0 { states[dice / 7 % states.len()] } else { state };
+        let from = if dice.is_multiple_of(7) { states[dice / 7 % states.len()] } else { state };
         let to = states[dice / 3 % states.len()];
         let why = match to {
             DeliveryState::Failed => Some(Why::Failed(FailReason::ALL[dice % FailReason::ALL.len()])),
@@ -190,11 +191,11 @@ impl Script {
             from,
             to,
             why,
-            attempt: (dice % 3 != 0).then(|| attempt("transient", self.now)),
-            activity_id: (dice % 5 == 0).then(|| format!("activity {dice}")),
-            due_at: (dice % 2 == 0).then_some(Time(self.now + dice as i64 % 5)),
+            attempt: (!dice.is_multiple_of(3)).then(|| attempt("transient", self.now)),
+            activity_id: (dice.is_multiple_of(5)).then(|| format!("activity {dice}")),
+            due_at: (dice.is_multiple_of(2)).then_some(Time(self.now + dice as i64 % 5)),
             tries: dice as u32 % 4,
-            resent: dice % 6 == 0,
+            resent: dice.is_multiple_of(6),
             at: Time(self.now),
         }
     }
@@ -225,24 +226,24 @@ impl Script {
     /// Everything that can be read.
     async fn all(&self, table: &Table<'_>) -> String {
         let ledger = table.ledger();
-        let mut text = format!("{:#?}", ledger.open(table.lane_no).await.unwrap());
-        text += &format!("{:#?}", ledger.due(table.lane_no, Time::MAX, ALL).await.unwrap());
+        let mut text = vec![format!("{:#?}", ledger.open(table.lane_no).await.unwrap())];
+        text.push(format!("{:#?}", ledger.due(table.lane_no, Time::MAX, ALL).await.unwrap()));
         for number in 1..=self.messages {
             let filter = DeliveryFilter::default();
             let page = ledger.deliveries(&OPERATOR, id(number), &filter, None, ALL).await.unwrap();
             for view in page.iter().flat_map(|page| &page.items) {
-                text += &format!("{:#?}", ledger.delivery(&OPERATOR, view.key).await.unwrap());
+                text.push(format!("{:#?}", ledger.delivery(&OPERATOR, view.key).await.unwrap()));
             }
-            text += &format!("{page:#?}");
-            text += &format!("{:#?}", ledger.page(number as i64, 0, ALL).await.unwrap());
+            text.push(format!("{page:#?}"));
+            text.push(format!("{:#?}", ledger.page(number as i64, 0, ALL).await.unwrap()));
         }
         for name in NAMES {
             let seen = SeenPerson { object_id: name.to_owned(), ..SeenPerson::default() };
             let recipient_no = table.fixture.hear(table.lane_no, seen, "", Time(self.now)).await;
-            text += &format!("{name} {:?}", table.fixture.reach(recipient_no).await);
-            text += &format!("{:?}", table.fixture.history(recipient_no).await);
-            text += &format!("{:?}", table.fixture.references(recipient_no).await);
+            text.push(format!("{name} {:?}", table.fixture.reach(recipient_no).await));
+            text.push(format!("{:?}", table.fixture.history(recipient_no).await));
+            text.push(format!("{:?}", table.fixture.references(recipient_no).await));
         }
-        text
+        text.concat()
     }
 }

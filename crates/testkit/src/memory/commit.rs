@@ -12,7 +12,7 @@ use nuncio_domain::{
 use super::{Delivery, State};
 
 impl State {
-    pub(super) fn commit(&mut self, batch: Batch) -> Committed {
+    pub(super) fn commit(&mut self, batch: &Batch) -> Committed {
         let mut done = Committed::default();
         for intent in &batch.intents {
             if !self.intend(intent) {

@@ -84,7 +84,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
-        Ok(self.state().commit(batch))
+        Ok(self.state().commit(&batch))
     }
 }
 
