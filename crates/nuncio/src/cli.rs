@@ -26,13 +26,10 @@ pub const NOT_DONE: u8 = 3;
 #[command(
     name = "nuncio",
     version,
-    about,
     max_term_width = 110,
-    after_help = "\
-Exit codes: 0 everyone who can be reached has it; 1 some are ambiguous, expired or failed for another cause
-than reachability; 2 wrong use; 3 could not be done.
-
-To begin: `nuncio demo`. Against Microsoft: `nuncio serve` says what it needs."
+    after_help = "Exit codes: 0 everyone who can be reached has it; 1 some are ambiguous, expired or failed for \
+        another cause than reachability; 2 wrong use; 3 could not be done.\n\n\
+        To begin: `nuncio demo`. Against Microsoft: `nuncio serve` says what it needs."
 )]
 pub struct Cli {
     #[command(subcommand)]

@@ -52,9 +52,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 output::print_json(&keys)?;
             } else {
                 let rows = keys.into_iter().map(|key| {
-                    let revoked = output::or_dash(key.revoked_at.as_deref());
+                    let revoked = output::second(&output::or_dash(key.revoked_at.as_deref()));
                     let app = key.app.unwrap_or_else(|| "all".to_owned());
-                    [key.id, key.name, key.role, app, key.created_at, revoked]
+                    [key.id, key.name, key.role, app, output::second(&key.created_at), revoked]
                 });
                 output::print(&output::table(&["id", "name", "role", "app", "created", "revoked"], rows))?;
             }

@@ -139,7 +139,7 @@ async fn list(client: &Client, list: List, as_json: bool) -> anyhow::Result<()> 
             output::grouped(
                 counts.failed + counts.skipped + counts.ambiguous + counts.expired + counts.cancelled,
             ),
-            message.created_at.clone(),
+            output::second(&message.created_at),
         ]
     });
     let header = ["id", "state", "label", "audience", "delivered", "not delivered", "created"];
@@ -164,18 +164,18 @@ fn shown(message: &Message) -> String {
         ("state", state(message)),
         ("app", format!("{} in tenant {}", message.app, message.tenant)),
         ("priority", message.priority.clone()),
-        ("created", message.created_at.clone()),
-        ("expires", message.expires_at.clone()),
+        ("created", output::second(&message.created_at)),
+        ("expires", output::second(&message.expires_at)),
     ];
     let mut also = |name, value: Option<String>| lines.extend(value.map(|value| (name, value)));
     also("why", message.cause_text.clone());
     also("asked to", message.requested.clone());
     also("label", message.label.clone());
-    also("send at", message.send_at.clone());
-    also("completed", message.completed_at.clone());
+    also("send at", message.send_at.as_deref().map(output::second));
+    also("completed", message.completed_at.as_deref().map(output::second));
     also("rate", message.rate_per_s.map(|rate| format!("{rate:.1} messages/s")));
-    also("done at about", message.eta.clone());
-    also("Microsoft asks to wait until", message.cooling_until.clone());
+    also("done at about", message.eta.as_deref().map(output::second));
+    also("Microsoft asks to wait until", message.cooling_until.as_deref().map(output::second));
     also("duplicates removed", Some(message.duplicates_removed).filter(|n| *n > 0).map(output::grouped));
     also("need attention", Some(message.needs_attention).filter(|n| *n > 0).map(output::grouped));
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
@@ -218,7 +218,7 @@ fn row(delivery: &Delivery) -> [String; 7] {
         output::or_dash(delivery.reason.as_deref()),
         answer,
         delivery.attempts.to_string(),
-        output::or_dash(delivery.last_at.as_deref()),
+        output::second(&output::or_dash(delivery.last_at.as_deref())),
     ]
 }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use nuncio_api::ProblemItem;
 use nuncio_client::{Client, ClientError};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -120,16 +121,15 @@ pub(crate) fn client_error_code(error: &ClientError) -> u8 {
     }
 }
 
-/// Every single thing that the server found wrong.
+/// Every single thing that the server found wrong, each with where it is. A text that is the problem's own is not said
+/// twice.
 pub(crate) fn client_error_items(error: &ClientError) -> Vec<String> {
-    match error {
-        ClientError::Problem(problem) => problem
-            .errors
-            .iter()
-            .map(|item| output::clean(&format!("{}: {}", item.pointer, item.text)))
-            .collect(),
-        _ => Vec::new(),
-    }
+    let ClientError::Problem(problem) = error else { return Vec::new() };
+    let line = |item: &ProblemItem| match problem.detail.as_deref() == Some(item.text.as_str()) {
+        true => format!("at {}", output::clean(&item.pointer)),
+        false => output::clean(&format!("{}: {}", item.pointer, item.text)),
+    };
+    problem.errors.iter().map(line).collect()
 }
 
 /// For what a command asks of anything but Nuncio itself, on this machine.

@@ -125,6 +125,14 @@ pub fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// A time of the API without its fraction, for people.
+pub fn second(time: &str) -> String {
+    match time.split_once('.') {
+        Some((time, fraction)) if fraction.ends_with('Z') => format!("{time}Z"),
+        _ => time.to_owned(),
+    }
+}
+
 /// What may be unknown.
 pub fn or_dash(text: Option<&str>) -> String {
     text.filter(|text| !text.is_empty()).unwrap_or("-").to_owned()
@@ -203,6 +211,17 @@ audience             1,200
             items.iter().for_each(|item| array.item(item).unwrap());
             array.end().unwrap();
             assert_eq!(serde_json::from_slice::<Vec<i32>>(&text).unwrap(), items);
+        }
+    }
+
+    #[test]
+    fn times_to_the_second() {
+        for (time, text) in [
+            ("2026-11-22T10:00:00.123456Z", "2026-11-22T10:00:00Z"),
+            ("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z"),
+            ("-", "-"),
+        ] {
+            assert_eq!(second(time), text);
         }
     }
 

@@ -48,7 +48,7 @@ fn table(people: &[Person]) -> String {
             person.kind.clone(),
             output::or_dash(person.name.as_deref()),
             person.state.clone(),
-            output::or_dash(person.since.as_deref()),
+            output::second(&output::or_dash(person.since.as_deref())),
             output::or_dash(person.evidence.as_deref()),
         ]
     });

@@ -33,8 +33,9 @@ Examples:
   echo \"The canteen opens at eight\" | nuncio send - --installed --wait
 
 The message id goes to stdout, with --wait the ledger as well.
-Exit codes: 0 everyone who can be reached has it (without --wait: it is accepted); 1 some do not have it, or it
-waits for a confirmation; 2 wrong use; 3 it could not be sent or followed."
+
+Exit codes: 0 everyone who can be reached has it (without --wait: it is accepted); 1 some do not have it, \
+or it waits for a confirmation; 2 wrong use; 3 it could not be sent or followed."
 )]
 pub struct Args {
     /// What to say, in Markdown as far as Teams shows it; - reads it from stdin

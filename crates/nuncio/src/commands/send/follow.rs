@@ -195,7 +195,15 @@ impl Progress {
                 let due = written.is_none_or(|written| written.elapsed() >= LINE_EVERY);
                 if due || *state != now_state || message.is_final() {
                     (*written, *state) = (Some(Instant::now()), now_state);
-                    eprintln!("{} of {}: {}", output::grouped(settled), recipients(message), note(message));
+                    match counts.audience {
+                        0 => eprintln!("{}", note(message)),
+                        _ => eprintln!(
+                            "{} of {}: {}",
+                            output::grouped(settled),
+                            recipients(message),
+                            note(message)
+                        ),
+                    }
                 }
             }
         }
@@ -215,14 +223,19 @@ fn note(message: &Message) -> String {
     }
     let mut parts = vec![message.state.clone()];
     match message.state.as_str() {
-        "scheduled" => parts.extend(message.send_at.as_ref().map(|at| format!("for {at}"))),
+        "scheduled" => parts.extend(message.send_at.as_ref().map(|at| format!("for {}", output::second(at)))),
         "sending" => {
             parts.extend(message.rate_per_s.map(|rate| format!("{rate:.0}/s")));
-            parts.extend(message.eta.as_ref().map(|eta| format!("done at about {eta}")));
+            parts.extend(message.eta.as_ref().map(|eta| format!("done at about {}", output::second(eta))));
         }
         _ => {}
     }
-    parts.extend(message.cooling_until.as_ref().map(|until| format!("Microsoft asks to wait until {until}")));
+    parts.extend(
+        message
+            .cooling_until
+            .as_ref()
+            .map(|until| format!("Microsoft asks to wait until {}", output::second(until))),
+    );
     parts.join(", ")
 }
 
@@ -236,7 +249,7 @@ mod tests {
         let mut message = message();
         message.state = "sending".to_owned();
         message.rate_per_s = Some(49.2);
-        message.eta = Some("2026-11-22T10:01:00Z".to_owned());
+        message.eta = Some("2026-11-22T10:01:00.5Z".to_owned());
         assert_eq!(note(&message), "sending, 49/s, done at about 2026-11-22T10:01:00Z");
         message.state = "waiting".to_owned();
         message.cause = Some("credential".to_owned());
