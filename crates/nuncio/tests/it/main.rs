@@ -1,0 +1,16 @@
+//! The built binary, end to end: `nuncio sim` and `nuncio serve` as processes of their own, driven over the
+//! simulator's control API and over Nuncio's HTTP API. Every test has its own processes, ports and folder.
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `world` | the two processes, and the check of the ledger that every test ends with |
+//! | `broadcast` | who gets what, who does not and why |
+//! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
+//! | `kill` | `kill -9` and stops in mid-broadcast |
+//! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
+//! | `inbound` | the bot endpoint against forged activities |
+//! | `cli` | the commands, their exit codes and what they print |
+//! | `demo` | `nuncio demo` |
+
+mod broadcast;
+mod world;

@@ -1,0 +1,494 @@
+//! A simulator and a server for one test.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nuncio_api::{Audience, ContentRequest, Counts, Delivery, DeliveryWithAttempts, Message, NewMessage};
+use nuncio_client::{Client, DeliveryFilter, MessageFilter, PageOf};
+use nuncio_testkit::process::{Process, Stream};
+use nuncio_testkit::wait_until;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+pub(crate) const APP_ID: &str = "3c9e7a52-41d8-4f0b-8b6d-1f5a2e90c7d4";
+pub(crate) const SECRET: &str = "S3cret.of-the~app";
+/// Far more than anything here takes, even on a busy machine.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+
+/// What a world is made of.
+pub(crate) struct Plan {
+    people: u32,
+    states: Value,
+    unlimited: bool,
+    latency_ms: u32,
+    app: String,
+}
+
+impl Plan {
+    /// So many people, all of whom have the app.
+    pub(crate) fn people(people: u32) -> Self {
+        Self { people, states: json!({}), unlimited: false, latency_ms: 5, app: String::new() }
+    }
+
+    /// Shares of people in other states.
+    pub(crate) fn states(mut self, states: Value) -> Self {
+        self.states = states;
+        self
+    }
+
+    /// Without limits on either side.
+    pub(crate) fn unlimited(mut self) -> Self {
+        self.unlimited = true;
+        self
+    }
+
+    /// How long the simulated Connector takes for an answer.
+    pub(crate) fn latency_ms(mut self, latency_ms: u32) -> Self {
+        self.latency_ms = latency_ms;
+        self
+    }
+
+    /// A line more in the table of the app.
+    pub(crate) fn app(mut self, line: &str) -> Self {
+        let _ = writeln!(self.app, "{line}");
+        self
+    }
+
+    /// Starts both processes; everybody who has or had the app is learned from signed activities.
+    pub(crate) async fn start(self) -> World {
+        let world = self.start_unmet().await;
+        world.everyone_installs().await;
+        world
+    }
+
+    /// The same, before anybody has installed anything.
+    pub(crate) async fn start_unmet(self) -> World {
+        let folder = TempDir::with_prefix("nuncio-it-").unwrap();
+        let sim = Sim::start(folder.path(), self.unlimited, self.latency_ms).await;
+        sim.post("reset", &json!({"seed": 1, "people": self.people, "teams": 2, "states": self.states})).await;
+        let config = sim.config(if self.unlimited { "limits = { calls_per_s = \"off\" }\n" } else { "" }, &self.app);
+        std::fs::write(folder.path().join("nuncio.toml"), config).unwrap();
+        let (server, url) = serve(folder.path()).await;
+        sim.register(&url).await;
+        let key = std::fs::read_to_string(folder.path().join("key")).unwrap().trim().to_owned();
+        let client = Client::new(&url, &key).unwrap();
+        World { sim, url, key, client, server, folder, said: String::new(), ended: false }
+    }
+}
+
+/// Starts the server in its folder; its first start writes the first key to the file `key`.
+async fn serve(folder: &Path) -> (Process, String) {
+    let mut server = Process::start(nuncio(folder, &["serve", "--key-file", "key"]));
+    let url = address(&mut server).await;
+    (server, url)
+}
+
+/// A command of the built binary, with nothing of our own environment that could configure it.
+pub(crate) fn nuncio(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nuncio"));
+    command.args(args).current_dir(folder).kill_on_drop(true);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("NUNCIO_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The address that a process prints when it is ready.
+pub(crate) async fn address(process: &mut Process) -> String {
+    process
+        .wait_for("an address", LONG, |stream, line| {
+            let (_, address) = line.split_once("listening on ")?;
+            (stream == Stream::Stdout).then(|| address.trim().to_owned())
+        })
+        .await
+}
+
+/// What a command came to.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Its output as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Runs a command to its end, with what is on its stdin.
+pub(crate) async fn run(mut command: Command, stdin: &str) -> Ran {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // A command that reads nothing may have ended already.
+    let _ = input.write_all(stdin.as_bytes()).await;
+    drop(input);
+    let output = tokio::time::timeout(LONG, child.wait_with_output()).await.expect("the command ends").unwrap();
+    Ran {
+        code: output.status.code().expect("it was not killed"),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The simulator and its control API.
+pub(crate) struct Sim {
+    pub(crate) base: String,
+    pub(crate) tenant: String,
+    pub(crate) http: reqwest::Client,
+    _process: Process,
+}
+
+impl Sim {
+    pub(crate) async fn start(folder: &Path, unlimited: bool, latency_ms: u32) -> Self {
+        let (limits, latency) = (if unlimited { "off" } else { "on" }, latency_ms.to_string());
+        let args = ["sim", "--listen", "127.0.0.1:0", "--people", "0", "--limits", limits, "--latency", &latency];
+        let mut process = Process::start(nuncio(folder, &args));
+        let base = address(&mut process).await;
+        let http = reqwest::Client::builder().no_proxy().timeout(LONG).build().unwrap();
+        let info: Value = http.get(format!("{base}/sim/info")).send().await.unwrap().json().await.unwrap();
+        let tenant = info["tenant_id"].as_str().unwrap().to_owned();
+        Self { base, tenant, http, _process: process }
+    }
+
+    /// A configuration for a server in front of it.
+    pub(crate) fn config(&self, first: &str, second: &str) -> String {
+        format!(
+            "[server]\nlisten = \"127.0.0.1:0\"\n\n[log]\nfilter = \"debug\"\n\n[app.main]\napp_id = \"{APP_ID}\"\n\
+             tenant_id = \"{}\"\nclient_secret = \"{SECRET}\"\ncloud = \"simulator\"\nendpoints = {{ base = \"{}\" }}\n\
+             {first}{second}",
+            self.tenant, self.base
+        )
+    }
+
+    /// Makes the bot's endpoint the server at `url`.
+    pub(crate) async fn register(&self, url: &str) {
+        self.bot(SECRET, &format!("{url}/api/messages")).await;
+    }
+
+    pub(crate) async fn bot(&self, secret: &str, endpoint: &str) {
+        self.post("bots", &json!({"app_id": APP_ID, "secret": secret, "endpoint": endpoint})).await;
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        self.answer(self.http.get(format!("{}/sim/{path}", self.base))).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
+        self.answer(self.http.post(format!("{}/sim/{path}", self.base)).json(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Value {
+        self.answer(self.http.patch(format!("{}/sim/{path}", self.base)).json(body)).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder) -> Value {
+        let answer = request.send().await.unwrap();
+        let (status, url) = (answer.status(), answer.url().clone());
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{url}: {status} {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Makes a fault; its id.
+    pub(crate) async fn fault(&self, fault: Value) -> u64 {
+        self.post("faults", &fault).await["id"].as_u64().unwrap()
+    }
+
+    /// Removes every fault; what they hold goes on.
+    pub(crate) async fn no_faults(&self) {
+        self.answer(self.http.delete(format!("{}/sim/faults", self.base))).await;
+    }
+
+    /// How often a fault hit.
+    pub(crate) async fn hits(&self, fault: u64) -> u64 {
+        let faults = self.get("faults").await;
+        let fault = faults["items"].as_array().unwrap().iter().find(|item| item["id"] == fault).unwrap().clone();
+        fault["hits"].as_u64().unwrap()
+    }
+
+    /// Waits until so many requests are held.
+    pub(crate) async fn held(&self, count: u64) {
+        let held = async || self.get("faults").await["held"] == count;
+        assert!(wait_until(held, LONG).await, "not {count} held: {}", self.get("faults").await);
+    }
+
+    /// Entra ids of the people in a state.
+    pub(crate) async fn people(&self, state: &str) -> Vec<String> {
+        let page = self.get(&format!("people?state={state}&limit=10000")).await;
+        let items = page["items"].as_array().unwrap();
+        items.iter().map(|person| person["id"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub(crate) async fn turn(&self, person: &str, state: &str) {
+        self.patch(&format!("people/{person}"), &json!({"state": state})).await;
+        self.events_answered().await;
+    }
+
+    pub(crate) async fn events_answered(&self) -> Value {
+        let answered = async || self.get("events").await["pending"] == 0;
+        assert!(wait_until(answered, LONG).await, "{}", self.get("events").await);
+        self.get("events").await
+    }
+
+    /// What was said in a chat of a person or in a channel, by the app.
+    pub(crate) async fn said(&self, conversation: &str) -> Vec<Value> {
+        let path = format!("conversations/{}/messages", conversation.replace(';', "%3B"));
+        let messages = self.get(&path).await;
+        let items = messages["items"].as_array().unwrap();
+        items.iter().filter(|message| message["from"] == "bot").map(|message| message["activity"].clone()).collect()
+    }
+
+    /// How many times the app said something to a person.
+    pub(crate) async fn times(&self, person: &str) -> usize {
+        self.said(person).await.len()
+    }
+
+    /// How many requests of an operation were answered, by status (`cut` for none).
+    pub(crate) async fn requests(&self, op: &str) -> BTreeMap<String, u64> {
+        let counts = self.get("counts").await;
+        serde_json::from_value(counts["requests"].get(op).cloned().unwrap_or(json!({}))).unwrap()
+    }
+
+    /// How many requests of an operation were answered.
+    pub(crate) async fn calls(&self, op: &str) -> u64 {
+        self.requests(op).await.values().sum()
+    }
+
+    /// The journal's entries of an operation after number `after`.
+    pub(crate) async fn journal(&self, op: &str, after: u64) -> Vec<Value> {
+        let journal = self.get(&format!("journal?after={after}&limit=10000")).await;
+        journal["items"].as_array().unwrap().iter().filter(|entry| entry["op"] == op).cloned().collect()
+    }
+
+    pub(crate) async fn journal_end(&self) -> u64 {
+        self.get("journal?limit=1").await["last"].as_u64().unwrap()
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) url: String,
+    pub(crate) key: String,
+    pub(crate) client: Client,
+    pub(crate) server: Process,
+    pub(crate) folder: TempDir,
+    /// What servers that have ended said.
+    said: String,
+    ended: bool,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        assert!(self.ended || std::thread::panicking(), "a test ends with `world.end().await`");
+    }
+}
+
+impl World {
+    /// Everyone who has or had the app: the server learns them from signed activities.
+    pub(crate) async fn everyone_installs(&self) {
+        self.sim.post("policy-install", &json!({"seconds": 0})).await;
+        let events = self.sim.events_answered().await;
+        assert_eq!(events["given_up"], 0, "{events}");
+    }
+
+    /// The first team has the app from now on; its general channel.
+    pub(crate) async fn team_installs(&self) -> String {
+        let teams = self.sim.get("teams").await;
+        let group = teams["items"][0]["aadGroupId"].as_str().unwrap();
+        self.sim.post(&format!("teams/{group}/install"), &json!({})).await;
+        let events = self.sim.events_answered().await;
+        assert_eq!(events["given_up"], 0, "{events}");
+        teams["items"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Hands in a message; its id.
+    pub(crate) async fn send(&self, message: &NewMessage) -> String {
+        self.client.send(message, None).await.unwrap().id
+    }
+
+    /// Hands in a message and waits until it is over.
+    pub(crate) async fn sent(&self, message: &NewMessage) -> Message {
+        let id = self.send(message).await;
+        self.over(&id).await
+    }
+
+    pub(crate) async fn message(&self, id: &str) -> Message {
+        self.client.message(id).await.unwrap()
+    }
+
+    /// Waits until a message is over.
+    pub(crate) async fn over(&self, id: &str) -> Message {
+        self.until(id, "it is over", Message::is_final).await
+    }
+
+    /// Waits until something can be said of a message.
+    pub(crate) async fn until(&self, id: &str, what: &str, mut is: impl FnMut(&Message) -> bool) -> Message {
+        let mut last = None;
+        let came = wait_until(
+            async || {
+                let message = self.message(id).await;
+                let came = is(&message);
+                last = Some(message);
+                came
+            },
+            LONG,
+        )
+        .await;
+        let last = last.unwrap();
+        assert!(came, "{what}: {last:#?}\n{}", self.server.output());
+        last
+    }
+
+    /// All deliveries of a message.
+    pub(crate) async fn deliveries(&self, id: &str) -> Vec<Delivery> {
+        let mut all = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = PageOf { cursor: cursor.as_deref(), limit: Some(100) };
+            let page = self.client.deliveries(id, &DeliveryFilter::default(), page).await.unwrap();
+            all.extend(page.items);
+            cursor = page.next;
+            if cursor.is_none() {
+                return all;
+            }
+        }
+    }
+
+    /// The delivery of a message to one recipient, with its calls.
+    pub(crate) async fn delivery(&self, id: &str, recipient: &str) -> DeliveryWithAttempts {
+        let all = self.deliveries(id).await;
+        let delivery = all.iter().find(|delivery| delivery.recipient == recipient).expect("they are in the audience");
+        self.client.delivery(&delivery.id).await.unwrap()
+    }
+
+    /// `kill -9`.
+    pub(crate) async fn kill(&mut self) {
+        self.server.kill().await;
+        self.said.push_str(&self.server.output());
+    }
+
+    /// A stop as a service manager does it.
+    pub(crate) async fn stop(&mut self) {
+        let status = self.server.stop(LONG).await;
+        self.said.push_str(&self.server.output());
+        assert!(status.success(), "{status}\n{}", self.said);
+    }
+
+    /// Starts the server again, with the same configuration and database.
+    pub(crate) async fn start(&mut self) {
+        (self.server, self.url) = serve(self.folder.path()).await;
+        self.client = Client::new(&self.url, &self.key).unwrap();
+        self.sim.register(&self.url).await;
+    }
+
+    /// Runs a command that talks to this server with its first key.
+    pub(crate) async fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, "").await
+    }
+
+    pub(crate) async fn run_with(&self, args: &[&str], stdin: &str) -> Ran {
+        run(self.command(args), stdin).await
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = nuncio(self.folder.path(), args);
+        command.env("NUNCIO_URL", &self.url).env("NUNCIO_KEY", &self.key);
+        command
+    }
+
+    /// Everything that all servers of this world have said.
+    pub(crate) fn log(&self) -> String {
+        self.said.clone() + &self.server.output()
+    }
+
+    /// Every message's counts against its deliveries, and what must never be in a log.
+    pub(crate) async fn end(mut self) {
+        let page = PageOf { limit: Some(200), ..PageOf::default() };
+        for listed in self.client.messages(&MessageFilter::default(), page).await.unwrap().items {
+            let message = self.message(&listed.id).await;
+            adds_up(&message, &self.deliveries(&message.id).await);
+        }
+        let log = self.log();
+        for secret in [SECRET, &self.key, "eyJ"] {
+            assert!(!log.contains(secret), "{secret:?} is in the log:\n{log}");
+        }
+        assert!(!log.contains("panicked"), "{log}");
+        self.ended = true;
+    }
+}
+
+#[track_caller]
+fn adds_up(message: &Message, deliveries: &[Delivery]) {
+    let mut counts = Counts { audience: deliveries.len() as i64, ..Counts::default() };
+    let (mut failed, mut skipped) = (BTreeMap::new(), BTreeMap::new());
+    for delivery in deliveries {
+        let reason = || delivery.reason.clone().expect("a reason");
+        match delivery.state.as_str() {
+            "pending" => counts.pending += 1,
+            "in_flight" => counts.in_flight += 1,
+            "delivered" => counts.delivered += 1,
+            "failed" => {
+                counts.failed += 1;
+                *failed.entry(reason()).or_insert(0) += 1;
+            }
+            "skipped" => {
+                counts.skipped += 1;
+                *skipped.entry(reason()).or_insert(0) += 1;
+            }
+            "ambiguous" => counts.ambiguous += 1,
+            "cancelled" => counts.cancelled += 1,
+            "expired" => counts.expired += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert_eq!(counts, message.counts, "{message:#?}");
+    assert_eq!(failed, message.failed_by_reason, "{message:#?}");
+    assert_eq!(skipped, message.skipped_by_reason, "{message:#?}");
+    if message.is_final() {
+        assert_eq!((counts.pending, counts.in_flight), (0, 0), "{message:#?}");
+        assert_eq!(message.needs_attention, counts.ambiguous);
+    }
+}
+
+/// Counts that are zero but for those given.
+#[macro_export]
+macro_rules! counts {
+    ($($name:ident: $count:expr),* $(,)?) => {
+        nuncio_api::Counts { $($name: $count,)* ..nuncio_api::Counts::default() }
+    };
+}
+
+/// Reasons and their numbers, as in answers.
+pub(crate) fn reasons(reasons: &[(&str, i64)]) -> BTreeMap<String, i64> {
+    reasons.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect()
+}
+
+/// A text to everyone who has the app.
+pub(crate) fn to_installed(text: &str) -> NewMessage {
+    message(Audience { installed: true, ..Audience::default() }, text)
+}
+
+/// A text to some people.
+pub(crate) fn to_users(users: &[String], text: &str) -> NewMessage {
+    message(Audience { users: users.to_vec(), ..Audience::default() }, text)
+}
+
+pub(crate) fn message(audience: Audience, text: &str) -> NewMessage {
+    let content = ContentRequest { text: Some(text.to_owned()), ..ContentRequest::default() };
+    NewMessage { audience, content, ..NewMessage::default() }
+}
