@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nuncio_domain::batch::Row;
+use nuncio_domain::lane::pace::MISSED;
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
 use nuncio_domain::message::{Expanded, OpenMessage, Spoken};
 use nuncio_domain::outcome::Answer;
@@ -50,6 +51,9 @@ pub(crate) enum Event {
         key: Key,
         started_at: Time,
         answer: Answer,
+    },
+    Missed {
+        key: Key,
     },
     /// Bring what is under way to its end, then stop.
     Drain,
@@ -145,6 +149,7 @@ impl Shell {
             Event::Answered { key, started_at, answer } => {
                 self.step(Input::Answered { key, started_at, answer });
             }
+            Event::Missed { key } => self.step(Input::Missed { key }),
             Event::Drain => {
                 self.draining = true;
                 self.step(Input::Drain);
@@ -217,7 +222,7 @@ impl Shell {
     }
 
     fn call(&self, order: CallOrder) {
-        let CallOrder { operation, at, row } = order;
+        let CallOrder { operation, at, row, may_miss } = order;
         let key = row.key;
         let Some(content) = self.contents.get(&key.message_no) else {
             // Contents live as long as their message is open, and only open messages start calls.
@@ -238,6 +243,10 @@ impl Shell {
         tokio::spawn(async move {
             wait_until(clock.as_ref(), Some(at)).await;
             let started_at = clock.now();
+            if may_miss && started_at > at + MISSED {
+                let _ = events.send(Event::Missed { key });
+                return;
+            }
             let answer = sender.call(call).await;
             tracing::debug!(
                 message_no = key.message_no,

@@ -85,6 +85,10 @@ pub enum Input {
         started_at: Time,
         answer: Answer,
     },
+    /// A call that could not start near its slot (the process was held up) and was not made.
+    Missed {
+        key: Key,
+    },
     /// Nothing new is to start; what was begun is brought to its end.
     Drain,
     /// Time has passed.
@@ -127,6 +131,10 @@ pub struct CallOrder {
     pub operation: Operation,
     pub at: Time,
     pub row: Row,
+    /// If it cannot start within [`MISSED`](crate::lane::pace::MISSED) of `at`, it is to be given back with
+    /// [`Input::Missed`]: late starts bunch up and break Microsoft's window. Only once, or a busy machine would never
+    /// send.
+    pub may_miss: bool,
 }
 
 /// A delivery in memory with what is remembered of it beyond its row.
@@ -153,7 +161,7 @@ impl Item {
 pub(super) enum Stage {
     /// The intent is being committed.
     Intending,
-    /// The intent came too late for its slot; it takes the next one.
+    /// The intent or the call came too late for its slot; it takes the next one.
     Late,
     Calling,
 }
@@ -164,6 +172,18 @@ pub(super) struct Flight {
     pub(super) operation: Operation,
     pub(super) stage: Stage,
     pub(super) slot: Time,
+    pub(super) missed: bool,
+}
+
+impl Flight {
+    pub(super) fn order(&self) -> CallOrder {
+        CallOrder {
+            operation: self.operation,
+            at: self.slot,
+            row: self.item.row.clone(),
+            may_miss: !self.missed,
+        }
+    }
 }
 
 /// Where a delivery goes once its change to `pending` is committed. Not before: intents of a batch are applied
@@ -260,6 +280,7 @@ impl LaneCore {
             Input::References { key, references } => self.references(now, key, references),
             Input::Committed { ticket, committed } => self.committed(now, ticket, &committed),
             Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, answer),
+            Input::Missed { key } => self.missed(key),
             Input::Drain => self.draining = true,
             Input::Tick => {}
         }
@@ -415,10 +436,16 @@ impl LaneCore {
             self.late.push_back(key);
         } else {
             flight.stage = Stage::Calling;
-            let order =
-                CallOrder { operation: flight.operation, at: flight.slot, row: flight.item.row.clone() };
-            self.actions.push(Action::Call(order));
+            self.actions.push(Action::Call(flight.order()));
         }
+    }
+
+    fn missed(&mut self, key: Key) {
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        flight.stage = Stage::Late;
+        flight.missed = true;
+        self.pace.give_back(flight.slot);
+        self.late.push_back(key);
     }
 
     fn put_back(&mut self, item: Item, next: &Next) {

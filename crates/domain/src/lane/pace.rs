@@ -13,6 +13,8 @@ use crate::time::Time;
 pub const LEAD: Duration = Duration::from_millis(20);
 /// An intent committed later than this after its slot has lost the slot.
 pub const LATE: Duration = Duration::from_millis(5);
+/// A call that starts later than this after its slot is given another one.
+pub const MISSED: Duration = Duration::from_millis(10);
 /// Lag beyond this is dropped, never caught up.
 const LAG: Duration = Duration::from_millis(200);
 /// A new owner waits, since the last second's calls of the one before it are not known.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::batch::{Intent, Key};
-use crate::lane::core::{Action, CallOrder, Flight, Item, LaneCore, Stage};
+use crate::lane::core::{Action, Flight, Item, LaneCore, Stage};
 use crate::lane::threads::Free;
 use crate::message::Class;
 use crate::outcome::Operation;
@@ -100,9 +100,7 @@ impl LaneCore {
                 if let Some(flight) = self.flights.get_mut(&key) {
                     flight.stage = Stage::Calling;
                     flight.slot = slot;
-                    let order =
-                        CallOrder { operation: flight.operation, at: slot, row: flight.item.row.clone() };
-                    self.actions.push(Action::Call(order));
+                    self.actions.push(Action::Call(flight.order()));
                 }
                 continue;
             }
@@ -166,16 +164,18 @@ impl LaneCore {
         };
         self.threads.start(row.thread_no, slot);
         let key = row.key;
-        let stage = if operation.makes_message() {
+        let intends = operation.makes_message();
+        if intends {
             let reference_no = row.reference.as_ref().map(|reference| reference.reference_no);
             self.intend(Intent { key, reference_no: reference_no.filter(|no| *no > 0), at: slot });
-            Stage::Intending
-        } else {
+        }
+        let stage = if intends { Stage::Intending } else { Stage::Calling };
+        let flight = Flight { item, operation, stage, slot, missed: false };
+        if !intends {
             // Repeatable: the row stays pending, and a crash costs nothing (docs/adr/0009).
-            self.actions.push(Action::Call(CallOrder { operation, at: slot, row: item.row.clone() }));
-            Stage::Calling
-        };
-        self.flights.insert(key, Flight { item, operation, stage, slot });
+            self.actions.push(Action::Call(flight.order()));
+        }
+        self.flights.insert(key, flight);
     }
 
     /// The thread of a delivery is free again.

@@ -12,7 +12,7 @@ use crate::world::{World, on_ambiguous, people};
 async fn nothing_is_lost_and_nothing_comes_twice() {
     let seeds: Vec<u64> = match std::env::var("NUNCIO_SEED") {
         Ok(seed) => vec![seed.parse().expect("NUNCIO_SEED is a number")],
-        Err(_) => (0..300).collect(),
+        Err(_) => (0..2_000).collect(),
     };
     for seed in seeds {
         println!("seed {seed}: replay with NUNCIO_SEED={seed} cargo test -p nuncio-engine seeds");
@@ -50,6 +50,7 @@ async fn run(seed: u64) {
         }
     });
     world.slow_commits = dice.below(20);
+    world.missed_calls = dice.below(10);
     let id = world.submit(&to, on_ambiguous(policy)).await;
     for _ in 0..dice.below(4) {
         let when = (dice.below(12_000) as i64) * 1_000;

@@ -145,7 +145,8 @@ impl Service {
             Some((from, until, limit)) if from <= now && now < until => limit,
             _ => 50,
         };
-        let throttled = || Answer::bare(Outcome::Throttled { retry_after: Some(Duration::from_secs(1)) }, "429");
+        let throttled =
+            || Answer::bare(Outcome::Throttled { retry_after: Some(Duration::from_secs(1)) }, "429");
         while self.lane.front().is_some_and(|at| *at + SECOND <= now) {
             self.lane.pop_front();
         }

@@ -45,8 +45,11 @@ pub struct World {
     dice: Dice,
     config: LaneConfig,
     commit_free_at: i64,
+    alarm: i64,
     /// Of a thousand commits, how many take 300 ms.
     pub slow_commits: u64,
+    /// Of a hundred calls, how many cannot start near their slot.
+    pub missed_calls: u64,
     /// (message, recipient address) in the order in which calls arrived.
     pub arrivals: Vec<(i64, String)>,
 }
@@ -69,7 +72,9 @@ impl World {
             dice: Dice::new(seed),
             config,
             commit_free_at: 0,
+            alarm: 0,
             slow_commits: 0,
+            missed_calls: 0,
             arrivals: Vec::new(),
         };
         let lane_no = world.ledger.lane("app", "tenant");
@@ -206,6 +211,7 @@ impl World {
             Event::Start if self.core.is_none() => {
                 self.process += 1;
                 self.commit_free_at = self.now;
+                self.alarm = 0;
                 self.ledger.recover(LANE, Time(self.now)).await.unwrap();
                 self.core = Some(LaneCore::new(self.config.clone(), Time(self.now)));
                 self.look().await;
@@ -224,7 +230,8 @@ impl World {
             }
             _ if !alive => {}
             Event::Input(input) => self.step(input),
-            Event::Tick => self.step(Input::Tick),
+            Event::Tick if self.now == self.alarm => self.step(Input::Tick),
+            Event::Tick => {}
             Event::Commit { ticket, batch } => {
                 let committed = self.ledger.commit(batch).await.unwrap();
                 self.step(Input::Committed { ticket, committed });
@@ -251,6 +258,11 @@ impl World {
                     let delay = self.commit_free_at - self.now;
                     self.at(delay, Event::Commit { ticket, batch });
                 }
+                // Held up, and given back.
+                Action::Call(order) if order.may_miss && self.dice.percent(self.missed_calls) => {
+                    let delay = (order.at.0 - self.now).max(0) + 15_000;
+                    self.at(delay, Event::Input(Input::Missed { key: order.row.key }));
+                }
                 Action::Call(order) => {
                     let jitter = self.dice.below(5_000) as i64;
                     let delay = (order.at.0 - self.now).max(0) + jitter;
@@ -261,8 +273,12 @@ impl World {
             }
         }
         if let Some(wake) = wake {
-            let delay = (wake.0 - self.now).max(1);
-            self.at(delay, Event::Tick);
+            let wake = wake.0.max(self.now + 1);
+            // One alarm at a time: the earliest.
+            if self.alarm <= self.now || wake < self.alarm {
+                self.alarm = wake;
+                self.at(wake - self.now, Event::Tick);
+            }
         }
     }
 
