@@ -11,6 +11,12 @@
 //! | `inbound` | the bot endpoint against forged activities |
 //! | `cli` | the commands, their exit codes and what they print |
 //! | `demo` | `nuncio demo` |
+#![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod broadcast;
+mod control;
+mod demo;
+mod faults;
+mod inbound;
+mod kill;
 mod world;

@@ -24,7 +24,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(60);
 pub(crate) struct Plan {
     people: u32,
     states: Value,
-    unlimited: bool,
+    limits: bool,
     latency_ms: u32,
     app: String,
 }
@@ -32,7 +32,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// So many people, all of whom have the app.
     pub(crate) fn people(people: u32) -> Self {
-        Self { people, states: json!({}), unlimited: false, latency_ms: 5, app: String::new() }
+        Self { people, states: json!({}), limits: false, latency_ms: 5, app: String::new() }
     }
 
     /// Shares of people in other states.
@@ -41,9 +41,9 @@ impl Plan {
         self
     }
 
-    /// Without limits on either side.
-    pub(crate) fn unlimited(mut self) -> Self {
-        self.unlimited = true;
+    /// Microsoft's limits are enforced. A machine that is busy may then answer some calls 429, whatever the pace.
+    pub(crate) fn limits(mut self) -> Self {
+        self.limits = true;
         self
     }
 
@@ -69,9 +69,9 @@ impl Plan {
     /// The same, before anybody has installed anything.
     pub(crate) async fn start_unmet(self) -> World {
         let folder = TempDir::with_prefix("nuncio-it-").unwrap();
-        let sim = Sim::start(folder.path(), self.unlimited, self.latency_ms).await;
+        let sim = Sim::start(folder.path(), self.limits, self.latency_ms).await;
         sim.post("reset", &json!({"seed": 1, "people": self.people, "teams": 2, "states": self.states})).await;
-        let config = sim.config(if self.unlimited { "limits = { calls_per_s = \"off\" }\n" } else { "" }, &self.app);
+        let config = sim.config(&self.app);
         std::fs::write(folder.path().join("nuncio.toml"), config).unwrap();
         let (server, url) = serve(folder.path()).await;
         sim.register(&url).await;
@@ -154,8 +154,8 @@ pub(crate) struct Sim {
 }
 
 impl Sim {
-    pub(crate) async fn start(folder: &Path, unlimited: bool, latency_ms: u32) -> Self {
-        let (limits, latency) = (if unlimited { "off" } else { "on" }, latency_ms.to_string());
+    pub(crate) async fn start(folder: &Path, limits: bool, latency_ms: u32) -> Self {
+        let (limits, latency) = (if limits { "on" } else { "off" }, latency_ms.to_string());
         let args = ["sim", "--listen", "127.0.0.1:0", "--people", "0", "--limits", limits, "--latency", &latency];
         let mut process = Process::start(nuncio(folder, &args));
         let base = address(&mut process).await;
@@ -166,11 +166,11 @@ impl Sim {
     }
 
     /// A configuration for a server in front of it.
-    pub(crate) fn config(&self, first: &str, second: &str) -> String {
+    pub(crate) fn config(&self, app: &str) -> String {
         format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n\n[log]\nfilter = \"debug\"\n\n[app.main]\napp_id = \"{APP_ID}\"\n\
              tenant_id = \"{}\"\nclient_secret = \"{SECRET}\"\ncloud = \"simulator\"\nendpoints = {{ base = \"{}\" }}\n\
-             {first}{second}",
+             {app}",
             self.tenant, self.base
         )
     }
@@ -491,4 +491,9 @@ pub(crate) fn to_users(users: &[String], text: &str) -> NewMessage {
 pub(crate) fn message(audience: Audience, text: &str) -> NewMessage {
     let content = ContentRequest { text: Some(text.to_owned()), ..ContentRequest::default() };
     NewMessage { audience, content, ..NewMessage::default() }
+}
+
+#[expect(clippy::disallowed_methods, reason = "times in requests are those of the wall clock")]
+pub(crate) fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
 }
