@@ -9,14 +9,17 @@
 //! | `kill` | `kill -9` and stops in mid-broadcast |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `inbound` | the bot endpoint against forged activities |
-//! | `cli` | the commands, their exit codes and what they print |
+//! | `serve` | what the server refuses at start, local mode, what its log must not have |
+//! | `cli` | the commands that talk to a server: exit codes, what they print |
 //! | `demo` | `nuncio demo` |
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod broadcast;
+mod cli;
 mod control;
 mod demo;
 mod faults;
 mod inbound;
 mod kill;
+mod serve;
 mod world;
