@@ -196,3 +196,48 @@ async fn an_idempotency_key_means_the_same_message_over_a_restart() {
     world.over(&other.id).await;
     world.end().await;
 }
+
+#[tokio::test]
+async fn the_same_request_at_the_same_time_is_one_message() {
+    let world = Plan::people(3).start().await;
+    let message = to_installed("once");
+    let mut requests = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (client, message) = (world.client.clone(), message.clone());
+        requests.spawn(async move { client.send(&message, Some("once")).await });
+    }
+    let mut ids = std::collections::BTreeSet::new();
+    for answer in requests.join_all().await {
+        match answer {
+            Ok(accepted) => _ = ids.insert(accepted.id),
+            Err(ClientError::Problem(problem)) => assert_eq!(problem.code, "request_in_progress"),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(ids.len(), 1);
+    world.over(ids.first().unwrap()).await;
+    assert_eq!(world.sim.calls("send").await, 3);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn several_messages_at_once_go_to_everybody_once_each() {
+    let world = Plan::people(25).start().await;
+    let mut ids = Vec::new();
+    for (index, priority) in ["normal", "bulk", "normal", "bulk"].into_iter().enumerate() {
+        let mut message = to_installed(&format!("number {index}"));
+        message.priority = Some(priority.to_owned());
+        ids.push(world.send(&message).await);
+    }
+    for id in &ids {
+        assert_eq!(world.over(id).await.counts, counts! { audience: 25, delivered: 25 });
+    }
+    for person in world.sim.people("installed").await {
+        let said = world.sim.said(&person).await;
+        let mut texts: Vec<&str> = said.iter().map(|activity| activity["text"].as_str().unwrap()).collect();
+        texts.sort_unstable();
+        assert_eq!(texts, ["number 0", "number 1", "number 2", "number 3"]);
+    }
+    assert_eq!(world.sim.calls("send").await, 100);
+    world.end().await;
+}

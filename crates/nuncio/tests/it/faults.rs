@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use nuncio_api::Message;
+use nuncio_client::MessageControl;
 use serde_json::{Value, json};
 
 use crate::counts;
-use crate::world::{Plan, World, now, reasons, to_installed};
+use crate::world::{Plan, World, now, reasons, to_installed, to_users};
 
 /// A fault for each of the first people: what is to be done with sends to them.
 async fn for_each(world: &World, people: &[String], all: &[Value]) -> Vec<u64> {
@@ -294,4 +295,95 @@ async fn a_credential_or_a_registration_that_is_wrong_is_named_and_waited_for() 
         world.end().await;
     };
     tokio::join!(secret, registration);
+}
+
+#[tokio::test]
+async fn a_tenant_that_allows_less_than_it_tells_is_followed() {
+    let world = Plan::people(60).limits().start().await;
+    world.sim.patch("settings", &json!({"limits_per_s": 20})).await;
+    let sent = world.sent(&to_installed("slowly")).await;
+    assert_eq!(sent.counts, counts! { audience: 60, delivered: 60 });
+    let counts = world.sim.get("counts").await;
+    let refused = counts["limit_breaches"].as_u64().unwrap();
+    assert!(refused > 0, "the limit was never met");
+    // A lane is cut at the first refusal; only what was on its way then is refused with it.
+    assert!(refused <= 15, "{refused} of 60 refused");
+    assert_eq!(world.sim.calls("send").await, 60 + refused);
+    assert_eq!(counts["most_per_recipient_total"], 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn tokens_end_and_are_renewed_in_mid_broadcast() {
+    let world = Plan::people(120).start().await;
+    world.sim.patch("settings", &json!({"token_expires_in": 2})).await;
+    let sent = world.sent(&to_installed("on and on")).await;
+    assert_eq!(sent.counts, counts! { audience: 120, delivered: 120 });
+    assert!(world.sim.calls("token").await >= 2);
+    assert_eq!(world.sim.get("counts").await["most_per_recipient_total"], 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_service_that_is_gone_costs_nobody_anything() {
+    let mut world = Plan::people(30).start().await;
+    assert_eq!(world.sent(&to_installed("first")).await.counts, counts! { audience: 30, delivered: 30 });
+    // The token is still good; nothing listens any more.
+    world.sim.process.kill().await;
+    let id = world.send(&to_installed("second")).await;
+    let waiting = world.until(&id, "waiting", |message| message.state == "waiting").await;
+    assert_eq!(waiting.cause.as_deref(), Some("unreachable"), "{waiting:#?}");
+    world.client.control(&id, MessageControl::Cancel).await.unwrap();
+    assert_eq!(world.over(&id).await.counts, counts! { audience: 30, cancelled: 30 });
+    world.end().await;
+}
+
+#[tokio::test]
+async fn gateway_errors_may_be_taken_as_microsofts_page_says() {
+    let world = Plan::people(4).app("gateway_errors = \"retry\"").start().await;
+    let people = world.sim.people("installed").await;
+    for_each(
+        &world,
+        &people,
+        &[
+            json!({"do": {"status": 504, "accept": "before"}, "times": 1}),
+            json!({"do": {"status": 502}, "times": 1}),
+            // No answer at all is no gateway's error.
+            json!({"do": {"cut": "before_status", "accept": "before"}}),
+        ],
+    )
+    .await;
+    let sent = world.sent(&to_installed("again")).await;
+    assert_eq!(sent.counts, counts! { audience: 4, delivered: 3, ambiguous: 1 });
+    assert_eq!(
+        fates(&world, &sent.id, &people).await,
+        [
+            fate("delivered", None, Some(201), 2, 2),
+            fate("delivered", None, Some(201), 2, 1),
+            fate("ambiguous", None, None, 1, 1),
+            fate("delivered", None, Some(201), 1, 1),
+        ]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_create_that_fails_is_repeated_and_never_ambiguous() {
+    let world = Plan::people(5).start_unmet().await;
+    let people = world.sim.people("installed").await;
+    for (person, action) in people.iter().zip([
+        json!({"cut": "before_status", "accept": "before"}),
+        json!({"status": 504, "accept": "before"}),
+        json!({"cut": "mid_body", "accept": "before"}),
+        json!({"status": 503}),
+    ]) {
+        let matching = json!({"op": "create", "person": person});
+        world.sim.fault(json!({"match": matching, "do": action, "times": 1})).await;
+    }
+    let sent = world.sent(&to_users(&people, "hello, whom I never met")).await;
+    assert_eq!(sent.counts, counts! { audience: 5, delivered: 5 });
+    assert_eq!(world.sim.calls("create").await, 9);
+    assert_eq!(world.sim.requests("send").await, [("201".to_owned(), 5)].into());
+    assert_eq!(world.sim.get("counts").await["most_per_recipient_total"], 1);
+    world.end().await;
 }

@@ -57,12 +57,14 @@ async fn killed_three_times_in_mid_broadcast() {
 }
 
 /// Sends to five people, one of whom is parked by `hold`; kills the server then, lets go, and starts it again.
-async fn killed_while_held(hold: &str, drop: bool) -> (World, String, String) {
+async fn killed_while_held(hold: &str, drop: bool, on_ambiguous: Option<&str>) -> (World, String, String) {
     let mut world = Plan::people(5).start().await;
     let held = world.sim.people("installed").await[2].clone();
     let matching = json!({"op": "send", "person": held});
     world.sim.fault(json!({"match": matching, "do": {"hold": hold}, "times": 1})).await;
-    let id = world.send(&to_installed("parked")).await;
+    let mut message = to_installed("parked");
+    message.on_ambiguous = on_ambiguous.map(str::to_owned);
+    let id = world.send(&message).await;
     world.sim.held(1).await;
     world.until(&id, "the others have it", |message| message.counts.delivered == 4).await;
     assert_eq!(world.message(&id).await.counts, counts! { audience: 5, delivered: 4, in_flight: 1 });
@@ -75,7 +77,7 @@ async fn killed_while_held(hold: &str, drop: bool) -> (World, String, String) {
 
 #[tokio::test]
 async fn killed_between_the_accept_and_the_answer() {
-    let (world, id, held) = killed_while_held("after", false).await;
+    let (world, id, held) = killed_while_held("after", false, None).await;
     let sent = world.over(&id).await;
     assert_eq!(sent.counts, counts! { audience: 5, delivered: 4, ambiguous: 1 });
     assert_eq!(world.delivery(&id, &held).await.delivery.state, "ambiguous");
@@ -86,7 +88,7 @@ async fn killed_between_the_accept_and_the_answer() {
 
 #[tokio::test]
 async fn killed_before_the_accept() {
-    let (world, id, held) = killed_while_held("before", true).await;
+    let (world, id, held) = killed_while_held("before", true, None).await;
     let sent = world.over(&id).await;
     assert_eq!(sent.counts, counts! { audience: 5, delivered: 4, ambiguous: 1 });
     let delivery = world.delivery(&id, &held).await;
@@ -145,5 +147,98 @@ async fn killed_again_and_again_while_nothing_is_sent() {
     }
     let sent = world.sent(&to_installed("still here")).await;
     assert_eq!(sent.counts, counts! { audience: 3, delivered: 3 });
+    world.end().await;
+}
+
+/// A resend waits until the first call has ended for certain, wherever it got to.
+#[tokio::test]
+async fn with_resend_it_goes_out_once_more_after_a_kill() {
+    let one = async |hold: &str, drop: bool, times: usize| {
+        let (world, id, held) = killed_while_held(hold, drop, Some("resend")).await;
+        let waiting = world.until(&id, "recovered", |message| message.counts.in_flight == 0).await;
+        assert_eq!(waiting.counts, counts! { audience: 5, delivered: 4, pending: 1 });
+        let sent = world.over(&id).await;
+        assert_eq!(sent.counts, counts! { audience: 5, delivered: 5 });
+        let calls = world.delivery(&id, &held).await.calls;
+        let outcomes: Vec<&str> = calls.iter().map(|call| call.outcome.as_str()).collect();
+        assert_eq!(outcomes, ["ambiguous", "accepted"]);
+        let at = |index: usize| calls[index].started_at.parse::<Timestamp>().unwrap();
+        assert!(at(1) >= at(0) + Duration::from_secs(30), "{calls:?}");
+        assert_eq!(world.sim.times(&held).await, times);
+        assert_eq!(world.sim.calls("send").await, 6);
+        world.end().await;
+    };
+    tokio::join!(one("before", true, 1), one("after", false, 2));
+}
+
+#[tokio::test]
+async fn killed_twice_among_other_faults() {
+    let mut world = Plan::people(200).limits().latency_ms(40).start().await;
+    let some = async |share: f64, action: serde_json::Value| {
+        world.sim.fault(json!({"match": {"op": "send", "probability": share}, "do": action})).await
+    };
+    let lost = [
+        some(0.02, json!({"status": 504, "accept": "before"})).await,
+        some(0.02, json!({"cut": "before_status", "accept": "before"})).await,
+        some(0.02, json!({"cut": "before_status", "accept": "never"})).await,
+    ];
+    some(0.03, json!({"status": 412})).await;
+    some(0.03, json!({"status": 503})).await;
+    let id = world.send(&to_installed("come what may")).await;
+    for at in [40, 120] {
+        accepted(&world, at).await;
+        world.kill().await;
+        world.start().await;
+    }
+    let sent = world.over(&id).await;
+    let counts = world.sim.get("counts").await;
+    assert_eq!(sent.counts.delivered + sent.counts.ambiguous, 200, "{:?}", sent.counts);
+    assert_eq!(counts["most_per_recipient_total"], 1);
+    let mut most = counts["clients_gone"].as_i64().unwrap() + 2 * UNSTARTED;
+    for fault in lost {
+        most += world.sim.hits(fault).await.cast_signed();
+    }
+    assert!(sent.counts.ambiguous <= most, "{:?}, {most} at most", sent.counts);
+    for delivery in world.deliveries(&id).await {
+        let times = world.sim.times(&delivery.recipient).await;
+        assert!(times == 1 || (times == 0 && delivery.state == "ambiguous"), "{times}: {delivery:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_call_that_is_under_way() {
+    let mut world = Plan::people(3).start().await;
+    let held = world.sim.people("installed").await[1].clone();
+    world.sim.fault(json!({"match": {"op": "send", "person": held}, "do": {"hold": "after"}})).await;
+    let id = world.send(&to_installed("to its end")).await;
+    world.sim.held(1).await;
+    world.until(&id, "the others have it", |message| message.counts.delivered == 2).await;
+    world.server.signal("TERM").await;
+    world.server.line("stopping", LONG).await;
+    assert_eq!(world.sim.post("faults/release", &json!({})).await["released"], 1);
+    assert!(world.server.ended(LONG).await.success());
+    world.start().await;
+    let sent = world.over(&id).await;
+    assert_eq!(sent.counts, counts! { audience: 3, delivered: 3 });
+    assert_eq!(world.sim.calls("send").await, 3);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn people_who_install_it_while_it_is_down_are_learned_afterwards() {
+    let mut world = Plan::people(100).start_unmet().await;
+    world.sim.patch("settings", &json!({"event_again_after_s": 5})).await;
+    world.sim.post("policy-install", &json!({"seconds": 1})).await;
+    let some = async || world.client.reachability(None, None).await.unwrap().total >= 20;
+    assert!(wait_until(some, LONG).await);
+    world.kill().await;
+    let missed = async || world.sim.get("events").await["no_answer"].as_u64().unwrap() >= 10;
+    assert!(wait_until(missed, LONG).await, "{}", world.sim.get("events").await);
+    world.start().await;
+    let events = world.sim.events_answered().await;
+    assert_eq!(events["given_up"], 0, "{events}");
+    let known = world.client.reachability(None, None).await.unwrap();
+    assert_eq!((known.total, known.states["reachable"]), (100, 100));
     world.end().await;
 }

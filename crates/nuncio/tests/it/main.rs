@@ -8,12 +8,14 @@
 //! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
 //! | `kill` | `kill -9` and stops in mid-broadcast |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
+//! | `apps` | two apps in one server |
 //! | `inbound` | the bot endpoint against forged activities |
 //! | `serve` | what the server refuses at start, local mode, what its log must not have |
 //! | `cli` | the commands that talk to a server: exit codes, what they print |
 //! | `demo` | `nuncio demo` |
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod apps;
 mod broadcast;
 mod cli;
 mod control;

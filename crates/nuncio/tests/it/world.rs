@@ -53,7 +53,7 @@ impl Plan {
         self
     }
 
-    /// A line more in the table of the app.
+    /// More lines behind the table of the app; `{base}` and `{tenant}` are the simulator's.
     pub(crate) fn app(mut self, line: &str) -> Self {
         let _ = writeln!(self.app, "{line}");
         self
@@ -150,7 +150,7 @@ pub(crate) struct Sim {
     pub(crate) base: String,
     pub(crate) tenant: String,
     pub(crate) http: reqwest::Client,
-    _process: Process,
+    pub(crate) process: Process,
 }
 
 impl Sim {
@@ -162,7 +162,7 @@ impl Sim {
         let http = reqwest::Client::builder().no_proxy().timeout(LONG).build().unwrap();
         let info: Value = http.get(format!("{base}/sim/info")).send().await.unwrap().json().await.unwrap();
         let tenant = info["tenant_id"].as_str().unwrap().to_owned();
-        Self { base, tenant, http, _process: process }
+        Self { base, tenant, http, process }
     }
 
     /// A configuration for a server in front of it.
@@ -171,7 +171,9 @@ impl Sim {
             "[server]\nlisten = \"127.0.0.1:0\"\n\n[log]\nfilter = \"debug\"\n\n[app.main]\napp_id = \"{APP_ID}\"\n\
              tenant_id = \"{}\"\nclient_secret = \"{SECRET}\"\ncloud = \"simulator\"\nendpoints = {{ base = \"{}\" }}\n\
              {app}",
-            self.tenant, self.base
+            self.tenant,
+            self.base,
+            app = app.replace("{base}", &self.base).replace("{tenant}", &self.tenant)
         )
     }
 
