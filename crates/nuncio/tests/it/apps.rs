@@ -23,7 +23,8 @@ async fn two_apps() -> World {
 }
 
 async fn other_bot(world: &World, secret: &str) {
-    let bot = json!({"app_id": OTHER_APP, "secret": secret, "endpoint": format!("{}/api/messages", world.url)});
+    let bot =
+        json!({"app_id": OTHER_APP, "secret": secret, "endpoint": format!("{}/api/messages", world.url)});
     world.sim.post("bots", &bot).await;
 }
 
@@ -52,7 +53,9 @@ async fn each_app_speaks_for_itself() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|message| (message["app_id"].as_str().unwrap(), message["activity"]["text"].as_str().unwrap()))
+            .map(|message| {
+                (message["app_id"].as_str().unwrap(), message["activity"]["text"].as_str().unwrap())
+            })
             .collect();
         assert_eq!(said, [(APP_ID, "from main"), (OTHER_APP, "from alerts")]);
     }

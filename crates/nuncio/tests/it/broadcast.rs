@@ -78,7 +78,10 @@ async fn refusals_are_counted_by_reason_and_spare_the_next_call() {
     let known = world.client.reachability(None, None).await.unwrap();
     assert_eq!(known.total, 50);
     let states = reasons(&[("blocked", 4), ("never_installed", 3), ("reachable", 40), ("removed", 3)]);
-    assert_eq!(known.states.into_iter().filter(|(_, n)| *n > 0).collect::<std::collections::BTreeMap<_, _>>(), states);
+    assert_eq!(
+        known.states.into_iter().filter(|(_, n)| *n > 0).collect::<std::collections::BTreeMap<_, _>>(),
+        states
+    );
 
     // Nobody who is known to refuse is called again. Those who removed it or never had it are not `installed` now.
     let (sends, creates) = (world.sim.calls("send").await, world.sim.calls("create").await);
@@ -246,16 +249,18 @@ async fn the_report_has_a_line_for_each_recipient() {
     let rows: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
     let ids: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
     assert_eq!((rows.len(), ids.len()), (47, 47));
-    let outcome = |outcome: &str, reason: &str| {
-        rows.iter().filter(|row| row[3] == outcome && row[4] == reason).count()
-    };
+    let outcome =
+        |outcome: &str, reason: &str| rows.iter().filter(|row| row[3] == outcome && row[4] == reason).count();
     assert_eq!(
         (outcome("delivered", ""), outcome("failed", "blocked_by_user"), outcome("failed", "not_installed")),
         (40, 4, 3)
     );
     for delivery in world.deliveries(&sent.id).await {
         let row = rows.iter().find(|row| row[0] == delivery.recipient).unwrap();
-        assert_eq!((row[3], row[9]), (delivery.state.as_str(), delivery.activity_id.as_deref().unwrap_or_default()));
+        assert_eq!(
+            (row[3], row[9]),
+            (delivery.state.as_str(), delivery.activity_id.as_deref().unwrap_or_default())
+        );
     }
     world.end().await;
 }

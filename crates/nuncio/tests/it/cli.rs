@@ -29,13 +29,16 @@ async fn send_in_its_forms() {
     assert!(sent.stdout.contains("delivered"), "{}", sent.stdout);
     assert_eq!(world.message(&id).await.counts.delivered, 1);
 
-    let sent = world.run_with(&["send", "-", "--user", one, "--wait", "--json"], "From stdin\n").await.exits(0);
+    let sent =
+        world.run_with(&["send", "-", "--user", one, "--wait", "--json"], "From stdin\n").await.exits(0);
     let shown = sent.json();
     assert_eq!((&shown["state"], &shown["counts"]["delivered"]), (&json!("completed"), &json!(1)));
 
-    let card = json!({"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "A card"}]});
+    let card =
+        json!({"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "A card"}]});
     std::fs::write(world.folder.path().join("card.json"), card.to_string()).unwrap();
-    std::fs::write(world.folder.path().join("users.txt"), format!("\u{feff}# on call\n{one}\n\n  {two}  \n")).unwrap();
+    std::fs::write(world.folder.path().join("users.txt"), format!("\u{feff}# on call\n{one}\n\n  {two}  \n"))
+        .unwrap();
     world.run(&["send", "--card", "card.json", "--users-file", "users.txt", "--wait"]).await.exits(0);
     world.run_with(&["send", "Third", "--users-file", "-", "--wait"], &format!("{one}\n")).await.exits(0);
     let said = world.sim.said(one).await;
@@ -119,7 +122,10 @@ async fn exit_codes_of_send() {
     let ran = world.run(&key).await.exits(3);
     assert!(ran.stderr.contains("unauthorized"), "{}", ran.stderr);
     let port = nuncio_testkit::free_port();
-    let ran = world.run(&["send", "Hello", "--installed", "--url", &format!("http://127.0.0.1:{port}")]).await.exits(3);
+    let ran = world
+        .run(&["send", "Hello", "--installed", "--url", &format!("http://127.0.0.1:{port}")])
+        .await
+        .exits(3);
     assert!(ran.stderr.contains("nuncio serve"), "{}", ran.stderr);
     // Another server in its place.
     let ran = world.run(&["send", "Hello", "--installed", "--url", &world.sim.base]).await.exits(3);
@@ -140,12 +146,16 @@ async fn looking_at_messages_and_people() {
 
     let json = async |args: &[&str]| world.run(&[args, &["--json"]].concat()).await.exits(0).json();
     let listed = json(&["messages"]).await;
-    let ids: Vec<&str> = listed.as_array().unwrap().iter().map(|message| message["id"].as_str().unwrap()).collect();
+    let ids: Vec<&str> =
+        listed.as_array().unwrap().iter().map(|message| message["id"].as_str().unwrap()).collect();
     assert_eq!(ids, [&second.id, &first.id], "newest first");
     let listed = json(&["messages", "list", "--label", "deploys"]).await;
     assert_eq!(listed.as_array().unwrap().len(), 1);
     let shown = json(&["messages", "show", &first.id]).await;
-    assert_eq!((&shown["counts"]["delivered"], &shown["failed_by_reason"]["not_installed"]), (&json!(8), &json!(1)));
+    assert_eq!(
+        (&shown["counts"]["delivered"], &shown["failed_by_reason"]["not_installed"]),
+        (&json!(8), &json!(1))
+    );
     let failed = json(&["messages", "deliveries", &first.id, "--state", "failed"]).await;
     assert_eq!(failed.as_array().unwrap().len(), 2);
     let blocked = json(&["messages", "deliveries", &first.id, "--reason", "blocked_by_user"]).await;
@@ -162,7 +172,10 @@ async fn looking_at_messages_and_people() {
     for (args, parts) in [
         (&["messages"][..], &[first.id.as_str(), "deploys", "completed"][..]),
         (&["messages", "show", &first.id], &["completed", "blocked_by_user", "10"]),
-        (&["messages", "deliveries", &first.id, "--state", "failed"], &["403 ConversationBlockedByUser", &never[0]]),
+        (
+            &["messages", "deliveries", &first.id, "--state", "failed"],
+            &["403 ConversationBlockedByUser", &never[0]],
+        ),
         (&["people", "--limit", "3"], &["reachable"]),
         (&["reachability"], &["not detectable", "10"]),
     ] {
@@ -187,7 +200,8 @@ async fn looking_at_messages_and_people() {
 #[tokio::test]
 async fn controlling_messages() {
     let world = ten().await;
-    let later = world.run(&["send", "Later", "--installed", "--send-at", "2126-11-22T10:00:00+01:00"]).await.exits(0);
+    let later =
+        world.run(&["send", "Later", "--installed", "--send-at", "2126-11-22T10:00:00+01:00"]).await.exits(0);
     let id = id_of(&later.stdout);
     let shown = world.message(&id).await;
     assert_eq!((shown.state.as_str(), shown.send_at.as_deref()), ("scheduled", Some("2126-11-22T09:00:00Z")));
@@ -210,7 +224,8 @@ async fn keys_are_made_shown_once_and_ended() {
     let read = made.stdout.trim().to_owned();
     assert!(read.starts_with("nnc_") && made.stdout.lines().count() == 1, "{}", made.stdout);
     assert!(!made.stderr.contains(&read));
-    let made = world.run(&["keys", "create", "--name", "alerts", "--role", "send", "--json"]).await.exits(0).json();
+    let made =
+        world.run(&["keys", "create", "--name", "alerts", "--role", "send", "--json"]).await.exits(0).json();
     let (send, send_id) = (made["secret"].as_str().unwrap(), made["key"]["id"].as_str().unwrap());
 
     let with = async |key: &str, args: &[&str]| world.run(&[args, &["--key", key]].concat()).await;

@@ -25,7 +25,9 @@ async fn something_else(world: &World) {
 
 async fn too_late(world: &World, id: &str, control: MessageControl) {
     match world.client.control(id, control).await {
-        Err(ClientError::Problem(problem)) => assert_eq!((problem.code.as_str(), problem.status), ("too_late", 409)),
+        Err(ClientError::Problem(problem)) => {
+            assert_eq!((problem.code.as_str(), problem.status), ("too_late", 409))
+        }
         other => panic!("{control:?}: {other:?}"),
     }
 }
@@ -42,7 +44,10 @@ async fn nothing_starts_after_a_cancel() {
     let cancelled = world.until(&id, "cancelled", |message| settled(message, "cancelled")).await;
     let counts = cancelled.counts;
     assert!(counts.delivered >= 20 && counts.cancelled > 0, "{counts:?}");
-    assert_eq!(counts, counts! { audience: 150, delivered: counts.delivered, cancelled: 150 - counts.delivered });
+    assert_eq!(
+        counts,
+        counts! { audience: 150, delivered: counts.delivered, cancelled: 150 - counts.delivered }
+    );
     let calls = world.sim.calls("send").await;
     assert_eq!(calls, counts.delivered.unsigned_abs());
     something_else(&world).await;
@@ -97,7 +102,10 @@ async fn more_recipients_than_allowed_wait_for_a_word() {
     world.client.control(&yes, MessageControl::Confirm).await.unwrap();
     assert_eq!(world.over(&yes).await.counts, counts! { audience: 12, delivered: 12 });
     let cancelled = world.over(&no).await;
-    assert_eq!((cancelled.state.as_str(), cancelled.counts), ("cancelled", counts! { audience: 12, cancelled: 12 }));
+    assert_eq!(
+        (cancelled.state.as_str(), cancelled.counts),
+        ("cancelled", counts! { audience: 12, cancelled: 12 })
+    );
     assert_eq!(world.sim.calls("send").await, 13);
     too_late(&world, &yes, MessageControl::Confirm).await;
 

@@ -23,7 +23,11 @@ async fn for_each(world: &World, people: &[String], all: &[Value]) -> Vec<u64> {
 }
 
 /// What became of each of them: state, reason, status, calls, messages at the simulator.
-async fn fates(world: &World, id: &str, people: &[String]) -> Vec<(String, Option<String>, Option<u16>, usize, usize)> {
+async fn fates(
+    world: &World,
+    id: &str,
+    people: &[String],
+) -> Vec<(String, Option<String>, Option<u16>, usize, usize)> {
     let mut fates = Vec::new();
     for person in people {
         let delivery = world.delivery(id, person).await;
@@ -168,7 +172,8 @@ async fn what_passes_is_tried_again_and_what_does_not_is_not() {
         ]
     );
     let again = world.delivery(&sent.id, &people[2]).await;
-    let calls: Vec<(&str, Option<u16>)> = again.calls.iter().map(|call| (call.call.as_str(), call.status)).collect();
+    let calls: Vec<(&str, Option<u16>)> =
+        again.calls.iter().map(|call| (call.call.as_str(), call.status)).collect();
     assert_eq!(calls, [("send", Some(404)), ("create", Some(201)), ("send", Some(201))]);
     let refused = world.delivery(&sent.id, &people[4]).await.delivery;
     assert_eq!(refused.code.as_deref(), Some("SomethingNew"));
@@ -247,7 +252,11 @@ async fn waits(world: &World, cause: &str, heal: impl AsyncFnOnce(&World)) -> Me
     let waiting = world.until(&id, cause, |message| message.state == "waiting").await;
     assert_eq!(waiting.cause.as_deref(), Some(cause), "{waiting:#?}");
     assert!(waiting.cause_text.as_deref().is_some_and(|text| !text.is_empty()));
-    assert_eq!(waiting.counts.delivered + waiting.counts.failed + waiting.counts.ambiguous, 0, "{waiting:#?}");
+    assert_eq!(
+        waiting.counts.delivered + waiting.counts.failed + waiting.counts.ambiguous,
+        0,
+        "{waiting:#?}"
+    );
     heal(world).await;
     let sent = world.over(&id).await;
     assert_eq!((sent.state.as_str(), sent.cause.as_deref()), ("completed", None));

@@ -58,7 +58,11 @@ async fn tokens_that_are_not_microsofts_are_refused_and_nothing_comes_of_them() 
         ("without an end", json!({"omit": ["exp"]}), "expired"),
         ("not valid yet", json!({"nbf_s": 900}), "not valid yet"),
         ("no service URL claimed", json!({"omit": ["serviceurl"]}), "names no service URL"),
-        ("another service URL claimed", json!({"serviceurl": "http://127.0.0.1:9/teams/"}), "another service URL"),
+        (
+            "another service URL claimed",
+            json!({"serviceurl": "http://127.0.0.1:9/teams/"}),
+            "another service URL",
+        ),
     ];
     for (index, (case, token, text)) in cases.into_iter().enumerate() {
         let (status, body) = forged(&world, stranger(index), token).await;
@@ -120,7 +124,12 @@ async fn a_good_token_does_not_carry_another_activity() {
             403,
         ),
         ("no service URL", with(stranger(7), "serviceUrl", Value::Null), json!({}), 403),
-        ("another than the token's", with(stranger(8), "serviceUrl", json!("http://127.0.0.1:9/")), json!({}), 401),
+        (
+            "another than the token's",
+            with(stranger(8), "serviceUrl", json!("http://127.0.0.1:9/")),
+            json!({}),
+            401,
+        ),
         ("too deep", with(stranger(9), "value", deep), json!({}), 400),
     ];
     for (case, activity, token, expected) in cases {
@@ -165,7 +174,8 @@ async fn bodies_that_are_no_activities() {
     let before = known(&world).await;
     let header = good_header(&world).await;
     let raw = async |authorization: Option<&str>, kind: &str, body: Vec<u8>| {
-        let mut request = world.sim.http.post(format!("{}/api/messages", world.url)).header("content-type", kind);
+        let mut request =
+            world.sim.http.post(format!("{}/api/messages", world.url)).header("content-type", kind);
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
@@ -174,7 +184,11 @@ async fn bodies_that_are_no_activities() {
     let json_kind = "application/json; charset=utf-8";
     for body in ["", "not json", "[]", "null", "{\"type\":", "{\"type\":5}"] {
         assert_eq!(raw(Some(&header), json_kind, body.into()).await, 400, "{body}");
-        assert_eq!(raw(None, json_kind, body.into()).await, 401, "without a token nothing is looked at: {body}");
+        assert_eq!(
+            raw(None, json_kind, body.into()).await,
+            401,
+            "without a token nothing is looked at: {body}"
+        );
     }
     assert_eq!(raw(Some(&header), "text/plain", b"{}".to_vec()).await, 415);
     // Size goes first, so that nobody makes us check signatures of megabytes.
@@ -183,7 +197,11 @@ async fn bodies_that_are_no_activities() {
     assert_eq!(raw(Some(&header), json_kind, large.into()).await, 413);
     let mut long = stranger(1);
     long["text"] = "x".repeat(200 * 1024).into();
-    assert_eq!(forged(&world, long, json!({"alg": "none"})).await.0, 401, "what is not too large is looked at");
+    assert_eq!(
+        forged(&world, long, json!({"alg": "none"})).await.0,
+        401,
+        "what is not too large is looked at"
+    );
     assert_eq!(known(&world).await, before, "nothing was stored");
     world.end().await;
 }
@@ -195,9 +213,7 @@ async fn the_same_event_twice_is_one() {
     let person = world.sim.get(&format!("people/{one}")).await;
     let account = json!({"id": person["mri"], "aadObjectId": one});
     let conversation = json!({"conversationType": "personal", "id": person["conversation_id"]});
-    let install = |id: &str, action: &str| {
-        json!({"type": "installationUpdate", "action": action, "id": id, "from": account, "conversation": conversation})
-    };
+    let install = |id: &str, action: &str| json!({"type": "installationUpdate", "action": action, "id": id, "from": account, "conversation": conversation});
     for _ in 0..3 {
         assert_eq!(forged(&world, install("f:1", "add"), json!({})).await.0, 200);
     }
@@ -220,16 +236,25 @@ async fn a_word_from_somebody_who_blocked_it_makes_them_reachable_again() {
     let world = Plan::people(3).start().await;
     let one = world.sim.people("installed").await[0].clone();
     world.sim.turn(&one, "blocked").await;
-    assert_eq!(world.sent(&to_installed("first")).await.counts, counts! { audience: 3, delivered: 2, failed: 1 });
+    assert_eq!(
+        world.sent(&to_installed("first")).await.counts,
+        counts! { audience: 3, delivered: 2, failed: 1 }
+    );
     let state = async || known(&world).await.into_iter().find(|person| person.id == one).unwrap().state;
     assert_eq!(state().await, "blocked");
-    assert_eq!(world.sent(&to_installed("second")).await.counts, counts! { audience: 3, delivered: 2, skipped: 1 });
+    assert_eq!(
+        world.sent(&to_installed("second")).await.counts,
+        counts! { audience: 3, delivered: 2, skipped: 1 }
+    );
 
     world.sim.turn(&one, "installed").await;
     let said = world.sim.post(&format!("people/{one}/says"), &json!({"text": "I am back"})).await;
     assert_eq!(said["bots"][0]["status"], 200);
     assert_eq!(state().await, "reachable");
-    assert_eq!(world.sent(&to_users(&[one.clone()], "third")).await.counts, counts! { audience: 1, delivered: 1 });
+    assert_eq!(
+        world.sent(&to_users(&[one.clone()], "third")).await.counts,
+        counts! { audience: 1, delivered: 1 }
+    );
     assert_eq!(world.sim.times(&one).await, 1);
     world.end().await;
 }
@@ -240,7 +265,10 @@ async fn unknown_events_are_taken_and_unknown_invokes_are_not() {
     for (activity, status) in [
         (json!({"type": "somethingNew"}), 200),
         (json!({"type": "typing"}), 200),
-        (json!({"type": "event", "name": "application/vnd.microsoft.readReceipt", "value": {"lastReadMessageId": "1"}}), 200),
+        (
+            json!({"type": "event", "name": "application/vnd.microsoft.readReceipt", "value": {"lastReadMessageId": "1"}}),
+            200,
+        ),
         (json!({"type": "messageReaction", "reactionsAdded": [{"type": "like"}], "replyToId": "1"}), 200),
         (json!({"type": "invoke", "name": "adaptiveCard/action", "value": {}}), 501),
         (json!({"type": "installationUpdate", "action": "somethingNew"}), 200),

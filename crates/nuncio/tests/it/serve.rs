@@ -24,7 +24,9 @@ fn folder(config: &str) -> TempDir {
 }
 
 fn app(lines: &str) -> String {
-    format!("[app.main]\napp_id = \"{APP_ID}\"\ntenant_id = \"{APP_ID}\"\nclient_secret = \"{SECRET}\"\n{lines}")
+    format!(
+        "[app.main]\napp_id = \"{APP_ID}\"\ntenant_id = \"{APP_ID}\"\nclient_secret = \"{SECRET}\"\n{lines}"
+    )
 }
 
 /// Its words on stderr; it must not have begun to listen.
@@ -46,7 +48,10 @@ fn has(text: &str, parts: &[&str]) {
 async fn without_a_configuration_it_says_what_to_fill_in_and_where_it_is() {
     let folder = folder("");
     let text = refused(folder.path(), &["serve"], 2).await;
-    has(&text, &["nuncio.toml", "app_id", "tenant_id", "client_secret", "entra.microsoft.com", "/api/messages"]);
+    has(
+        &text,
+        &["nuncio.toml", "app_id", "tenant_id", "client_secret", "entra.microsoft.com", "/api/messages"],
+    );
     has(&text, &["nuncio demo", "nuncio serve --local"]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was made");
     let text = refused(folder.path(), &["serve", "--config", "elsewhere.toml"], 2).await;
@@ -57,7 +62,10 @@ async fn without_a_configuration_it_says_what_to_fill_in_and_where_it_is() {
 async fn what_is_wrong_with_a_configuration_is_said_with_its_line() {
     let folder = folder(&app("colour = \"red\"\n\n[server]\nlisten = \"everywhere\"\n[sever]\n"));
     let text = refused(folder.path(), &["serve"], 2).await;
-    has(&text, &["nuncio.toml:5:", "\"app.main.colour\"", "nuncio.toml:8:", "server.listen", "nuncio.toml:9:"]);
+    has(
+        &text,
+        &["nuncio.toml:5:", "\"app.main.colour\"", "nuncio.toml:8:", "server.listen", "nuncio.toml:9:"],
+    );
     has(&text, &["did you mean \"server\"?"]);
 
     std::fs::write(folder.path().join("nuncio.toml"), app("")).unwrap();
@@ -66,7 +74,11 @@ async fn what_is_wrong_with_a_configuration_is_said_with_its_line() {
     let ran = run(command, "").await.exits(2);
     has(&ran.stderr, &["NUNCIO_APP_MAIN_CLUOD", "NUNCIO_APP_MAIN_CLOUD"]);
 
-    std::fs::write(folder.path().join("nuncio.toml"), app("endpoints = { service_url = \"https://evil.example/\" }\n")).unwrap();
+    std::fs::write(
+        folder.path().join("nuncio.toml"),
+        app("endpoints = { service_url = \"https://evil.example/\" }\n"),
+    )
+    .unwrap();
     let text = refused(folder.path(), &["serve"], 2).await;
     has(&text, &["nuncio.toml:5:", "service_url"]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no database was made");
@@ -135,7 +147,10 @@ async fn one_database_has_one_server() {
     std::fs::remove_file(world.folder.path().join("key")).unwrap();
     world.start().await;
     assert!(!world.folder.path().join("key").exists());
-    assert_eq!(world.sent(&to_installed("with the same key")).await.counts, counts! { audience: 2, delivered: 2 });
+    assert_eq!(
+        world.sent(&to_installed("with the same key")).await.counts,
+        counts! { audience: 2, delivered: 2 }
+    );
     world.end().await;
 }
 
@@ -183,7 +198,11 @@ async fn local_mode_takes_unsigned_activities_and_answers_them() {
     let args = ["serve", "--local", "--listen", "127.0.0.1:0", "--key-file", "key"];
     let mut server = Process::start(nuncio(folder.path(), &args));
     let url = address(&mut server).await;
-    assert!(server.lines(Stream::Stderr).iter().any(|line| line.contains("NOT authenticated")), "{}", server.output());
+    assert!(
+        server.lines(Stream::Stderr).iter().any(|line| line.contains("NOT authenticated")),
+        "{}",
+        server.output()
+    );
     let key = std::fs::read_to_string(folder.path().join("key")).unwrap();
     let client = Client::new(&url, &key).unwrap();
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -201,7 +220,12 @@ async fn local_mode_takes_unsigned_activities_and_answers_them() {
     assert_eq!(known.iter().map(|person| person.name.as_deref()).collect::<Vec<_>>(), [Some("Ines")]);
     let id = client.send(&to_installed("hello **you**"), None).await.unwrap().id;
     let over = async || client.message(&id).await.unwrap().is_final();
-    assert!(nuncio_testkit::wait_until(over, LONG).await, "{:?}\n{}", client.message(&id).await, server.output());
+    assert!(
+        nuncio_testkit::wait_until(over, LONG).await,
+        "{:?}\n{}",
+        client.message(&id).await,
+        server.output()
+    );
     assert_eq!(client.message(&id).await.unwrap().counts, counts! { audience: 1, delivered: 1 });
     let said: Vec<Value> = said.lock().unwrap().clone();
     assert_eq!(said.len(), 1);
@@ -214,8 +238,9 @@ async fn local_mode_takes_unsigned_activities_and_answers_them() {
 async fn what_is_said_and_to_whom_is_not_in_the_log() {
     let world: World = Plan::people(6).start().await;
     let people = world.sim.people("installed").await;
-    for (index, action) in
-        [json!({"status": 403}), json!({"status": 504}), json!({"cut": "before_status"})].into_iter().enumerate()
+    for (index, action) in [json!({"status": 403}), json!({"status": 504}), json!({"cut": "before_status"})]
+        .into_iter()
+        .enumerate()
     {
         world.sim.fault(json!({"match": {"op": "send", "person": people[index]}, "do": action})).await;
     }

@@ -70,7 +70,8 @@ impl Plan {
     pub(crate) async fn start_unmet(self) -> World {
         let folder = TempDir::with_prefix("nuncio-it-").unwrap();
         let sim = Sim::start(folder.path(), self.limits, self.latency_ms).await;
-        sim.post("reset", &json!({"seed": 1, "people": self.people, "teams": 2, "states": self.states})).await;
+        sim.post("reset", &json!({"seed": 1, "people": self.people, "teams": 2, "states": self.states}))
+            .await;
         let config = sim.config(&self.app);
         std::fs::write(folder.path().join("nuncio.toml"), config).unwrap();
         let (server, url) = serve(folder.path()).await;
@@ -119,7 +120,8 @@ impl Ran {
     /// Its output as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
     }
 
     #[track_caller]
@@ -137,7 +139,8 @@ pub(crate) async fn run(mut command: Command, stdin: &str) -> Ran {
     // A command that reads nothing may have ended already.
     let _ = input.write_all(stdin.as_bytes()).await;
     drop(input);
-    let output = tokio::time::timeout(LONG, child.wait_with_output()).await.expect("the command ends").unwrap();
+    let output =
+        tokio::time::timeout(LONG, child.wait_with_output()).await.expect("the command ends").unwrap();
     Ran {
         code: output.status.code().expect("it was not killed"),
         stdout: String::from_utf8(output.stdout).unwrap(),
@@ -156,7 +159,8 @@ pub(crate) struct Sim {
 impl Sim {
     pub(crate) async fn start(folder: &Path, limits: bool, latency_ms: u32) -> Self {
         let (limits, latency) = (if limits { "on" } else { "off" }, latency_ms.to_string());
-        let args = ["sim", "--listen", "127.0.0.1:0", "--people", "0", "--limits", limits, "--latency", &latency];
+        let args =
+            ["sim", "--listen", "127.0.0.1:0", "--people", "0", "--limits", limits, "--latency", &latency];
         let mut process = Process::start(nuncio(folder, &args));
         let base = address(&mut process).await;
         let http = reqwest::Client::builder().no_proxy().timeout(LONG).build().unwrap();
@@ -219,7 +223,8 @@ impl Sim {
     /// How often a fault hit.
     pub(crate) async fn hits(&self, fault: u64) -> u64 {
         let faults = self.get("faults").await;
-        let fault = faults["items"].as_array().unwrap().iter().find(|item| item["id"] == fault).unwrap().clone();
+        let fault =
+            faults["items"].as_array().unwrap().iter().find(|item| item["id"] == fault).unwrap().clone();
         fault["hits"].as_u64().unwrap()
     }
 
@@ -252,7 +257,11 @@ impl Sim {
         let path = format!("conversations/{}/messages", conversation.replace(';', "%3B"));
         let messages = self.get(&path).await;
         let items = messages["items"].as_array().unwrap();
-        items.iter().filter(|message| message["from"] == "bot").map(|message| message["activity"].clone()).collect()
+        items
+            .iter()
+            .filter(|message| message["from"] == "bot")
+            .map(|message| message["activity"].clone())
+            .collect()
     }
 
     /// How many times the app said something to a person.
@@ -374,7 +383,8 @@ impl World {
     /// The delivery of a message to one recipient, with its calls.
     pub(crate) async fn delivery(&self, id: &str, recipient: &str) -> DeliveryWithAttempts {
         let all = self.deliveries(id).await;
-        let delivery = all.iter().find(|delivery| delivery.recipient == recipient).expect("they are in the audience");
+        let delivery =
+            all.iter().find(|delivery| delivery.recipient == recipient).expect("they are in the audience");
         self.client.delivery(&delivery.id).await.unwrap()
     }
 
