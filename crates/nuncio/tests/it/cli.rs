@@ -191,7 +191,7 @@ async fn looking_at_messages_and_people() {
     assert_eq!(std::fs::read_to_string(world.folder.path().join("report.csv")).unwrap(), report.stdout);
 
     world.run(&["messages", "show", "msg_01h455vb4pex5vsknk084sn02q"]).await.exits(3);
-    world.run(&["messages", "show", "nonsense"]).await;
+    world.run(&["messages", "show", "nonsense"]).await.exits(3);
     world.run(&["messages", "--state", "nonsense"]).await.exits(2);
     world.run(&["messages", "cancel", &first.id]).await.exits(3);
     world.end().await;

@@ -4,6 +4,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | `world` | the two processes, and the check of the ledger that every test ends with |
+//! | `sim` | the control API of the simulator |
 //! | `broadcast` | who gets what, who does not and why |
 //! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
 //! | `kill` | `kill -9` and stops in mid-broadcast |
@@ -24,4 +25,5 @@ mod faults;
 mod inbound;
 mod kill;
 mod serve;
+mod sim;
 mod world;
