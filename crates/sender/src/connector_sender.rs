@@ -106,7 +106,8 @@ async fn new_thread(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -
 async fn send(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Result<Reply, CallError> {
     let conversation_id =
         call.reference.as_ref().map_or(call.address.as_str(), |reference| reference.conversation_id.as_str());
-    app.connector.send(service_url, conversation_id, &activity(call)).await
+    let activity = activity(call).in_conversation(conversation_id, &call.lane.tenant);
+    app.connector.send(service_url, conversation_id, &activity).await
 }
 
 fn activity(call: &Call) -> OutboundActivity {
@@ -119,7 +120,7 @@ fn activity(call: &Call) -> OutboundActivity {
         .as_json()
         .into()
     });
-    let activity = OutboundActivity::new(MessageContent::stored(spoken)).in_tenant(&call.lane.tenant);
+    let activity = OutboundActivity::new(MessageContent::stored(spoken));
     match call.kind {
         RecipientKind::Person => activity.to_person(&call.address),
         RecipientKind::Channel | RecipientKind::Chat => activity,

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::commands::stop_signal;
-use crate::config::{App, Config};
+use crate::config::Config;
 use crate::telemetry;
 use crate::wiring::{Parts, write_private};
 
@@ -42,7 +42,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         config.server.listen = listen;
     }
     if args.local {
-        make_local(&mut config)?;
+        make_local(&config)?;
     }
     telemetry::init(&config.log)?;
     let parts = Parts::prepare(&config, args.local).await?;
@@ -53,7 +53,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if let Some(secret) = parts.first_key().await? {
         hand_over(&secret, args.key_file.as_deref())?;
     }
-    let engine = parts.engine(&config).await?;
+    let engine = parts.engine(&config, args.local).await?;
 
     // A runtime of its own: calls under way in the engine must not slow the API down, nor requests the engine
     // (docs/engine.md, One owner per lane).
@@ -90,7 +90,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn load(args: &Args) -> anyhow::Result<Config> {
-    let env: Vec<(String, String)> = std::env::vars().collect();
+    // What is not Unicode cannot be one of ours.
+    let env: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
     if args.local && args.config.is_none() && !std::path::Path::new("nuncio.toml").exists() {
         return Ok(Config::local());
     }
@@ -98,7 +101,7 @@ fn load(args: &Args) -> anyhow::Result<Config> {
 }
 
 /// Nothing that is unsigned may come from, or lead, anywhere else.
-fn make_local(config: &mut Config) -> anyhow::Result<()> {
+fn make_local(config: &Config) -> anyhow::Result<()> {
     if !config.server.listen.ip().is_loopback() {
         bail!(
             "--local takes unsigned activities and so listens on this machine only, not on {}: \
@@ -112,9 +115,6 @@ fn make_local(config: &mut Config) -> anyhow::Result<()> {
             app.name,
             app.cloud
         );
-    }
-    if config.apps.is_empty() {
-        config.apps.push(App::local());
     }
     eprintln!("┌──────────────────────────────────────────────────────────────────────────┐");
     eprintln!("│  LOCAL MODE: activities are NOT authenticated. For work on this machine  │");

@@ -32,7 +32,7 @@ pub(super) fn learned(verified: &Verified, app: String, now: Time, raw: &[u8]) -
         at: now,
         event: event(activity, &kind, raw),
         what: what.to_owned(),
-        person: person(activity, &kind, personal, &reach),
+        person: person(verified, &kind, personal, &reach),
         channels: if in_channel { channels(activity, &kind, &reach) } else { Vec::new() },
     })
 }
@@ -99,7 +99,8 @@ fn event(activity: &Activity, kind: &ActivityKind<'_>, raw: &[u8]) -> (String, S
 }
 
 /// The person that it is about, else the one that it is from.
-fn person(activity: &Activity, kind: &ActivityKind<'_>, personal: bool, reach: &Reach) -> Option<SeenPerson> {
+fn person(verified: &Verified, kind: &ActivityKind<'_>, personal: bool, reach: &Reach) -> Option<SeenPerson> {
+    let activity = &verified.activity;
     let members: Vec<&ChannelAccount> = match kind {
         ActivityKind::ConversationUpdate(update) => {
             update.members_added.iter().chain(&update.members_removed).copied().collect()
@@ -107,6 +108,7 @@ fn person(activity: &Activity, kind: &ActivityKind<'_>, personal: bool, reach: &
         _ => Vec::new(),
     };
     let from = activity.from.as_ref().filter(|account| !is_bot(account));
+    let object_id = |account: &ChannelAccount| object_id(account, verified.unsigned);
     let known = |account: &&ChannelAccount| object_id(account).is_some();
     let account = members.into_iter().filter(|account| !is_bot(account)).find(known).or(from.filter(known))?;
     Some(SeenPerson {
@@ -123,8 +125,15 @@ fn is_bot(account: &ChannelAccount) -> bool {
     account.id.as_deref().is_some_and(|id| id.starts_with("28:"))
 }
 
-fn object_id(account: &ChannelAccount) -> Option<String> {
-    crate::validate::guid(account.object_id()?)
+/// Microsoft's are GUIDs. Agents Playground's are not quite, and it only ever speaks to `--local` servers.
+fn object_id(account: &ChannelAccount, unsigned: bool) -> Option<String> {
+    let id = account.object_id()?;
+    let odd = || {
+        unsigned
+            .then(|| id.to_ascii_lowercase())
+            .filter(|id| id.len() <= 64 && !id.contains(char::is_control))
+    };
+    crate::validate::guid(id).or_else(odd)
 }
 
 fn name(text: &str) -> Option<String> {
@@ -212,7 +221,7 @@ mod tests {
         let service_url =
             Endpoints::of(Cloud::Public).check_service_url("https://smba.trafficmanager.net/emea/").unwrap();
         let tenant_id = activity.tenant_id().unwrap().to_uppercase();
-        let verified = Verified { app_id: "x".to_owned(), tenant_id, service_url, activity };
+        let verified = Verified { app_id: "x".to_owned(), tenant_id, service_url, activity, unsigned: false };
         learned(&verified, "dispatch".to_owned(), NOW, b"raw")
     }
 

@@ -73,20 +73,21 @@ impl MessageContent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboundActivity {
     content: MessageContent,
-    tenant_id: Option<String>,
+    /// Id and tenant.
+    conversation: Option<(String, String)>,
     aad_object_id: Option<String>,
 }
 
 impl OutboundActivity {
     /// The content alone.
     pub fn new(content: MessageContent) -> Self {
-        Self { content, tenant_id: None, aad_object_id: None }
+        Self { content, conversation: None, aad_object_id: None }
     }
 
-    /// With `conversation.tenantId`.
+    /// With `conversation.id` and `conversation.tenantId`: a conversation without its id is refused by Agents Playground.
     #[must_use]
-    pub fn in_tenant(mut self, tenant_id: impl Into<String>) -> Self {
-        self.tenant_id = Some(tenant_id.into());
+    pub fn in_conversation(mut self, id: impl Into<String>, tenant_id: impl Into<String>) -> Self {
+        self.conversation = Some((id.into(), tenant_id.into()));
         self
     }
 
@@ -100,8 +101,8 @@ impl OutboundActivity {
     /// The body to send: the content as it was serialised, with the envelope put before its closing brace.
     pub fn to_bytes(&self) -> Bytes {
         let mut envelope = Map::new();
-        if let Some(tenant_id) = &self.tenant_id {
-            envelope.insert("conversation".into(), json!({ "tenantId": tenant_id }));
+        if let Some((id, tenant_id)) = &self.conversation {
+            envelope.insert("conversation".into(), json!({ "id": id, "tenantId": tenant_id }));
         }
         if let Some(aad_object_id) = &self.aad_object_id {
             envelope.insert("recipient".into(), json!({ "aadObjectId": aad_object_id }));
@@ -136,9 +137,9 @@ mod tests {
                    "summary": "Deploy finished"})
         );
         assert_eq!(
-            parsed(&message.in_tenant("t").to_person("p")),
+            parsed(&message.in_conversation("a:1", "t").to_person("p")),
             json!({"type": "message", "textFormat": "markdown", "text": "Deploy **finished** \"now\"",
-                   "summary": "Deploy finished", "conversation": {"tenantId": "t"},
+                   "summary": "Deploy finished", "conversation": {"id": "a:1", "tenantId": "t"},
                    "recipient": {"aadObjectId": "p"}})
         );
         assert_eq!(parsed(&OutboundActivity::new(content).to_person("p"))["recipient"]["aadObjectId"], "p");
@@ -147,7 +148,8 @@ mod tests {
     #[test]
     fn one_card_and_no_text() {
         let card = json!({"type": "AdaptiveCard", "version": "1.4", "body": []});
-        let activity = parsed(&OutboundActivity::new(MessageContent::card(&card, None)).in_tenant("t"));
+        let activity =
+            parsed(&OutboundActivity::new(MessageContent::card(&card, None)).in_conversation("a:1", "t"));
         assert_eq!(activity["attachments"][0]["content"], card);
         assert_eq!(activity["attachments"][0]["contentType"], ADAPTIVE_CARD);
         assert!(activity.get("text").is_none() && activity.get("summary").is_none());
@@ -159,8 +161,8 @@ mod tests {
         assert_eq!(MessageContent::from_json(content.as_json()), Ok(content));
         let empty = MessageContent::from_json(" {} ").unwrap();
         assert_eq!(
-            parsed(&OutboundActivity::new(empty).in_tenant("t")),
-            json!({"conversation": {"tenantId": "t"}})
+            parsed(&OutboundActivity::new(empty).in_conversation("a:1", "t")),
+            json!({"conversation": {"id": "a:1", "tenantId": "t"}})
         );
         assert_eq!(MessageContent::from_json("[]"), Err(ContentError::NotAnObject));
         assert_eq!(MessageContent::from_json("{\"recipient\":{}}"), Err(ContentError::NamesRecipient));

@@ -37,7 +37,7 @@ impl World {
     }
 
     async fn send(&self) -> Result<nuncio_teams::connector::Reply, CallError> {
-        let activity = OutboundActivity::new(MessageContent::text("hello", None)).in_tenant("t");
+        let activity = OutboundActivity::new(MessageContent::text("hello", None)).in_conversation("a:1", "t");
         self.connector.send(&self.service_url, "19:c@thread.tacv2;messageid=1", &activity).await
     }
 
@@ -62,7 +62,7 @@ async fn a_message_is_sent() {
     let body: Value = serde_json::from_slice(&seen.body).unwrap();
     assert_eq!(
         body,
-        json!({"type": "message", "textFormat": "markdown", "text": "hello", "conversation": {"tenantId": "t"}})
+        json!({"type": "message", "textFormat": "markdown", "text": "hello", "conversation": {"id": "a:1", "tenantId": "t"}})
     );
     assert_eq!(world.authorizations(), ["Bearer token-1"]);
 }

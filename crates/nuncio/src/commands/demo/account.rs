@@ -82,7 +82,11 @@ pub(super) async fn draw_up(stage: &Stage, broadcast: &Message, thread: &Message
         failed("not_installed"),
         people("uninstalled") + people("never_installed"),
     );
-    line("failed for any other reason", ledger.failed - failed("blocked_by_user") - failed("not_installed"), 0);
+    line(
+        "failed for any other reason",
+        ledger.failed - failed("blocked_by_user") - failed("not_installed"),
+        0,
+    );
     line("ambiguous", ledger.ambiguous, counts["answers_lost"].as_i64().unwrap_or(-1));
     line("most of one message to one recipient", 1, most_per_recipient);
     line(

@@ -69,7 +69,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let thread = NewMessage {
         audience: Audience { channels: vec![channel], ..Audience::default() },
         content: ContentRequest {
-            text: Some("The canteen's new hours went out to everyone. Questions go into this thread.".to_owned()),
+            text: Some(
+                "The canteen's new hours went out to everyone. Questions go into this thread.".to_owned(),
+            ),
             ..ContentRequest::default()
         },
         label: Some("demo".to_owned()),

@@ -93,7 +93,10 @@ pub(super) fn account(
     println!("{}", output::ledger_table(broadcast));
     println!("\nThe thread in a channel, {}: {} delivered", thread.id, thread.counts.delivered);
 
-    println!("\nWho can be reached, as learned from events and answers (muted: {})", account.reachability.muted);
+    println!(
+        "\nWho can be reached, as learned from events and answers (muted: {})",
+        account.reachability.muted
+    );
     for (state, n) in &account.reachability.states {
         println!("  {state:24} {n:>8}");
     }
@@ -103,11 +106,8 @@ pub(super) fn account(
         let mark = if line.agrees() { "agrees" } else { "DIFFERS" };
         println!("  {:38} {:>8} {:>8}  {mark}", line.what, line.nuncio, line.simulator);
     }
-    let share = if account.requests > 0 {
-        account.throttled as f64 * 100.0 / account.requests as f64
-    } else {
-        0.0
-    };
+    let share =
+        if account.requests > 0 { account.throttled as f64 * 100.0 / account.requests as f64 } else { 0.0 };
     println!(
         "\n{:.1} recipients/s; {} of {} requests answered 429 ({share:.2} %); {:.1} s in all{}",
         account.rate_per_s,
