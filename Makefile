@@ -7,6 +7,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 NUNCIO := $(TARGET)/debug/nuncio
 # Handed to the command that is started: make demo ARGS="--people 200"
 ARGS ?=
+# How many seeds a soak goes through.
+SEEDS ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test check soak bench fmt prepare
@@ -44,8 +46,8 @@ check: prepare ## Format, clippy with warnings as errors, walls
 fmt: ## Format the Rust code
 	cargo fmt --all
 
-soak: ## Not there yet: long runs with faults and kills
-	@echo 'make soak: not there yet: see docs/ROADMAP.md. It will run seeded faults and kills against the simulator for hours.' >&2; exit 2
+soak: prepare ## The engine's seeded simulation with deaths and bad weather, SEEDS=100000 of them
+	NUNCIO_SEEDS=$(SEEDS) cargo test -p nuncio-engine --test it seeds -- --nocapture
 
 bench: ## Not there yet: measured throughput against a bare HTTP loop
 	@echo 'make bench: not there yet: see docs/ROADMAP.md. It will measure throughput beside a bare HTTP loop on the same machine.' >&2; exit 2

@@ -1,4 +1,4 @@
-//! Who may use whom: the table "Crates" of `docs/architecture.md`, as code.
+//! Who may use whom: the table "Crates" of `docs/construction.md`, as code.
 //!
 //! Each package says in `[package.metadata.walls] ours = […]` which packages of this workspace it may use (`"*"`: all).
 //! Only direct edges count: a type that reaches a crate through another one's interface is that interface's business.

@@ -17,7 +17,7 @@ Checks of this repository.
 Usage: cargo xtask <COMMAND>
 
 Commands:
-  check-deps  Each package uses only what its walls allow (docs/architecture.md, Crates)
+  check-deps  Each package uses only what its walls allow (docs/construction.md, Crates)
   check-size  No .rs or .ts file is longer than 500 lines
   help        Show this text
 

@@ -1,4 +1,5 @@
 //! Random weather and deaths, many seeds. A failing seed replays: `NUNCIO_SEED=n cargo test -p nuncio-engine seeds`.
+//! `make soak` goes through more of them.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +11,16 @@ use crate::world::{World, on_ambiguous, people};
 
 #[tokio::test]
 async fn nothing_is_lost_and_nothing_comes_twice() {
-    let seeds: Vec<u64> = match std::env::var("NUNCIO_SEED") {
-        Ok(seed) => vec![seed.parse().expect("NUNCIO_SEED is a number")],
-        Err(_) => (0..2_000).collect(),
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
+    let seeds = match (number("NUNCIO_SEED"), number("NUNCIO_SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, seeds) => 0..seeds.unwrap_or(2_000),
     };
     for seed in seeds {
-        println!("seed {seed}: replay with NUNCIO_SEED={seed} cargo test -p nuncio-engine seeds");
+        // Shown where the test fails: cargo keeps what a test prints until then.
+        if seed % 1_000 == 0 {
+            println!("seeds from {seed}");
+        }
         run(seed).await;
     }
 }
@@ -56,6 +61,7 @@ async fn run(seed: u64) {
         let when = (dice.below(12_000) as i64) * 1_000;
         world.die_after(when, 1 + (dice.below(5_000) as i64) * 1_000);
     }
+    world.story = format!("seed {seed}: NUNCIO_SEED={seed} cargo test -p nuncio-engine seeds");
     world.finish(id, 4 * 3600).await;
 
     let counts = world.check_ledger(id, audience as i64).await;

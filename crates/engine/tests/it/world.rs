@@ -50,6 +50,8 @@ pub struct World {
     pub slow_commits: u64,
     /// Of a hundred calls, how many cannot start near their slot.
     pub missed_calls: u64,
+    /// Said when it fails: how to see it again.
+    pub story: String,
     /// (message, recipient address) in the order in which calls arrived.
     pub arrivals: Vec<(i64, String)>,
 }
@@ -75,6 +77,7 @@ impl World {
             alarm: 0,
             slow_commits: 0,
             missed_calls: 0,
+            story: String::new(),
             arrivals: Vec::new(),
         };
         let lane_no = world.ledger.lane("app", "tenant");
@@ -141,14 +144,14 @@ impl World {
                 return;
             }
             let Some((&(at, seq), _)) = self.events.first_key_value() else {
-                assert!(done(self).await, "nothing happens any more, and it is not done");
+                assert!(done(self).await, "nothing happens any more, and it is not done; {}", self.story);
                 return;
             };
             if at > deadline {
-                assert!(done(self).await, "not done after {most} s of virtual time");
+                assert!(done(self).await, "not done after {most} s of virtual time; {}", self.story);
                 return;
             }
-            assert!(steps < 5_000_000, "it runs in a circle");
+            assert!(steps < 5_000_000, "it runs in a circle; {}", self.story);
             let (process, event) = self.events.remove(&(at, seq)).unwrap();
             self.now = self.now.max(at);
             self.handle(process, event).await;

@@ -1,4 +1,4 @@
-//! What activities tell us: lanes, people, conversations, channels (`docs/architecture.md`, The way of the data).
+//! What activities tell us: lanes, people, conversations, channels (`docs/construction.md`, The way of the data).
 
 use nuncio_domain::people::{Lane, Learned, LearnedDone, SeenChannel, SeenPerson};
 use nuncio_domain::ports::StoreError;

@@ -49,8 +49,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         audience: Audience { installed: true, users: never_installed, ..Audience::default() },
         content: ContentRequest {
             text: Some(
-                "**The canteen opens at eight from Monday.** You get this because you have the Dispatch Bot; \
-                 write `stop` to it to opt out."
+                "**The canteen opens at eight from Monday.** You get this because you have the Dispatch Bot."
                     .to_owned(),
             ),
             summary: Some("The canteen opens at eight from Monday".to_owned()),
