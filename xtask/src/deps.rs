@@ -1,6 +1,7 @@
 //! Who may use whom: the table "Crates" of `docs/construction.md`, as code.
 //!
-//! Each package says in `[package.metadata.walls] ours = […]` which packages of this workspace it may use (`"*"`: all).
+//! Each package says in `[package.metadata.walls] ours = […]` which packages of this workspace it may use (`"*"`: all),
+//! and in `tests = […]` which others its tests may.
 //! Only direct edges count: a type that reaches a crate through another one's interface is that interface's business.
 
 use std::collections::BTreeSet;
@@ -74,6 +75,8 @@ pub(crate) struct Package {
     pub name: String,
     /// `ours` of its walls table; `None`: there is no such table, or it is not a list of names.
     pub walls: Option<Vec<String>>,
+    /// `tests` of the same table.
+    pub tests: Vec<String>,
     /// Direct dependencies, ours and others, by package name.
     pub uses: Vec<(String, Kind)>,
 }
@@ -90,14 +93,14 @@ pub(crate) fn violations(packages: &[Package]) -> Vec<String> {
             ));
             continue;
         };
-        for listed in walls {
+        for listed in walls.iter().chain(&package.tests) {
             if listed != "*" && !ours.contains(listed.as_str()) {
                 found.push(format!("{name}: its walls list {listed}, which is no package of this workspace"));
             }
         }
         for (to, kind) in &package.uses {
             let problem = if ours.contains(to.as_str()) {
-                inside(name, walls, to, *kind)
+                inside(package, walls, to, *kind)
             } else {
                 outside(name, to, *kind)
             };
@@ -114,7 +117,8 @@ pub(crate) fn violations(packages: &[Package]) -> Vec<String> {
 }
 
 /// What is wrong with an edge between two packages of the workspace.
-fn inside(from: &str, walls: &[String], to: &str, kind: Kind) -> Option<String> {
+fn inside(package: &Package, walls: &[String], to: &str, kind: Kind) -> Option<String> {
+    let from = package.name.as_str();
     if from == SIMULATOR {
         return Some("the simulator shares no code with us".into());
     }
@@ -127,7 +131,8 @@ fn inside(from: &str, walls: &[String], to: &str, kind: Kind) -> Option<String> 
     if kind == Kind::Dev && from == BINARY {
         return None;
     }
-    let listed = walls.iter().any(|wall| wall == "*" || wall == to);
+    let listed = walls.iter().any(|wall| wall == "*" || wall == to)
+        || (kind == Kind::Dev && package.tests.iter().any(|wall| wall == to));
     (!listed).then(|| "not in its walls".into())
 }
 
@@ -154,7 +159,8 @@ pub(crate) fn packages(root: &Path) -> Result<Vec<Package>> {
         .context("cargo metadata")?;
     let packages = metadata.packages.iter().map(|package| Package {
         name: package.name.to_string(),
-        walls: walls(&package.metadata),
+        walls: walls(&package.metadata, "ours"),
+        tests: walls(&package.metadata, "tests").unwrap_or_default(),
         uses: package
             .dependencies
             .iter()
@@ -170,8 +176,8 @@ pub(crate) fn packages(root: &Path) -> Result<Vec<Package>> {
     Ok(packages.collect())
 }
 
-fn walls(metadata: &serde_json::Value) -> Option<Vec<String>> {
-    serde_json::from_value(metadata.get("walls")?.get("ours")?.clone()).ok()
+fn walls(metadata: &serde_json::Value, list: &str) -> Option<Vec<String>> {
+    serde_json::from_value(metadata.get("walls")?.get(list)?.clone()).ok()
 }
 
 #[cfg(test)]
@@ -186,6 +192,7 @@ mod tests {
         Package {
             name: name.to_owned(),
             walls: Some(walls.iter().map(|wall| (*wall).to_owned()).collect()),
+            tests: Vec::new(),
             uses: normal.chain(dev).collect(),
         }
     }
@@ -238,6 +245,16 @@ mod tests {
     }
 
     #[test]
+    fn what_only_tests_may_use_stays_with_them() {
+        let package = |uses: &[&str], tests_use: &[&str]| Package {
+            tests: vec!["nuncio-store".to_owned()],
+            ..package("nuncio-engine", &[], uses, tests_use)
+        };
+        assert_eq!(with(package(&[], &["nuncio-store"])), Vec::<String>::new());
+        assert_eq!(with(package(&["nuncio-store"], &[])).len(), 1);
+    }
+
+    #[test]
     fn the_testkit_is_for_tests_even_where_everything_is_allowed() {
         let found = with(package("nuncio-engine", &["*"], &["nuncio-testkit"], &[]));
         assert_eq!(
@@ -276,7 +293,8 @@ mod tests {
 
     #[test]
     fn a_package_without_walls_and_a_name_that_does_not_exist_are_found() {
-        let found = with(Package { name: "nuncio-new".to_owned(), walls: None, uses: Vec::new() });
+        let found =
+            with(Package { name: "nuncio-new".to_owned(), walls: None, tests: Vec::new(), uses: Vec::new() });
         assert!(
             found.len() == 1 && found[0].starts_with("nuncio-new: no `[package.metadata.walls]"),
             "{found:?}"
@@ -287,9 +305,9 @@ mod tests {
 
     #[test]
     fn walls_are_read_from_the_metadata_table() {
-        let listed = walls(&json!({"walls": {"ours": ["nuncio-domain"]}}));
+        let listed = walls(&json!({"walls": {"ours": ["nuncio-domain"]}}), "ours");
         assert_eq!(listed, Some(vec!["nuncio-domain".to_owned()]));
-        assert_eq!(walls(&json!({"walls": {"ours": "nuncio-domain"}})), None);
-        assert_eq!(walls(&json!(null)), None);
+        assert_eq!(walls(&json!({"walls": {"ours": "nuncio-domain"}}), "ours"), None);
+        assert_eq!(walls(&json!(null), "ours"), None);
     }
 }

@@ -448,7 +448,7 @@ impl LaneCore {
         self.late.push_back(key);
     }
 
-    fn put_back(&mut self, item: Item, next: &Next) {
+    pub(super) fn put_back(&mut self, item: Item, next: &Next) {
         let key = item.row.key;
         let Some(open) = self.messages.get_mut(&key.message_no) else {
             self.known.remove(&key);

@@ -113,6 +113,7 @@ impl LaneCore {
             (Control::Cancel, _) => return self.close(now, message_no, DeliveryState::Cancelled),
             (Control::Pause, _) => {
                 open.phase = Phase::Paused;
+                self.give_back_late(now, Some(message_no));
                 MessageState::Paused
             }
             (Control::Resume, Phase::Paused) | (Control::Confirm, Phase::Confirm) if open.audience_final => {
@@ -248,6 +249,7 @@ impl LaneCore {
                 self.known.remove(&item.row.key);
             }
         }
+        self.give_back_late(now, Some(message_no));
         self.batch.messages.push(MessageChange::Close { message_no, to, at: now });
         if let Some(open) = self.messages.get_mut(&message_no) {
             open.sweeping = true;

@@ -82,6 +82,7 @@ impl LaneCore {
             // Late ones are not under way: one of them may well be the probe.
             if let Some(until) = self.trouble.blocks(now, self.flights.len() - self.late.len()) {
                 if let Some(until) = until {
+                    self.give_back_late(now, None);
                     self.wake_by(until);
                 }
                 return;
@@ -89,6 +90,9 @@ impl LaneCore {
             let slot = match self.pace.peek(now) {
                 Ok(slot) => slot,
                 Err(wake) => {
+                    if self.pace.cooling_until(now).is_some() {
+                        self.give_back_late(now, None);
+                    }
                     if self.has_work(now) {
                         self.wake_by(wake);
                     }

@@ -1,8 +1,9 @@
 //! What an answer means for its delivery and for the lane (`docs/delivery.md`, Outcomes and Retry).
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::batch::{Attempt, Change, NewReference, ReachChange, Why};
+use crate::batch::{Attempt, Change, Key, NewReference, ReachChange, Why};
 use crate::delivery::{DeliveryState, FailReason};
 use crate::lane::core::{Flight, Item, LaneCore, Next};
 use crate::lane::retry;
@@ -321,6 +322,27 @@ impl LaneCore {
             self.status_at = Time::ZERO;
         }
         trouble.cause = Some(cause);
+    }
+
+    /// Calls that came too late for their slots and may not take others for now go back among the pending ones, or to
+    /// what their message was closed to: they were never made, and nothing of a closed or waiting message is to be
+    /// called later. Those of one message, or all.
+    pub(super) fn give_back_late(&mut self, now: Time, of: Option<i64>) {
+        let (back, stay): (VecDeque<Key>, VecDeque<Key>) =
+            self.late.drain(..).partition(|key| of.is_none_or(|message_no| key.message_no == message_no));
+        self.late = stay;
+        for key in back {
+            let Some(flight) = self.flights.remove(&key) else { continue };
+            self.threads.finish(flight.item.row.thread_no, false);
+            if flight.operation.makes_message() {
+                self.apply(now, flight.item, DeliveryState::InFlight, Fate::Again(Next::Front), None, None);
+            } else {
+                // It had no intent, so nothing has to be written.
+                let thread_no = flight.item.row.thread_no;
+                self.put_back(flight.item, &Next::Front);
+                self.unpark_thread(thread_no);
+            }
+        }
     }
 
     pub(super) fn fail_not_installed(
