@@ -26,6 +26,15 @@ pub(super) enum Phase {
     Closed(DeliveryState),
 }
 
+/// How far its pending deliveries were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Ready,
+    Loading,
+    /// The last page was read.
+    Ended,
+}
+
 /// A message under way.
 #[derive(Debug)]
 pub(super) struct Open {
@@ -37,9 +46,7 @@ pub(super) struct Open {
     expires_at: Time,
     audience_final: bool,
     cursor: i64,
-    loading: bool,
-    /// The last page was read.
-    pub(super) ended: bool,
+    reading: Reading,
     /// Not to be read again before this.
     again_at: Time,
     completing: bool,
@@ -64,45 +71,49 @@ impl Open {
 }
 
 impl LaneCore {
-    pub(super) fn opened(&mut self, now: Time, message: OpenMessage) {
+    pub(super) fn opened(&mut self, now: Time, message: &OpenMessage) {
         let message_no = message.message_no;
         if !self.messages.contains_key(&message_no) {
-            let phase = match message.state {
-                MessageState::Cancelled => Phase::Closed(DeliveryState::Cancelled),
-                MessageState::Completed => Phase::Closed(DeliveryState::Expired),
-                MessageState::Paused => Phase::Paused,
-                MessageState::Waiting => Phase::Confirm,
-                _ if message.audience_final => Phase::Sending,
-                _ => Phase::Expanding,
-            };
-            let open = Open {
-                class: message.class,
-                phase,
-                queue: VecDeque::new(),
-                on_ambiguous: message.on_ambiguous,
-                send_at: message.send_at,
-                expires_at: message.expires_at,
-                audience_final: message.audience_final,
-                cursor: 0,
-                loading: false,
-                ended: false,
-                again_at: Time::ZERO,
-                completing: false,
-                sweeping: false,
-                state: message.state,
-            };
-            self.messages.insert(message_no, open);
-            self.order.add(message.class, message_no);
-            // One that was begun before may have retries.
-            self.due_left |= message.audience_final;
-            match phase {
-                Phase::Expanding => self.expand(message_no),
-                Phase::Closed(to) => self.sweep(now, message_no, to),
-                _ => {}
-            }
+            self.take_up(now, message);
         }
         if let Some(control) = message.control {
             self.obey(now, message_no, control);
+        }
+    }
+
+    fn take_up(&mut self, now: Time, message: &OpenMessage) {
+        let message_no = message.message_no;
+        let phase = match message.state {
+            MessageState::Cancelled => Phase::Closed(DeliveryState::Cancelled),
+            MessageState::Completed => Phase::Closed(DeliveryState::Expired),
+            MessageState::Paused => Phase::Paused,
+            MessageState::Waiting => Phase::Confirm,
+            _ if message.audience_final => Phase::Sending,
+            _ => Phase::Expanding,
+        };
+        let open = Open {
+            class: message.class,
+            phase,
+            queue: VecDeque::new(),
+            on_ambiguous: message.on_ambiguous,
+            send_at: message.send_at,
+            expires_at: message.expires_at,
+            audience_final: message.audience_final,
+            cursor: 0,
+            reading: Reading::Ready,
+            again_at: Time::ZERO,
+            completing: false,
+            sweeping: false,
+            state: message.state,
+        };
+        self.messages.insert(message_no, open);
+        self.order.add(message.class, message_no);
+        // One that was begun before may have retries.
+        self.due_left |= message.audience_final;
+        match phase {
+            Phase::Expanding => self.expand(message_no),
+            Phase::Closed(to) => self.sweep(now, message_no, to),
+            _ => {}
         }
     }
 
@@ -171,8 +182,8 @@ impl LaneCore {
 
     pub(super) fn paged(&mut self, now: Time, message_no: i64, rows: Vec<Row>) {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
-        open.loading = false;
-        open.ended = (rows.len() as i64) < self.config.page;
+        let last = (rows.len() as i64) < self.config.page;
+        open.reading = if last { Reading::Ended } else { Reading::Ready };
         if let Some(last) = rows.last() {
             open.cursor = last.key.recipient_no;
         }
@@ -225,6 +236,8 @@ impl LaneCore {
     fn close(&mut self, now: Time, message_no: i64, to: DeliveryState) {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
         open.phase = Phase::Closed(to);
+        self.give_back_late(now, Some(message_no));
+        let Some(open) = self.messages.get_mut(&message_no) else { return };
         let mut held: Vec<Item> = open.queue.drain(..).collect();
         held.extend(self.order.unpark_message(message_no));
         let retries: Vec<(Time, Key)> =
@@ -249,7 +262,6 @@ impl LaneCore {
                 self.known.remove(&item.row.key);
             }
         }
-        self.give_back_late(now, Some(message_no));
         self.batch.messages.push(MessageChange::Close { message_no, to, at: now });
         if let Some(open) = self.messages.get_mut(&message_no) {
             open.sweeping = true;
@@ -298,8 +310,8 @@ impl LaneCore {
                     _ => {
                         let room = held + (self.config.page as usize) <= self.config.max_rows;
                         let low = (open.queue.len() as i64) < self.config.page;
-                        if !open.ended && !open.loading && low && room && open.again_at <= now {
-                            open.loading = true;
+                        if open.reading == Reading::Ready && low && room && open.again_at <= now {
+                            open.reading = Reading::Loading;
                             held += self.config.page as usize;
                             let after = open.cursor;
                             let limit = self.config.page;
@@ -323,7 +335,7 @@ impl LaneCore {
             .messages
             .iter()
             .filter(|(_, open)| match open.phase {
-                Phase::Sending => open.ended && open.sends(now) && !open.completing,
+                Phase::Sending => open.reading == Reading::Ended && open.sends(now) && !open.completing,
                 Phase::Closed(_) => !open.sweeping && !open.completing && open.again_at <= now,
                 _ => false,
             })
@@ -356,7 +368,7 @@ impl LaneCore {
         } else {
             // Something pending was passed over: read it all again, without haste.
             open.completing = false;
-            open.ended = false;
+            open.reading = Reading::Ready;
             open.cursor = 0;
             open.again_at = now + AGAIN;
             self.due_left = true;

@@ -59,7 +59,7 @@ enum Fate {
 }
 
 impl LaneCore {
-    pub(super) fn answered(&mut self, now: Time, key: crate::Key, started_at: Time, answer: Answer) {
+    pub(super) fn answered(&mut self, now: Time, key: crate::Key, started_at: Time, answer: &Answer) {
         let Some(Flight { mut item, operation, .. }) = self.flights.remove(&key) else { return };
         let attempt = Attempt {
             call: operation,
@@ -83,8 +83,8 @@ impl LaneCore {
             Outcome::Accepted { activity_id, .. } if operation.makes_message() => activity_id.clone(),
             _ => None,
         };
-        self.note_reach(now, &item, operation, &answer);
-        let fate = self.fate(now, started_at, &mut item, operation, &answer);
+        self.note_reach(now, &item, operation, answer);
+        let fate = self.fate(now, started_at, &mut item, operation, answer);
         self.threads.finish(item.row.thread_no, accepted);
         let from = if operation.makes_message() { DeliveryState::InFlight } else { DeliveryState::Pending };
         self.apply(now, item, from, fate, Some(attempt), activity_id);
@@ -360,5 +360,132 @@ impl LaneCore {
             at: now,
         });
         self.apply(now, item, from, fate, attempt, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Batch, Committed, Row};
+    use crate::lane::{Action, Input, LaneConfig};
+    use crate::message::{Body, Class, Content, Control, MessageState, OpenMessage};
+    use crate::{Key, MessageId};
+
+    fn ms(n: u64) -> Time {
+        Time(1_000_000_000) + Duration::from_millis(n)
+    }
+
+    fn message(control: Option<Control>) -> OpenMessage {
+        OpenMessage {
+            message_no: 1,
+            id: MessageId(uuid::Uuid::nil()),
+            class: Class::Normal,
+            state: MessageState::Sending,
+            control,
+            content: Content { body: Body::Text("x".to_owned()), summary: None },
+            on_ambiguous: None,
+            audience_final: true,
+            send_at: None,
+            expires_at: ms(3_600_000),
+        }
+    }
+
+    /// A person; with an odd number a conversation with them is known, else it has to be created.
+    fn row(recipient_no: i64) -> Row {
+        let reference = Reference {
+            reference_no: recipient_no,
+            conversation_id: format!("a:{recipient_no}"),
+            service_url: String::new(),
+            suspect: false,
+        };
+        Row {
+            key: Key { message_no: 1, recipient_no },
+            thread_no: recipient_no,
+            kind: RecipientKind::Person,
+            address: recipient_no.to_string(),
+            mri: None,
+            reference: Some(reference).filter(|_| recipient_no % 2 == 1),
+            others: 0,
+            reach: ReachState::Reachable,
+            reach_at: None,
+            excluded: false,
+            attempts: 0,
+            tries: 0,
+            resent: false,
+            due_at: None,
+        }
+    }
+
+    /// Gives an input, commits what follows from it, and says who is called and what is committed.
+    fn run(core: &mut LaneCore, at: u64, input: Input) -> (Vec<i64>, Vec<Batch>) {
+        let (mut calls, mut batches, mut inputs) = (Vec::new(), Vec::new(), vec![input]);
+        while let Some(input) = inputs.pop() {
+            for action in core.step(ms(at), input) {
+                match action {
+                    Action::Commit { ticket, batch } => {
+                        batches.push(batch);
+                        inputs.push(Input::Committed { ticket, committed: Committed::default() });
+                    }
+                    Action::Call(order) => calls.push(order.row.key.recipient_no),
+                    _ => {}
+                }
+            }
+        }
+        (calls, batches)
+    }
+
+    /// Three calls are ordered; the process is held up, so that the second and third are not made, and the first comes
+    /// to `outcome`.
+    fn held_up(outcome: Outcome) -> LaneCore {
+        let mut core = LaneCore::new(LaneConfig::new(1, Some(50.0), 1), ms(0));
+        run(&mut core, 0, Input::Opened(vec![message(None)]));
+        run(&mut core, 0, Input::Due { rows: Vec::new() });
+        run(&mut core, 0, Input::Page { message_no: 1, rows: vec![row(1), row(2), row(3)] });
+        let calls: Vec<i64> = (196..212).flat_map(|at| run(&mut core, at * 5, Input::Tick).0).collect();
+        assert_eq!(calls, [1, 2, 3]);
+        let key = |recipient_no| Key { message_no: 1, recipient_no };
+        let answer = Answer::bare(outcome, "");
+        run(&mut core, 1100, Input::Answered { key: key(1), started_at: ms(1000), answer });
+        run(&mut core, 1101, Input::Missed { key: key(2) });
+        run(&mut core, 1101, Input::Missed { key: key(3) });
+        core
+    }
+
+    fn troubles() -> [Outcome; 2] {
+        let retry_after = Some(Duration::from_mins(10));
+        let kind = LaneCauseKind::TokenUnavailable;
+        [
+            Outcome::Throttled { retry_after },
+            Outcome::LaneWaits(LaneCause { kind, text: String::new(), retry_after }),
+        ]
+    }
+
+    #[test]
+    fn calls_that_were_not_made_are_pending_while_the_lane_waits_and_made_afterwards() {
+        for trouble in troubles() {
+            let mut core = held_up(trouble.clone());
+            assert!(core.is_quiet(), "{trouble:?}");
+            let calls: Vec<i64> =
+                (5_990..6_030).flat_map(|at| run(&mut core, at * 100, Input::Tick).0).collect();
+            assert!(!calls.is_empty(), "{trouble:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_closed_message_is_called_when_the_lane_goes_on() {
+        for trouble in troubles() {
+            let mut core = held_up(trouble.clone());
+            let (_, batches) = run(&mut core, 2000, Input::Opened(vec![message(Some(Control::Cancel))]));
+            let complete = |change: &crate::batch::MessageChange| {
+                matches!(change, crate::batch::MessageChange::Complete { .. })
+            };
+            assert!(
+                batches.iter().flat_map(|batch| &batch.messages).any(complete),
+                "{trouble:?}: {batches:?}"
+            );
+            let calls: Vec<i64> =
+                (20..7_000).flat_map(|at| run(&mut core, at * 100, Input::Tick).0).collect();
+            assert!(calls.is_empty(), "{trouble:?}: {calls:?}");
+        }
     }
 }
