@@ -103,10 +103,10 @@ fn explain(error: &anyhow::Error) -> (u8, Option<String>) {
             failure.hints.iter().for_each(|hint| push_hint(&mut text, hint));
         } else if let Some(error) = cause.downcast_ref::<ClientError>() {
             code = commands::client_error_code(error);
-            commands::client_error_items(error).iter().for_each(|item| {
+            for item in commands::client_error_items(error) {
                 text.push_str("\n  ");
-                text.push_str(item);
-            });
+                text.push_str(&item);
+            }
             error.hint().iter().for_each(|hint| push_hint(&mut text, hint));
         } else if cause.is::<ConfigError>() {
             code = WRONG_USE;

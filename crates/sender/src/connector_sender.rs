@@ -34,7 +34,7 @@ impl ConnectorSender {
         Self { apps }
     }
 
-    fn service_url(app: &AppConnector, call: &Call) -> Result<ServiceUrl, Answer> {
+    fn service_url(app: &AppConnector, call: &Call) -> Result<ServiceUrl, String> {
         let known = call
             .reference
             .as_ref()
@@ -43,13 +43,14 @@ impl ConnectorSender {
             .or(call.lane.service_url.as_deref())
             .or(app.endpoints.service_url());
         let Some(known) = known else {
-            return Err(waits(
-                "no service URL is known for this tenant: one comes with the first activity that Teams sends",
-            ));
+            return Err(
+                "no service URL is known for this tenant: one comes with the first activity that Teams sends"
+                    .to_owned(),
+            );
         };
         // Whatever was stored, no request and no token leaves the hosts of the app's cloud.
         app.endpoints.check_service_url(known).map_err(|error| {
-            waits(format!("the stored service URL is not one of the app's cloud and is not called: {error}"))
+            format!("the stored service URL is not one of the app's cloud and is not called: {error}")
         })
     }
 }
@@ -68,7 +69,7 @@ impl Sender for ConnectorSender {
         };
         let service_url = match Self::service_url(app, &call) {
             Ok(service_url) => service_url,
-            Err(answer) => return answer,
+            Err(problem) => return waits(problem),
         };
         let result = match call.operation {
             Operation::Create => create(app, &service_url, &call).await,

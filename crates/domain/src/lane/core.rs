@@ -45,7 +45,7 @@ impl LaneConfig {
             limit_per_s,
             max_in_flight: 100,
             max_unstarted: 10,
-            recheck: Duration::from_secs(7 * 24 * 3600),
+            recheck: Duration::from_hours(7 * 24),
             page: 1_000,
             chunk: 5_000,
             max_rows: 5_000,
@@ -270,7 +270,7 @@ impl LaneCore {
         self.wake = None;
         match input {
             Input::Opened(messages) => {
-                for message in messages {
+                for message in &messages {
                     self.opened(now, message);
                 }
             }
@@ -279,7 +279,7 @@ impl LaneCore {
             Input::Due { rows } => self.due_loaded(rows),
             Input::References { key, references } => self.references(now, key, references),
             Input::Committed { ticket, committed } => self.committed(now, ticket, &committed),
-            Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, answer),
+            Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, &answer),
             Input::Missed { key } => self.missed(key),
             Input::Drain => self.draining = true,
             Input::Tick => {}
@@ -383,7 +383,7 @@ impl LaneCore {
         for change in &batch.messages {
             match change {
                 crate::batch::MessageChange::Complete { message_no, .. } => {
-                    pending.completes.push(*message_no)
+                    pending.completes.push(*message_no);
                 }
                 crate::batch::MessageChange::Close { message_no, .. }
                 | crate::batch::MessageChange::Sweep { message_no, .. } => pending.closes.push(*message_no),

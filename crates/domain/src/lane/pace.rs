@@ -25,7 +25,7 @@ const GUARD: Duration = Duration::from_millis(1010);
 const SHARE: f64 = 0.984;
 /// Rate kept after a cut, of what was accepted in the last second.
 const KEEP: f64 = 0.95;
-const HOLD: Duration = Duration::from_secs(60);
+const HOLD: Duration = Duration::from_mins(1);
 /// Probing starts with this much more per second, each second …
 const PROBE_STEP: f64 = 0.2;
 /// … and the step grows by this factor each second.

@@ -55,7 +55,7 @@ pub fn after_gone(gone: u32) -> Option<Duration> {
     match gone {
         0 | 1 => Some(Duration::ZERO),
         2 => Some(Duration::from_secs(30)),
-        GONE_TRIES => Some(Duration::from_secs(300)),
+        GONE_TRIES => Some(Duration::from_mins(5)),
         _ => None,
     }
 }

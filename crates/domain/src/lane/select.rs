@@ -1,7 +1,7 @@
 //! Which delivery goes next (`docs/delivery.md`, Priority): urgent strictly first, normal to bulk 4 : 1, round robin
 //! between the messages of a class, one call at a time in a thread.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::batch::{Intent, Key};
 use crate::lane::core::{Action, Flight, Item, LaneCore, Stage};
@@ -22,7 +22,7 @@ pub(super) struct Order {
     /// By thread: deliveries that wait for it, in the order they came to it.
     parked: BTreeMap<i64, VecDeque<Item>>,
     /// When a parked thread may be looked at again; `None` while a call is under way there.
-    free_at: BTreeMap<(Time, i64), ()>,
+    free_at: BTreeSet<(Time, i64)>,
     /// Retries waiting in a channel or chat hold later ones of their class.
     holds: BTreeMap<(i64, Class), u32>,
 }
@@ -149,7 +149,7 @@ impl LaneCore {
             match self.threads.free(thread_no, slot) {
                 Free::Now if !held => return Some(item),
                 Free::At(at) if !held => {
-                    self.order.free_at.insert((at, thread_no), ());
+                    self.order.free_at.insert((at, thread_no));
                 }
                 _ => {}
             }
@@ -213,13 +213,12 @@ impl LaneCore {
     }
 
     fn unpark_free(&mut self, now: Time) {
-        while let Some(entry) = self.order.free_at.first_entry() {
-            let (at, thread_no) = *entry.key();
+        while let Some((at, thread_no)) = self.order.free_at.first().copied() {
             if at > now + crate::lane::pace::LEAD {
                 self.wake_by(at - crate::lane::pace::LEAD);
                 return;
             }
-            entry.remove();
+            self.order.free_at.pop_first();
             self.unpark_thread(thread_no);
         }
     }

@@ -12,7 +12,7 @@ const WINDOWS: [(usize, Duration); 4] = [
     (7, Duration::from_millis(1_030)),
     (8, Duration::from_millis(2_030)),
     (60, Duration::from_millis(30_100)),
-    (1800, Duration::from_millis(3_601_000)),
+    (1800, Duration::from_secs(3_601)),
 ];
 /// A thread idle for so long …
 const IDLE: Duration = Duration::from_secs(30);
@@ -33,7 +33,7 @@ struct Thread {
 /// The threads that were spoken to lately.
 #[derive(Debug, Clone, Default)]
 pub struct Threads {
-    threads: BTreeMap<i64, Thread>,
+    known: BTreeMap<i64, Thread>,
     /// (when, thread) of refusals within the last second.
     refused: VecDeque<(Time, i64)>,
     swept_at: Time,
@@ -59,7 +59,7 @@ pub enum Whose {
 impl Threads {
     /// Whether a call may start at `slot`.
     pub fn free(&self, thread_no: i64, slot: Time) -> Free {
-        let Some(thread) = self.threads.get(&thread_no) else { return Free::Now };
+        let Some(thread) = self.known.get(&thread_no) else { return Free::Now };
         if thread.busy {
             return Free::Busy;
         }
@@ -74,7 +74,7 @@ impl Threads {
 
     /// A call is going to start.
     pub fn start(&mut self, thread_no: i64, slot: Time) {
-        let thread = self.threads.entry(thread_no).or_default();
+        let thread = self.known.entry(thread_no).or_default();
         thread.busy = true;
         thread.starts.push_back(slot);
         while thread.starts.len() > WINDOWS[3].0 {
@@ -84,7 +84,7 @@ impl Threads {
 
     /// The call of a thread has ended.
     pub fn finish(&mut self, thread_no: i64, accepted: bool) {
-        if let Some(thread) = self.threads.get_mut(&thread_no) {
+        if let Some(thread) = self.known.get_mut(&thread_no) {
             thread.busy = false;
             if accepted {
                 thread.refusals = 0;
@@ -102,7 +102,7 @@ impl Threads {
         let mut distinct: Vec<i64> = self.refused.iter().map(|(_, thread_no)| *thread_no).collect();
         distinct.sort_unstable();
         distinct.dedup();
-        let thread = self.threads.entry(thread_no).or_default();
+        let thread = self.known.entry(thread_no).or_default();
         let before = thread.starts.len().checked_sub(2).map(|index| thread.starts[index]);
         let idle = before.is_none_or(|before| before + IDLE < now);
         if idle || distinct.len() >= MANY {
@@ -120,7 +120,7 @@ impl Threads {
             return;
         }
         self.swept_at = now;
-        self.threads.retain(|_, thread| {
+        self.known.retain(|_, thread| {
             let hour_ago = now - WINDOWS[3].1;
             while thread.starts.front().is_some_and(|start| *start < hour_ago) {
                 thread.starts.pop_front();
@@ -132,11 +132,11 @@ impl Threads {
 
     /// How many threads are remembered.
     pub fn len(&self) -> usize {
-        self.threads.len()
+        self.known.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.threads.is_empty()
+        self.known.is_empty()
     }
 }
 

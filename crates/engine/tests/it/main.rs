@@ -1,5 +1,7 @@
 //! The lane core against a made-up service, in virtual time: everything that decides is real, only the wires are not.
 
+#![expect(clippy::unwrap_used, reason = "what surprises a test ends it")]
+
 mod seeds;
 mod service;
 mod stories;

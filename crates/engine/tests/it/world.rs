@@ -101,9 +101,8 @@ impl World {
     pub async fn submit(&mut self, to: &[String], shape: impl FnOnce(&mut NewMessage)) -> MessageId {
         let id = MessageId(Uuid::from_u128(u128::from(self.seq) + (self.now as u128) * 1_000_000));
         self.seq += 1;
-        let kind = |key: &String| match key.starts_with("19:") {
-            true => RecipientKind::Channel,
-            false => RecipientKind::Person,
+        let kind = |key: &String| {
+            if key.starts_with("19:") { RecipientKind::Channel } else { RecipientKind::Person }
         };
         let mut new = NewMessage {
             id,

@@ -125,9 +125,12 @@ pub(crate) fn client_error_code(error: &ClientError) -> u8 {
 /// twice.
 pub(crate) fn client_error_items(error: &ClientError) -> Vec<String> {
     let ClientError::Problem(problem) = error else { return Vec::new() };
-    let line = |item: &ProblemItem| match problem.detail.as_deref() == Some(item.text.as_str()) {
-        true => format!("at {}", output::clean(&item.pointer)),
-        false => output::clean(&format!("{}: {}", item.pointer, item.text)),
+    let line = |item: &ProblemItem| {
+        if problem.detail.as_deref() == Some(item.text.as_str()) {
+            format!("at {}", output::clean(&item.pointer))
+        } else {
+            output::clean(&format!("{}: {}", item.pointer, item.text))
+        }
     };
     problem.errors.iter().map(line).collect()
 }

@@ -46,9 +46,10 @@ pub fn table<R: IntoIterator<Item = String>>(header: &[&str], rows: impl IntoIte
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     let on_terminal = io::stdout().is_terminal();
-    table.set_content_arrangement(match on_terminal {
-        true => ContentArrangement::Dynamic,
-        false => ContentArrangement::Disabled,
+    table.set_content_arrangement(if on_terminal {
+        ContentArrangement::Dynamic
+    } else {
+        ContentArrangement::Disabled
     });
     table.set_header(header.iter().map(|name| name.to_uppercase()));
     for row in rows {
@@ -208,7 +209,9 @@ audience             1,200
         for items in [vec![], vec![1], vec![1, 2]] {
             let mut text = Vec::new();
             let mut array = JsonArray::begin(&mut text);
-            items.iter().for_each(|item| array.item(item).unwrap());
+            for item in &items {
+                array.item(item).unwrap();
+            }
             array.end().unwrap();
             assert_eq!(serde_json::from_slice::<Vec<i32>>(&text).unwrap(), items);
         }

@@ -37,6 +37,7 @@ The message id goes to stdout, with --wait the ledger as well.
 Exit codes: 0 everyone who can be reached has it (without --wait: it is accepted); 1 some do not have it, \
 or it waits for a confirmation; 2 wrong use; 3 it could not be sent or followed."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// What to say, in Markdown as far as Teams shows it; - reads it from stdin
     text: Option<String>,

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::commands::stop_signal;
+use super::{Failure, stop_signal};
 use crate::config::Config;
 use crate::telemetry;
 use crate::wiring::{Parts, write_private};
@@ -103,18 +103,20 @@ fn load(args: &Args) -> anyhow::Result<Config> {
 /// Nothing that is unsigned may come from, or lead, anywhere else.
 fn make_local(config: &Config) -> anyhow::Result<()> {
     if !config.server.listen.ip().is_loopback() {
-        bail!(
-            "--local takes unsigned activities and so listens on this machine only, not on {}: \
-             use an address like 127.0.0.1:3978",
-            config.server.listen
-        );
+        let listen = config.server.listen;
+        return Err(Failure::wrong_use(format!(
+            "--local takes unsigned activities and so listens on this machine only, not on {listen}"
+        ))
+        .hint("Use an address like 127.0.0.1:3978.")
+        .into());
     }
     if let Some(app) = config.apps.iter().find(|app| !app.is_loopback()) {
-        bail!(
+        return Err(Failure::wrong_use(format!(
             "--local takes unsigned activities and so works with cloud = \"simulator\" only; app {} is in cloud {}",
-            app.name,
-            app.cloud
-        );
+            app.name, app.cloud
+        ))
+        .hint("Without --config and nuncio.toml, --local needs no configuration.")
+        .into());
     }
     eprintln!("┌──────────────────────────────────────────────────────────────────────────┐");
     eprintln!("│  LOCAL MODE: activities are NOT authenticated. For work on this machine  │");

@@ -152,8 +152,8 @@ fn place(file: &Path, text: &str, span: Option<Range<usize>>) -> Place {
     let file = PathBuf::from(file);
     match span {
         Some(span) => {
-            let before = text.as_bytes().get(..span.start).unwrap_or_default();
-            Place::Line { file, line: before.iter().filter(|byte| **byte == b'\n').count() + 1 }
+            let before = text.get(..span.start).unwrap_or_default();
+            Place::Line { file, line: before.matches('\n').count() + 1 }
         }
         None => Place::File(file),
     }

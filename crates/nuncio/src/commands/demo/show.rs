@@ -24,7 +24,7 @@ pub(super) fn stage(stage: &Stage) {
 
 /// A progress bar on a terminal, else a line for each quarter.
 pub(super) struct Bar {
-    bar: Option<ProgressBar>,
+    drawn: Option<ProgressBar>,
     name: &'static str,
     quarter: Cell<u64>,
 }
@@ -39,18 +39,18 @@ pub(super) fn bar(name: &'static str) -> Bar {
         bar.set_prefix(name);
         bar
     });
-    Bar { bar, name, quarter: Cell::new(0) }
+    Bar { drawn: bar, name, quarter: Cell::new(0) }
 }
 
 impl Bar {
     pub(super) fn at(&self, done: u64, all: u64, note: &str) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = &self.drawn {
             bar.set_length(all);
             bar.set_position(done);
             bar.set_message(note.to_owned());
             return;
         }
-        let quarter = if all == 0 { 0 } else { done * 4 / all };
+        let quarter = (done * 4).checked_div(all).unwrap_or(0);
         if quarter > self.quarter.get() {
             self.quarter.set(quarter);
             eprintln!("{:24} {done}/{all} {note}", self.name);
@@ -58,7 +58,7 @@ impl Bar {
     }
 
     pub(super) fn finish(&self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = &self.drawn {
             bar.finish();
         }
     }

@@ -18,7 +18,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Without `--wait`: how long it may take until it is known how many recipients there are.
 const COUNTED_WITHIN: Duration = Duration::from_secs(10);
 /// A server that is restarted in the meantime is waited for this long.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How the caller wants it.
 pub(super) struct Policy {
