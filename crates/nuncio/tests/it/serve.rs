@@ -174,10 +174,10 @@ async fn a_simulator_that_others_can_reach_wants_a_key() {
 #[tokio::test]
 async fn local_mode_stays_on_this_machine() {
     let open = folder("");
-    let text = refused(open.path(), &["serve", "--local", "--listen", "0.0.0.0:0"], 3).await;
+    let text = refused(open.path(), &["serve", "--local", "--listen", "0.0.0.0:0"], 2).await;
     has(&text, &["--local", "0.0.0.0:0", "127.0.0.1"]);
     let real = folder(&app(""));
-    let text = refused(real.path(), &["serve", "--local", "--listen", "127.0.0.1:0"], 3).await;
+    let text = refused(real.path(), &["serve", "--local", "--listen", "127.0.0.1:0"], 2).await;
     has(&text, &["--local", "simulator", "main", "public"]);
 }
 
