@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nuncio_domain::Clock;
 use nuncio_domain::lane::LaneConfig;
 use nuncio_domain::people::Lane;
 use nuncio_domain::ports::{Ledger, Registry, Sender, StoreError, Wake};
-use nuncio_domain::{Clock, Time};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -121,11 +121,6 @@ impl Engine {
         let _ = self.waker.await;
         let _ = self.committer.await;
         all
-    }
-
-    /// The present, as the engine sees it.
-    pub fn now(&self) -> Time {
-        self.shared.ports.clock.now()
     }
 }
 

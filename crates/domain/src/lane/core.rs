@@ -299,11 +299,6 @@ impl LaneCore {
         self.flights.is_empty() && self.tickets.is_empty() && self.settling.is_empty()
     }
 
-    /// How many calls are under way or about to start.
-    pub fn in_flight(&self) -> usize {
-        self.flights.len()
-    }
-
     pub(super) fn wake_by(&mut self, at: Time) {
         self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
     }

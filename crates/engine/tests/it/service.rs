@@ -7,65 +7,65 @@ use nuncio_domain::batch::Row;
 use nuncio_domain::outcome::{Answer, LaneCause, LaneCauseKind, Operation, Outcome};
 use nuncio_domain::{FailReason, ReachState};
 
-pub const SECOND: i64 = 1_000_000;
+pub(crate) const SECOND: i64 = 1_000_000;
 
 /// Small seeded dice of the tests' own.
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % n
     }
 
-    pub fn percent(&mut self, n: u64) -> bool {
+    pub(crate) fn percent(&mut self, n: u64) -> bool {
         self.below(100) < n
     }
 }
 
 /// How the service behaves.
 #[derive(Clone, Default)]
-pub struct Weather {
+pub(crate) struct Weather {
     /// Of a hundred calls that make a message: answer lost after it was taken, and before.
-    pub lost_after: u64,
-    pub lost_before: u64,
-    pub unavailable: u64,
-    pub conflict: u64,
+    pub(crate) lost_after: u64,
+    pub(crate) lost_before: u64,
+    pub(crate) unavailable: u64,
+    pub(crate) conflict: u64,
     /// From, until, calls a second meanwhile.
-    pub storm: Option<(i64, i64, usize)>,
+    pub(crate) storm: Option<(i64, i64, usize)>,
     /// From, until: nothing can be reached.
-    pub outage: Option<(i64, i64)>,
+    pub(crate) outage: Option<(i64, i64)>,
     /// From, until: the credential is refused.
-    pub expired_secret: Option<(i64, i64)>,
+    pub(crate) expired_secret: Option<(i64, i64)>,
     /// People (by address) who blocked the bot, and whose chats are gone for good.
-    pub blocked: BTreeSet<String>,
-    pub gone: BTreeSet<String>,
+    pub(crate) blocked: BTreeSet<String>,
+    pub(crate) gone: BTreeSet<String>,
 }
 
-pub struct Service {
-    pub weather: Weather,
+pub(crate) struct Service {
+    pub(crate) weather: Weather,
     dice: Dice,
     lane: VecDeque<i64>,
     threads: BTreeMap<String, VecDeque<i64>>,
     open: BTreeMap<String, u32>,
     /// Messages taken, by address, with the time.
-    pub taken: BTreeMap<String, Vec<i64>>,
-    pub calls: usize,
-    pub throttled: usize,
+    pub(crate) taken: BTreeMap<String, Vec<i64>>,
+    pub(crate) calls: usize,
+    pub(crate) throttled: usize,
     /// Refusals of a thread's window, which we should never cause.
-    pub thread_refusals: usize,
+    pub(crate) thread_refusals: usize,
     /// Two calls of one thread at the same time.
-    pub overlaps: usize,
+    pub(crate) overlaps: usize,
 }
 
 impl Service {
-    pub fn new(seed: u64, weather: Weather) -> Self {
+    pub(crate) fn new(seed: u64, weather: Weather) -> Self {
         Self {
             weather,
             dice: Dice::new(seed),
@@ -81,7 +81,7 @@ impl Service {
     }
 
     /// A request arrives; what is answered, if the client still listens.
-    pub fn arrive(&mut self, now: i64, operation: Operation, row: &Row) -> Answer {
+    pub(crate) fn arrive(&mut self, now: i64, operation: Operation, row: &Row) -> Answer {
         let address = &row.address;
         let during = |span: Option<(i64, i64)>| span.is_some_and(|(from, until)| from <= now && now < until);
         if during(self.weather.outage) {
@@ -134,7 +134,7 @@ impl Service {
     }
 
     /// The call's connection is done with.
-    pub fn leave(&mut self, address: &str) {
+    pub(crate) fn leave(&mut self, address: &str) {
         if let Some(open) = self.open.get_mut(address) {
             *open = open.saturating_sub(1);
         }

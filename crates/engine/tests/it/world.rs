@@ -32,11 +32,11 @@ enum Event {
     Die,
 }
 
-pub struct World {
-    pub now: i64,
-    pub ledger: Arc<MemoryLedger>,
-    pub service: Service,
-    pub scope: Scope,
+pub(crate) struct World {
+    pub(crate) now: i64,
+    pub(crate) ledger: Arc<MemoryLedger>,
+    pub(crate) service: Service,
+    pub(crate) scope: Scope,
     core: Option<LaneCore>,
     /// Which process: what a dead one had begun goes nowhere.
     process: u64,
@@ -47,19 +47,19 @@ pub struct World {
     commit_free_at: i64,
     alarm: i64,
     /// Of a thousand commits, how many take 300 ms.
-    pub slow_commits: u64,
+    pub(crate) slow_commits: u64,
     /// Of a hundred calls, how many cannot start near their slot.
-    pub missed_calls: u64,
+    pub(crate) missed_calls: u64,
     /// Said when it fails: how to see it again.
-    pub story: String,
+    pub(crate) story: String,
     /// (message, recipient address) in the order in which calls arrived.
-    pub arrivals: Vec<(i64, String)>,
+    pub(crate) arrivals: Vec<(i64, String)>,
 }
 
-pub const LANE: i64 = 1;
+pub(crate) const LANE: i64 = 1;
 
 impl World {
-    pub fn new(seed: u64, weather: Weather, shape: impl FnOnce(&mut LaneConfig)) -> Self {
+    pub(crate) fn new(seed: u64, weather: Weather, shape: impl FnOnce(&mut LaneConfig)) -> Self {
         let mut config = LaneConfig::new(LANE, Some(50.0), seed);
         shape(&mut config);
         let mut world = Self {
@@ -92,13 +92,13 @@ impl World {
     }
 
     /// The process dies then, and another starts a while later.
-    pub fn die_after(&mut self, delay: i64, down: i64) {
+    pub(crate) fn die_after(&mut self, delay: i64, down: i64) {
         self.at(delay, Event::Die);
         self.at(delay + down, Event::Start);
     }
 
     /// Hands in a message to people (or channels) by address.
-    pub async fn submit(&mut self, to: &[String], shape: impl FnOnce(&mut NewMessage)) -> MessageId {
+    pub(crate) async fn submit(&mut self, to: &[String], shape: impl FnOnce(&mut NewMessage)) -> MessageId {
         let id = MessageId(Uuid::from_u128(u128::from(self.seq) + (self.now as u128) * 1_000_000));
         self.seq += 1;
         let kind = |key: &String| {
@@ -127,14 +127,14 @@ impl World {
         id
     }
 
-    pub async fn control(&mut self, id: MessageId, control: Control) {
+    pub(crate) async fn control(&mut self, id: MessageId, control: Control) {
         let request = ControlRequest { scope: &self.scope, id, control };
         self.ledger.control(request, Time(self.now)).await.unwrap();
         self.at(0, Event::Look);
     }
 
     /// Runs until `done`, or panics after `most` seconds of virtual time.
-    pub async fn run_until(&mut self, most: i64, mut done: impl AsyncFnMut(&Self) -> bool) {
+    pub(crate) async fn run_until(&mut self, most: i64, mut done: impl AsyncFnMut(&Self) -> bool) {
         let deadline = self.now + most * SECOND;
         let mut steps = 0_u64;
         loop {
@@ -157,7 +157,7 @@ impl World {
         }
     }
 
-    pub async fn run_for(&mut self, seconds: i64) {
+    pub(crate) async fn run_for(&mut self, seconds: i64) {
         let until = self.now + seconds * SECOND;
         while let Some((&(at, seq), _)) = self.events.first_key_value() {
             if at > until {
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// Runs until the message is final.
-    pub async fn finish(&mut self, id: MessageId, most: i64) -> MessageView {
+    pub(crate) async fn finish(&mut self, id: MessageId, most: i64) -> MessageView {
         self.run_until(most, async |world: &Self| {
             world.message(id).await.state.is_final() && world.message(id).await.counts.in_flight == 0
         })
@@ -181,22 +181,22 @@ impl World {
         message
     }
 
-    pub async fn message(&self, id: MessageId) -> MessageView {
+    pub(crate) async fn message(&self, id: MessageId) -> MessageView {
         self.ledger.message(&self.scope, id).await.unwrap().unwrap()
     }
 
-    pub async fn deliveries(&self, id: MessageId) -> Vec<DeliveryView> {
+    pub(crate) async fn deliveries(&self, id: MessageId) -> Vec<DeliveryView> {
         let all = DeliveryFilter::default();
         let page = self.ledger.deliveries(&self.scope, id, &all, None, 1_000_000).await.unwrap();
         page.unwrap().items
     }
 
-    pub async fn states(&self, id: MessageId) -> BTreeMap<String, DeliveryState> {
+    pub(crate) async fn states(&self, id: MessageId) -> BTreeMap<String, DeliveryState> {
         self.deliveries(id).await.into_iter().map(|delivery| (delivery.address, delivery.state)).collect()
     }
 
     /// The counts must be what the rows are, and their sum the audience.
-    pub async fn check_ledger(&self, id: MessageId, audience: i64) -> Counts {
+    pub(crate) async fn check_ledger(&self, id: MessageId, audience: i64) -> Counts {
         let mut counted = Counts::default();
         for delivery in self.deliveries(id).await {
             *counted.of(delivery.state) += 1;
@@ -223,7 +223,7 @@ impl World {
             // These are not a process's own.
             Event::Look if self.core.is_some() => self.look().await,
             Event::Look => {}
-            Event::Arrive(order) => self.arrive(order, alive),
+            Event::Arrive(order) => self.arrive(&order, alive),
             Event::Answer { key, address, started_at, answer } => {
                 self.service.leave(&address);
                 if alive {
@@ -284,7 +284,7 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, order: CallOrder, alive: bool) {
+    fn arrive(&mut self, order: &CallOrder, alive: bool) {
         // A process that died before the call started never made it.
         if !alive && self.dice.percent(50) {
             return;
@@ -319,11 +319,11 @@ impl World {
 }
 
 /// `n` made-up people.
-pub fn people(n: usize) -> Vec<String> {
+pub(crate) fn people(n: usize) -> Vec<String> {
     (0..n).map(|n| Uuid::from_u128(n as u128 + 1).to_string()).collect()
 }
 
 /// A policy for what cannot be known.
-pub fn on_ambiguous(policy: OnAmbiguous) -> impl FnOnce(&mut NewMessage) {
+pub(crate) fn on_ambiguous(policy: OnAmbiguous) -> impl FnOnce(&mut NewMessage) {
     move |message| message.on_ambiguous = Some(policy)
 }

@@ -26,7 +26,7 @@ async fn something_else(world: &World) {
 async fn too_late(world: &World, id: &str, control: MessageControl) {
     match world.client.control(id, control).await {
         Err(ClientError::Problem(problem)) => {
-            assert_eq!((problem.code.as_str(), problem.status), ("too_late", 409))
+            assert_eq!((problem.code.as_str(), problem.status), ("too_late", 409));
         }
         other => panic!("{control:?}: {other:?}"),
     }

@@ -252,7 +252,7 @@ async fn a_word_from_somebody_who_blocked_it_makes_them_reachable_again() {
     assert_eq!(said["bots"][0]["status"], 200);
     assert_eq!(state().await, "reachable");
     assert_eq!(
-        world.sent(&to_users(&[one.clone()], "third")).await.counts,
+        world.sent(&to_users(std::slice::from_ref(&one), "third")).await.counts,
         counts! { audience: 1, delivered: 1 }
     );
     assert_eq!(world.sim.times(&one).await, 1);

@@ -20,7 +20,7 @@ pub(crate) use crate::sim::Sim;
 pub(crate) const APP_ID: &str = "3c9e7a52-41d8-4f0b-8b6d-1f5a2e90c7d4";
 pub(crate) const SECRET: &str = "S3cret.of-the~app";
 /// Far more than anything here takes, even on a busy machine.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// What a world is made of.
 pub(crate) struct Plan {
