@@ -7,7 +7,9 @@ use async_trait::async_trait;
 
 use crate::batch::{Batch, Committed, Key, Row};
 use crate::ids::{KeyId, MessageId};
-use crate::message::{ControlRequest, Controlled, Expanded, NewMessage, OpenMessage, Spoken, Submitted};
+use crate::message::{
+    ControlRequest, Controlled, Expanded, Idempotency, NewMessage, OpenMessage, Spoken, Submitted,
+};
 use crate::outcome::{Answer, Operation};
 use crate::people::{Lane, Learned, LearnedDone, PeopleFilter, Person, ReachState, Reference};
 use crate::scope::{ApiKey, Scope};
@@ -25,11 +27,19 @@ pub enum StoreError {
     Broken(String),
 }
 
-/// Messages and their deliveries. The first five methods serve the API, the others the owner of a lane.
+/// Messages and their deliveries. The first six methods serve the API, the others the owner of a lane.
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
     /// Stores a message with its named recipients and its idempotency key. `scope` says whose key it is.
     async fn submit(&self, scope: &Scope, new: NewMessage) -> Result<Submitted, StoreError>;
+    /// What an idempotency key was used for in the last day, without storing anything: a repeated request is answered
+    /// as it was, whatever has become of what it asked for.
+    async fn repeated(
+        &self,
+        scope: &Scope,
+        idempotency: &Idempotency,
+        now: Time,
+    ) -> Result<Option<Submitted>, StoreError>;
     /// Leaves word for the owner.
     async fn control(&self, request: ControlRequest<'_>, now: Time) -> Result<Controlled, StoreError>;
     async fn message(&self, scope: &Scope, id: MessageId) -> Result<Option<MessageView>, StoreError>;

@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn retry_after_is_obeyed_in_full() {
         let mut pace = Pace::new(Some(50.0), Time(0));
-        pace.throttled(Time(5 * SECOND), Time(5 * SECOND), Some(Duration::from_secs(600)));
+        pace.throttled(Time(5 * SECOND), Time(5 * SECOND), Some(Duration::from_mins(10)));
         assert_eq!(pace.peek(Time(6 * SECOND)), Err(Time(605 * SECOND) - LEAD));
         assert!(pace.peek(Time(605 * SECOND)).is_ok());
     }

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use nuncio_api::{Accepted, Code, IDEMPOTENCY_KEY};
 use nuncio_domain::message::{Idempotency, Submitted};
 use nuncio_domain::{MessageId, MessageState, Time};
@@ -22,10 +22,7 @@ use crate::{body, validate};
 const LARGEST: usize = 1024 * 1024;
 const LONGEST_KEY: usize = 255;
 
-pub(crate) async fn send(
-    caller: Caller<CanSend>,
-    request: Request<Body>,
-) -> Result<impl IntoResponse, Refusal> {
+pub(crate) async fn send(caller: Caller<CanSend>, request: Request<Body>) -> Result<Response, Refusal> {
     let (parts, unread) = request.into_parts();
     let raw = body::read(&parts.headers, unread, LARGEST).await?;
     let idempotency_key = idempotency_key(&parts.headers)?;
@@ -36,30 +33,49 @@ pub(crate) async fn send(
         })?),
     };
 
-    let asked: nuncio_api::NewMessage = body::json(&raw)?;
-    let mut message = validate::message(&caller, &asked).await?;
-    message.idempotency = idempotency_key
+    let idempotency = idempotency_key
         .map(|key| Idempotency { key: key.to_owned(), body_hash: *blake3::hash(&raw).as_bytes() });
-    let (id, lane_no, send_at) = (message.id, message.lane_no, message.send_at);
-
-    let accepted = match caller.ledger().submit(caller.scope(), message).await? {
-        Submitted::Stored => {
-            caller.wake(lane_no);
-            accepted(id, send_at)
+    // Before the checks: what was right then may be past or unknown by now, and still gets its first answer.
+    let before = match &idempotency {
+        Some(idempotency) => {
+            caller.ledger().repeated(caller.scope(), idempotency, caller.app().now()).await?
         }
-        Submitted::Repeated(first) => {
-            // The first answer again: its state then, which follows from `send_at`, not its state now.
-            let view = caller.ledger().message(caller.scope(), first).await?;
-            accepted(first, view.and_then(|view| view.send_at))
-        }
-        Submitted::KeyReused => {
-            let text = "this key was used with another body";
-            return Err(Refusal::at(Code::IdempotencyKeyReused, format!("{IDEMPOTENCY_KEY}:"), text));
+        None => None,
+    };
+    let submitted = match before {
+        Some(submitted) => submitted,
+        None => {
+            let asked: nuncio_api::NewMessage = body::json(&raw)?;
+            let mut message = validate::message(&caller, &asked).await?;
+            message.idempotency = idempotency;
+            let (id, lane_no, send_at) = (message.id, message.lane_no, message.send_at);
+            let submitted = caller.ledger().submit(caller.scope(), message).await?;
+            if submitted == Submitted::Stored {
+                caller.wake(lane_no);
+                return Ok(answer(id, send_at));
+            }
+            submitted
         }
     };
     drop(running);
+    match submitted {
+        Submitted::Repeated(first) => {
+            // The first answer again: its state then, which follows from `send_at`, not its state now.
+            let view = caller.ledger().message(caller.scope(), first).await?;
+            Ok(answer(first, view.and_then(|view| view.send_at)))
+        }
+        // A look-up stores nothing, and what is stored was answered above.
+        Submitted::KeyReused | Submitted::Stored => {
+            let text = "this key was used with another body";
+            Err(Refusal::at(Code::IdempotencyKeyReused, format!("{IDEMPOTENCY_KEY}:"), text))
+        }
+    }
+}
+
+fn answer(id: MessageId, send_at: Option<Time>) -> Response {
+    let accepted = accepted(id, send_at);
     let location = format!("/v1/messages/{}", accepted.id);
-    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], Json(accepted)))
+    (StatusCode::ACCEPTED, [(LOCATION, location)], Json(accepted)).into_response()
 }
 
 fn accepted(id: MessageId, send_at: Option<Time>) -> Accepted {

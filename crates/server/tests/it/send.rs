@@ -117,7 +117,7 @@ async fn the_same_request_again_gets_the_first_answer() {
     let server = Server::start().await;
     let mut body = hello();
     body["send_at"] = "2026-11-22T11:00:00Z".into();
-    body["expires_at"] = "2026-11-23T10:00:00Z".into();
+    body["expires_at"] = "2026-11-23T08:00:00Z".into();
     let first = with_key(&server, "deploy-4711", &body).await;
     assert_eq!(first.json()["state"], "scheduled");
     server.clock.pass(Duration::from_hours(2));
@@ -126,6 +126,12 @@ async fn the_same_request_again_gets_the_first_answer() {
     assert_eq!((again.status, &again.text), (202, &first.text));
     assert_eq!(again.header("location"), first.header("location"));
     assert_eq!(server.get("/v1/messages").await.json()["items"].as_array().unwrap().len(), 1);
+
+    // It is over by now, and asking for it anew would be refused.
+    server.clock.pass(Duration::from_hours(21));
+    assert_eq!(with_key(&server, "another", &body).await.status, 422);
+    let again = with_key(&server, "deploy-4711", &body).await;
+    assert_eq!((again.status, &again.text), (202, &first.text));
 
     body["content"]["text"] = "Deploy failed".into();
     with_key(&server, "deploy-4711", &body).await.refused_at(

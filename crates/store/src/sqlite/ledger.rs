@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use nuncio_domain::batch::Row;
-use nuncio_domain::message::{ControlRequest, Controlled, Expanded, OpenMessage, Submitted};
+use nuncio_domain::message::{ControlRequest, Controlled, Expanded, Idempotency, OpenMessage, Submitted};
 use nuncio_domain::ports::{Ledger, StoreError};
 use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
 use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
@@ -19,6 +19,15 @@ impl Ledger for SqliteStore {
             Box::pin(async move { submit::submit(connection, &scope, &new).await })
         })
         .await
+    }
+
+    async fn repeated(
+        &self,
+        scope: &Scope,
+        idempotency: &Idempotency,
+        now: Time,
+    ) -> Result<Option<Submitted>, StoreError> {
+        submit::repeated(&self.readers, scope, idempotency, now).await
     }
 
     #[tracing::instrument(name = "store.control", level = "debug", skip_all, fields(message = %request.id))]

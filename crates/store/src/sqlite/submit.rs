@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use nuncio_domain::message::Submitted;
+use nuncio_domain::message::{Idempotency, Submitted};
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{MessageId, MessageState, NewMessage, RecipientKind, Scope, Source};
+use nuncio_domain::{MessageId, MessageState, NewMessage, RecipientKind, Scope, Source, Time};
 use sqlx::SqliteConnection;
 use uuid::Uuid;
 
@@ -27,7 +27,9 @@ pub(crate) async fn submit(
     scope: &Scope,
     new: &NewMessage,
 ) -> Result<Submitted, StoreError> {
-    if let Some(known) = repeated(connection, scope, new).await? {
+    if let Some(idempotency) = &new.idempotency
+        && let Some(known) = repeated(&mut *connection, scope, idempotency, new.created_at).await?
+    {
         return Ok(known);
     }
     let app: Option<String> = sqlx::query_scalar("SELECT app FROM lanes WHERE lane_no = ?")
@@ -96,20 +98,20 @@ pub(crate) async fn submit(
 }
 
 /// What the same key was used for in the last day.
-async fn repeated(
-    connection: &mut SqliteConnection,
+pub(crate) async fn repeated(
+    executor: impl sqlx::SqliteExecutor<'_>,
     scope: &Scope,
-    new: &NewMessage,
+    idempotency: &Idempotency,
+    now: Time,
 ) -> Result<Option<Submitted>, StoreError> {
-    let Some(idempotency) = &new.idempotency else { return Ok(None) };
     let row = sqlx::query(
         "SELECT i.body_hash, m.id FROM idempotency AS i CROSS JOIN messages AS m ON m.message_no = i.message_no
           WHERE i.key_no = ?1 AND i.key = ?2 AND i.at > ?3",
     )
     .bind(scope.key_no)
     .bind(&idempotency.key)
-    .bind(new.created_at.0 - KEEP_KEYS)
-    .fetch_optional(connection)
+    .bind(now.0 - KEEP_KEYS)
+    .fetch_optional(executor)
     .await
     .map_err(of_sqlx)?;
     let Some(row) = row else { return Ok(None) };

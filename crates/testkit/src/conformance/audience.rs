@@ -116,6 +116,15 @@ pub async fn idempotency_same_other_and_expired(fixture: &dyn Fixture) {
     assert_eq!(submit(2, request(4, 7, start)).await, Submitted::Stored);
     assert_eq!(submit(1, request(5, 8, start + day)).await, Submitted::Stored);
     assert_eq!(submit(1, request(6, 8, start + day + SECOND)).await, Submitted::Repeated(id(5)));
+    let looked_up = async |key_no, hash: u8, at| {
+        let scope = nuncio_domain::Scope { key_no, ..OPERATOR };
+        let idempotency = Idempotency { key: "k".to_owned(), body_hash: [hash; 32] };
+        table.ledger().repeated(&scope, &idempotency, at).await.unwrap()
+    };
+    assert_eq!(looked_up(1, 8, start + day + SECOND).await, Some(Submitted::Repeated(id(5))));
+    assert_eq!(looked_up(1, 7, start + day + SECOND).await, Some(Submitted::KeyReused));
+    assert_eq!(looked_up(1, 8, start + day + day).await, None);
+    assert_eq!(looked_up(3, 8, start + day).await, None);
     for number in [2, 3, 6] {
         assert_eq!(table.ledger().message(&OPERATOR, id(number)).await.unwrap(), None);
     }

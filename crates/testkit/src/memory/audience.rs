@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use nuncio_domain::message::{Controlled, Expanded, Named, Submitted};
+use nuncio_domain::message::{Controlled, Expanded, Idempotency, Named, Submitted};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{
     Control, DeliveryState, MessageId, MessageState, NewMessage, ReachState, RecipientKind, Scope, Time,
@@ -14,17 +14,22 @@ use super::{Delivery, Message, Place, Recipient, State};
 const DAY: Duration = Duration::from_hours(24);
 
 impl State {
-    pub(super) fn submit(&mut self, scope: &Scope, new: NewMessage) -> Result<Submitted, StoreError> {
-        if let Some(idempotency) = &new.idempotency
-            && let Some((before, message_no, at)) =
-                self.idempotency.get(&(scope.key_no, idempotency.key.clone()))
-            && *at > new.created_at - DAY
-        {
-            return Ok(if before.body_hash == idempotency.body_hash {
+    pub(super) fn repeated(&self, scope: &Scope, idempotency: &Idempotency, now: Time) -> Option<Submitted> {
+        let (before, message_no, at) = self.idempotency.get(&(scope.key_no, idempotency.key.clone()))?;
+        (*at > now - DAY).then(|| {
+            if before.body_hash == idempotency.body_hash {
                 Submitted::Repeated(self.messages[message_no].new.id)
             } else {
                 Submitted::KeyReused
-            });
+            }
+        })
+    }
+
+    pub(super) fn submit(&mut self, scope: &Scope, new: NewMessage) -> Result<Submitted, StoreError> {
+        if let Some(idempotency) = &new.idempotency
+            && let Some(before) = self.repeated(scope, idempotency, new.created_at)
+        {
+            return Ok(before);
         }
         if !self.lanes.get(&new.lane_no).is_some_and(|lane| scope.sees_app(&lane.app)) {
             return Err(StoreError::Broken("no such lane for this caller".to_owned()));

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use nuncio_domain::batch::Row;
-use nuncio_domain::message::{ControlRequest, Controlled, Expanded, OpenMessage, Submitted};
+use nuncio_domain::message::{ControlRequest, Controlled, Expanded, Idempotency, OpenMessage, Submitted};
 use nuncio_domain::people::{Reference, SeenPerson};
 use nuncio_domain::ports::{Ledger, StoreError};
 use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
@@ -15,6 +15,15 @@ use crate::conformance::Fixture;
 impl Ledger for MemoryLedger {
     async fn submit(&self, scope: &Scope, new: NewMessage) -> Result<Submitted, StoreError> {
         self.state().submit(scope, new)
+    }
+
+    async fn repeated(
+        &self,
+        scope: &Scope,
+        idempotency: &Idempotency,
+        now: Time,
+    ) -> Result<Option<Submitted>, StoreError> {
+        Ok(self.state().repeated(scope, idempotency, now))
     }
 
     async fn control(&self, request: ControlRequest<'_>, _now: Time) -> Result<Controlled, StoreError> {
