@@ -83,7 +83,10 @@ pub(crate) fn team_install(
     (team, channel): (u32, u32),
     now: Micros,
 ) -> [Value; 2] {
-    let installer = world.org.members(team).next();
+    // Somebody who knows the app, where there is one: whoever never had it is not likely to add it to a team.
+    let knows_it =
+        |person: &u32| world.org.person(*person).is_some_and(|person| person.state.ever_installed());
+    let installer = world.org.members(team).find(knows_it).or_else(|| world.org.members(team).next());
     let from = installer.map_or(Value::Null, |person| account(world, app, person));
     let place = &world.org.teams[team as usize];
     let selected = &place.channels[channel as usize];

@@ -147,6 +147,33 @@ async fn a_team_install_is_told_from_the_chosen_channel() {
 }
 
 #[tokio::test]
+async fn a_team_is_joined_by_somebody_who_knows_the_app() {
+    let (bot, url) = BotServer::start().await;
+    let world = World::with(4, Some(&url)).await;
+    // Two teams, in turn: the first has the first and the third person.
+    let people = world.get("people?limit=4").await;
+    let team = world.get("teams").await["items"][0].clone();
+    let install = format!("teams/{}/install", text(&team["id"]));
+    let first = &people["items"][0];
+    for (of_first, of_third, installer) in [
+        ("never_installed", "uninstalled", 2),
+        ("team_only", "never_installed", 0),
+        ("blocked", "installed", 0),
+    ] {
+        for (person, state) in [(first, of_first), (&people["items"][2], of_third)] {
+            world.change(person, state).await;
+        }
+        world.until("events", |events| events["pending"] == 0).await;
+        bot.received();
+        world.post(&install, json!({})).await;
+        world.until("events", |events| events["pending"] == 0).await;
+        for event in bot.received() {
+            assert_eq!(event.body["from"]["aadObjectId"], people["items"][installer]["id"], "{of_first}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_person_says_something() {
     let (bot, url) = BotServer::start().await;
     let world = World::with(100, Some(&url)).await;
