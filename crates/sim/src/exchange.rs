@@ -37,6 +37,8 @@ pub(crate) enum Op {
     Create,
     CreateThread,
     Send,
+    Update,
+    Delete,
     Members,
     Teams,
     /// Nothing that is simulated.
@@ -52,6 +54,8 @@ impl Op {
             Self::Create => "create",
             Self::CreateThread => "create_thread",
             Self::Send => "send",
+            Self::Update => "update",
+            Self::Delete => "delete",
             Self::Members => "members",
             Self::Teams => "teams",
             Self::Other => "other",

@@ -16,6 +16,7 @@ use crate::{
 const WHOLE_BODIES: u64 = 10_000;
 const BODY_BEGINNING: usize = 4 * 1024;
 
+#[expect(clippy::struct_excessive_bools, reason = "marks of one message, each independent of the others")]
 pub(crate) struct Message {
     pub(crate) id: u64,
     pub(crate) at: Micros,
@@ -25,6 +26,11 @@ pub(crate) struct Message {
     pub(crate) reply_to: Option<Box<str>>,
     body: Box<str>,
     truncated: bool,
+    /// Something a person sees, not `typing` and the like.
+    pub(crate) visible: bool,
+    /// How often it was updated.
+    edits: u32,
+    pub(crate) deleted: bool,
     pub(crate) answer_lost: bool,
 }
 
@@ -41,7 +47,7 @@ impl Message {
             "app_id": app_id, "conversation_id": self.conversation, "reply_to": self.reply_to,
             "activity": activity, "truncated": self.truncated,
             "beginning": if self.truncated { Some(&*self.body) } else { None },
-            "answer_lost": self.answer_lost,
+            "edits": self.edits, "deleted": self.deleted, "answer_lost": self.answer_lost,
         })
     }
 }
@@ -85,12 +91,8 @@ impl Messages {
     pub(crate) fn accept(&mut self, now: Micros, incoming: &Incoming<'_>) -> Receipt {
         let log = self.logs.entry(incoming.thread).or_default();
         let id = (millis(now) as u64).max(log.messages.last().map_or(0, |last| last.id + 1));
-        let mut body = incoming.activity.to_string();
-        let mut truncated = false;
-        if self.stored >= WHOLE_BODIES && body.len() > BODY_BEGINNING {
-            body.truncate(body.floor_char_boundary(BODY_BEGINNING));
-            truncated = true;
-        }
+        let (body, truncated) = kept(incoming.activity, self.stored);
+        let visible = incoming.activity["type"] == "message";
         self.stored += 1;
         log.messages.push(Message {
             id,
@@ -98,12 +100,15 @@ impl Messages {
             app: incoming.app,
             conversation: incoming.conversation.into(),
             reply_to: incoming.reply_to.map(Into::into),
-            body: body.into_boxed_str(),
+            body,
             truncated,
+            visible,
+            edits: 0,
+            deleted: false,
             answer_lost: false,
         });
         if incoming.app.is_some() {
-            if incoming.activity["type"] == "message" {
+            if visible {
                 self.accepted += 1;
                 log.accepted += 1;
                 self.most_per_recipient_total = self.most_per_recipient_total.max(log.accepted);
@@ -118,16 +123,53 @@ impl Messages {
     }
 
     pub(crate) fn mark_lost(&mut self, receipt: Receipt) {
-        if let Some(log) = self.logs.get_mut(&receipt.thread)
-            && let Ok(at) = log.messages.binary_search_by_key(&receipt.id, |message| message.id)
-        {
-            log.messages[at].answer_lost = true;
+        if let Some(message) = self.message_mut(receipt) {
+            message.answer_lost = true;
         }
+    }
+
+    /// The message shows this activity from now on.
+    pub(crate) fn update(&mut self, receipt: Receipt, activity: &Value) {
+        let (body, truncated) = kept(activity, self.stored);
+        if let Some(message) = self.message_mut(receipt) {
+            message.body = body;
+            message.truncated = truncated;
+            message.edits += 1;
+        }
+    }
+
+    pub(crate) fn delete(&mut self, receipt: Receipt) {
+        if let Some(message) = self.message_mut(receipt) {
+            message.deleted = true;
+        }
+    }
+
+    /// Ids rise within a thread, so a message is found by halving.
+    pub(crate) fn message(&self, receipt: Receipt) -> Option<&Message> {
+        let messages = self.of(receipt.thread);
+        let at = messages.binary_search_by_key(&receipt.id, |message| message.id).ok()?;
+        messages.get(at)
+    }
+
+    fn message_mut(&mut self, receipt: Receipt) -> Option<&mut Message> {
+        let messages = &mut self.logs.get_mut(&receipt.thread)?.messages;
+        let at = messages.binary_search_by_key(&receipt.id, |message| message.id).ok()?;
+        messages.get_mut(at)
     }
 
     pub(crate) fn of(&self, thread: Thread) -> &[Message] {
         self.logs.get(&thread).map_or(&[], |log| &log.messages)
     }
+}
+
+/// What is kept of a body when so many were stored before it, and whether its end is missing.
+fn kept(activity: &Value, stored: u64) -> (Box<str>, bool) {
+    let mut body = activity.to_string();
+    let truncated = stored >= WHOLE_BODIES && body.len() > BODY_BEGINNING;
+    if truncated {
+        body.truncate(body.floor_char_boundary(BODY_BEGINNING));
+    }
+    (body.into_boxed_str(), truncated)
 }
 
 /// What the recipient sees. Envelope fields are left out, so that a repeated message is recognised whatever id,

@@ -146,6 +146,9 @@ pub(crate) struct Settings {
     pub(crate) latency: Latency,
     pub(crate) token_expires_in: i64,
     pub(crate) message_limit_bytes: u64,
+    /// Whether an update or delete counts against its thread as a send does; Microsoft does not say (protocol section
+    /// 13). Without, it counts only in the limit of app and tenant.
+    pub(crate) updates_count_as_sends: bool,
     pub(crate) blocked_as: BlockedAs,
     pub(crate) uninstalled_as: UninstalledAs,
     pub(crate) uninstalled_create: UninstalledCreate,
@@ -168,6 +171,7 @@ impl Settings {
             latency,
             token_expires_in: 3599,
             message_limit_bytes: 100 * 1024,
+            updates_count_as_sends: true,
             blocked_as: BlockedAs::default(),
             uninstalled_as: UninstalledAs::default(),
             uninstalled_create: UninstalledCreate::default(),

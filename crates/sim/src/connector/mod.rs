@@ -4,6 +4,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod auth;
+mod change;
 mod create;
 pub(crate) use create::guid;
 mod members;
@@ -37,6 +38,8 @@ const BODY_LIMIT: usize = 8 * 1024 * 1024;
 enum Target {
     Create,
     Send { conversation: String, reply_to: Option<String> },
+    Update { conversation: String, activity: String },
+    Delete { conversation: String, activity: String },
     Members { conversation: String },
     PagedMembers { conversation: String },
     Member { conversation: String, member: String },
@@ -57,6 +60,12 @@ impl Target {
             ["teams", "v3", "conversations"] => (Method::POST, Self::Create),
             ["teams", "v3", "conversations", _, "activities"] => {
                 (Method::POST, Self::Send { conversation: at(3), reply_to: None })
+            }
+            ["teams", "v3", "conversations", _, "activities", _] if *method == Method::PUT => {
+                (Method::PUT, Self::Update { conversation: at(3), activity: at(5) })
+            }
+            ["teams", "v3", "conversations", _, "activities", _] if *method == Method::DELETE => {
+                (Method::DELETE, Self::Delete { conversation: at(3), activity: at(5) })
             }
             // The id may be one that was never given out: SDKs put a random one here (protocol section 14).
             ["teams", "v3", "conversations", _, "activities", _] => {
@@ -83,6 +92,8 @@ impl Target {
     fn conversation(&self) -> Option<&str> {
         match self {
             Self::Send { conversation, .. }
+            | Self::Update { conversation, .. }
+            | Self::Delete { conversation, .. }
             | Self::Members { conversation }
             | Self::PagedMembers { conversation }
             | Self::Member { conversation, .. } => Some(conversation),
@@ -120,6 +131,8 @@ pub(crate) async fn serve(
         Target::Create if body.as_ref().is_some_and(create::is_thread) => Op::CreateThread,
         Target::Create => Op::Create,
         Target::Send { .. } => Op::Send,
+        Target::Update { .. } => Op::Update,
+        Target::Delete { .. } => Op::Delete,
         Target::Members { .. } | Target::PagedMembers { .. } | Target::Member { .. } => Op::Members,
         Target::Team { .. } | Target::TeamConversations { .. } => Op::Teams,
         Target::WrongMethod | Target::Unknown => Op::Other,
@@ -166,6 +179,12 @@ fn work(world: &mut World, now: Micros, target: &Target, incoming: &Incoming) ->
         Target::Create => create::create(world, now, incoming),
         Target::Send { conversation, reply_to } => {
             send::send(world, now, incoming, conversation, reply_to.as_deref())
+        }
+        Target::Update { conversation, activity } => {
+            change::update(world, now, incoming, conversation, activity)
+        }
+        Target::Delete { conversation, activity } => {
+            change::delete(world, now, incoming, conversation, activity)
         }
         Target::Members { conversation } => members::all(world, now, incoming, conversation),
         Target::PagedMembers { conversation } => members::page(world, now, incoming, conversation),

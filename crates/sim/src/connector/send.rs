@@ -9,7 +9,7 @@ use crate::{
     limits::{Kind, Thread},
     messages::{self, Receipt},
     refusal::Refusal,
-    world::World,
+    world::{Conversation, World},
 };
 
 pub(super) fn send(
@@ -32,25 +32,10 @@ pub(super) fn send(
     let (Ok(split), Some(activity)) = (checked, &incoming.body) else {
         return checked.err().unwrap_or(Refusal::BadSyntax).into();
     };
-    let Some(target) = target else {
-        return Refusal::ConversationNotFound.into();
+    let target = match writable(world, target) {
+        Ok(target) => target,
+        Err(refusal) => return refusal.into(),
     };
-    let allowed = match target.thread {
-        Thread::Person(person) => match world.org.person(person) {
-            Some(known) => known.state.send(&world.settings),
-            None => Err(Refusal::ConversationNotFound),
-        },
-        Thread::Channel { team, .. } if !world.org.teams[team as usize].installed => {
-            Err(Refusal::BotNotInConversationRoster)
-        }
-        Thread::Channel { .. } => Ok(()),
-    };
-    if let Err(refusal) = allowed {
-        return refusal.into();
-    }
-    if !target.alive {
-        return Refusal::ConversationNotFound.into();
-    }
     let root = target.root.as_deref().or(reply_to).or(activity["replyToId"].as_str());
     let receipts = take(world, now, incoming.app, target.thread, conversation, root, activity, split);
     let answer = if split {
@@ -60,6 +45,21 @@ pub(super) fn send(
         Answer::ok(201, json!({"id": receipts.first().map(|receipt| receipt.id.to_string())}))
     };
     Answer { receipts, ..answer }
+}
+
+/// The conversation if the bot may write into it as things stand: what an update or delete needs as well.
+pub(super) fn writable(world: &World, target: Option<Conversation>) -> Result<Conversation, Refusal> {
+    let target = target.ok_or(Refusal::ConversationNotFound)?;
+    match target.thread {
+        Thread::Person(person) => {
+            world.org.person(person).ok_or(Refusal::ConversationNotFound)?.state.send(&world.settings)?;
+        }
+        Thread::Channel { team, .. } if !world.org.teams[team as usize].installed => {
+            return Err(Refusal::BotNotInConversationRoster);
+        }
+        Thread::Channel { .. } => {}
+    }
+    if target.alive { Ok(target) } else { Err(Refusal::ConversationNotFound) }
 }
 
 /// Takes an activity as one message or, if it is split, as two.
