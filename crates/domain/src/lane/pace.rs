@@ -153,10 +153,11 @@ impl Pace {
             return;
         }
         if self.limit.is_some() {
-            let accepted = self.accepted.iter().filter(|at| **at + Duration::from_secs(1) > now).count();
-            let span = now.since(self.active_since).as_secs_f64().clamp(0.2, 1.0);
-            let measured = accepted as f64 / span;
-            self.rate = (measured * KEEP).clamp(FLOOR.min(self.full()), self.rate);
+            // The first refusal at full pace may be one call that the way pushed into its neighbour's second, and what
+            // was accepted lately may be little because the process was held up. If the limit really fell, the next
+            // refusal follows within a second and is measured.
+            let kept = if self.cut.is_none() { self.rate } else { self.accepted_per_s(now) };
+            self.rate = (kept * KEEP).clamp(FLOOR.min(self.full()), self.rate);
         }
         self.cut = Some(Cut { at: now, hold_until: now + HOLD, step: PROBE_STEP, probed_at: now + HOLD });
     }
@@ -164,6 +165,12 @@ impl Pace {
     /// The lane rests until then, whatever its rate.
     pub fn rest_until(&mut self, until: Time) {
         self.cool_until = self.cool_until.max(until);
+    }
+
+    fn accepted_per_s(&self, now: Time) -> f64 {
+        let accepted = self.accepted.iter().filter(|at| **at + Duration::from_secs(1) > now).count();
+        let span = now.since(self.active_since).as_secs_f64().clamp(0.2, 1.0);
+        accepted as f64 / span
     }
 
     fn full(&self) -> f64 {
@@ -256,6 +263,18 @@ mod tests {
         let (all, _) = run(400, 5_000, |at| if at.0 < 200 * SECOND { 20 } else { 50 }, |_| 0);
         let (first, _) = run(300, 5_000, |at| if at.0 < 200 * SECOND { 20 } else { 50 }, |_| 0);
         assert!(all - first >= 100 * 48, "back at full pace: {}", all - first);
+    }
+
+    #[test]
+    fn a_stray_refusal_costs_a_twentieth() {
+        let mut pace = Pace::new(Some(50.0), Time(0));
+        // Held up: hardly anything was accepted in the last second.
+        pace.accepted(Time(9 * SECOND));
+        pace.throttled(Time(10 * SECOND), Time(10 * SECOND), Some(Duration::from_secs(1)));
+        assert!((pace.rate() - 50.0 * SHARE * KEEP).abs() < 0.01, "{}", pace.rate());
+        // The next one is taken at its word.
+        pace.throttled(Time(12 * SECOND), Time(11 * SECOND), Some(Duration::from_secs(1)));
+        assert!(pace.rate() < 5.0, "{}", pace.rate());
     }
 
     #[test]
