@@ -19,7 +19,7 @@ use nuncio_teams::cloud::Endpoints;
 use nuncio_teams::connector::Connector;
 use nuncio_teams::http::HttpClient;
 use nuncio_teams::inbound::{AcceptedApp, AllowedTenants, Authenticator};
-use nuncio_teams::token::{ClientSecretTokens, NoToken, TokenSource};
+use nuncio_teams::token::{EntraTokens, NoToken, TokenSource};
 use uuid::Uuid;
 
 use crate::config::{self, Config};
@@ -144,13 +144,13 @@ fn http_client(config: &Config) -> anyhow::Result<HttpClient> {
 }
 
 fn connector(app: &config::App, local: bool, http: &HttpClient) -> AppConnector {
-    let tokens: Arc<dyn TokenSource> = match &app.client_secret {
-        Some(secret) if !local => Arc::new(ClientSecretTokens::new(
+    let tokens: Arc<dyn TokenSource> = match &app.credential {
+        Some(credential) if !local => Arc::new(EntraTokens::new(
             http.clone(),
             &app.endpoints,
             app.token_tenant(),
             &app.app_id,
-            secret.clone(),
+            credential.clone(),
         )),
         _ => Arc::new(NoToken),
     };

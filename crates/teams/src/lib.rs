@@ -20,8 +20,9 @@
 //! * **A call of the Connector**: a pure function in `connector/request.rs` with its test, then a method of
 //!   [`connector::Connector`] that runs it.
 //! * **A field of an activity**: the field in `schema.rs`; until then it is kept in `extra`, nothing is lost.
-//! * **Another credential** (certificate, managed identity): another [`token::TokenSource`] beside
-//!   `token/client_secret.rs`.
+//! * **Another credential** that Entra's token endpoint takes: a variant of [`token::Credential`] and its proof in
+//!   `token/credential.rs`. Another place that tokens come from (managed identity): another [`token::TokenSource`]
+//!   beside `token/entra.rs`.
 
 #![warn(missing_docs)]
 

@@ -1,7 +1,10 @@
 //! Access tokens for the Connector (protocol section 2).
 
-mod client_secret;
+mod certificate;
+mod credential;
+mod entra;
 mod refusal;
+mod x509;
 
 use std::fmt;
 
@@ -11,7 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::retry_after::RetryAfter;
 
-pub use client_secret::ClientSecretTokens;
+pub use certificate::{AssertionAlgorithm, Certificate, CertificateError};
+pub use credential::Credential;
+pub use entra::EntraTokens;
 
 /// Where tokens come from. One source serves one app; it is shared by all calls of that app.
 #[async_trait]

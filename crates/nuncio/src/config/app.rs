@@ -1,10 +1,11 @@
 //! `[app.NAME]`: one bot registration.
 
 use std::fmt::Display;
+use std::path::PathBuf;
 
 use nuncio_sender::outcome::GatewayErrors;
 use nuncio_teams::cloud::{Cloud, Endpoints};
-use secrecy::SecretString;
+use nuncio_teams::token::{AssertionAlgorithm, Certificate, Credential};
 use uuid::Uuid;
 
 use super::keys;
@@ -27,7 +28,7 @@ pub struct App {
     pub allowed_tenants: Vec<String>,
     pub kind: Kind,
     /// Always there, save in `--local` mode.
-    pub client_secret: Option<SecretString>,
+    pub credential: Option<Credential>,
     pub cloud: Cloud,
     pub endpoints: Endpoints,
     pub gateway_errors: GatewayErrors,
@@ -53,7 +54,7 @@ impl App {
             tenant_id: Uuid::nil().to_string(),
             allowed_tenants: vec![ANY_TENANT.to_owned()],
             kind: Kind::SingleTenant,
-            client_secret: None,
+            credential: None,
             cloud: Cloud::Simulator,
             endpoints: Endpoints::of(Cloud::Simulator),
             gateway_errors: GatewayErrors::default(),
@@ -79,7 +80,7 @@ pub(super) fn read_all(reader: &mut Reader) -> Vec<App> {
     let names = reader.apps();
     if names.is_empty() {
         reader.complain_of_all(
-            "no app: add a table [app.main] with app_id, tenant_id and client_secret (docs/configuration.md)",
+            "no app: add a table [app.main] with app_id, tenant_id and a credential (docs/configuration.md)",
         );
     }
     let mut apps: Vec<App> = Vec::new();
@@ -110,10 +111,6 @@ fn read(reader: &mut Reader, name: &str) -> App {
     // Without a readable cloud nothing can be said about what depends on it.
     let cloud_is_known = cloud.is_some() || !reader.is_said(&key("cloud"));
     let cloud = cloud.unwrap_or(Cloud::Public);
-    let client_secret = reader.secret(&["app", name], "client_secret");
-    if !reader.is_said(&key("client_secret")) && !reader.is_said(&key("client_secret_file")) {
-        reader.complain(&key("client_secret"), "or client_secret_file is missing");
-    }
     let gateway_errors = reader.word(
         &key("gateway_errors"),
         &[("ambiguous", GatewayErrors::Ambiguous), ("retry", GatewayErrors::Retry)],
@@ -125,13 +122,94 @@ fn read(reader: &mut Reader, name: &str) -> App {
         name: name.to_owned(),
         allowed_tenants: allowed_tenants(reader, name, &tenant_id),
         kind: kind(reader, name),
-        client_secret,
+        credential: credential(reader, name),
         cloud,
         endpoints: endpoints(reader, name, cloud, cloud_is_known),
         gateway_errors: gateway_errors.unwrap_or_default(),
         calls_per_s: calls_per_s(reader, name, cloud, cloud_is_known),
         app_id,
         tenant_id,
+    }
+}
+
+/// The one credential. Files are read here, where a complaint can still name its line.
+fn credential(reader: &mut Reader, name: &str) -> Option<Credential> {
+    let key = |key| ["app", name, key];
+    // Of the two forms of the secret only one can be; the reader sees to that.
+    let forms = [
+        ["client_secret", "client_secret_file"].as_slice(),
+        ["certificate_file", "private_key_file"].as_slice(),
+    ];
+    let said: Vec<&str> = forms
+        .iter()
+        .filter_map(|form| form.iter().copied().find(|name| reader.is_said(&key(name))))
+        .collect();
+    for only in ["assertion", "send_x5c"] {
+        if reader.is_said(&key(only)) && !reader.is_said(&key("certificate_file")) {
+            reader.complain(&key(only), "goes with certificate_file only");
+        }
+    }
+    match said.as_slice() {
+        [] => {
+            reader.complain(
+                &key("client_secret"),
+                "or client_secret_file is missing, or certificate_file with private_key_file",
+            );
+            None
+        }
+        ["client_secret" | "client_secret_file"] => {
+            reader.secret(&["app", name], "client_secret").map(Credential::Secret)
+        }
+        [_] => certificate(reader, name).map(Credential::Certificate),
+        [first, .., last] => {
+            let first = key(first).join(".");
+            reader.complain(&key(last), &format!("and {first} are both given: an app has one credential"));
+            None
+        }
+    }
+}
+
+fn certificate(reader: &mut Reader, name: &str) -> Option<Certificate> {
+    let key = |key| ["app", name, key];
+    let algorithm = reader.word(
+        &key("assertion"),
+        &[("ps256", AssertionAlgorithm::Ps256), ("rs256", AssertionAlgorithm::Rs256)],
+    );
+    let send_chain = reader.boolean(&key("send_x5c"));
+    let of_certificate = pem(reader, &key("certificate_file"), "the certificate of private_key_file");
+    let of_key = pem(reader, &key("private_key_file"), "the private key of certificate_file");
+    let ((certificate_file, certificate), (key_file, private_key)) = (of_certificate?, of_key?);
+    match Certificate::from_pem(&certificate, &private_key) {
+        Ok(certificate) => Some(
+            certificate
+                .with_algorithm(algorithm.unwrap_or_default())
+                .send_chain(send_chain.unwrap_or_default()),
+        ),
+        Err(error) => {
+            let (path, file) = if error.is_of_key() {
+                (key("private_key_file"), key_file)
+            } else {
+                (key("certificate_file"), certificate_file)
+            };
+            reader.complain(&path, &format!("{} {error}", file.display()));
+            None
+        }
+    }
+}
+
+/// A file that must be there, and what is in it.
+fn pem(reader: &mut Reader, path: &[&str], what: &str) -> Option<(PathBuf, Vec<u8>)> {
+    if !reader.is_said(path) {
+        reader.complain(path, &format!("is missing: {what}"));
+        return None;
+    }
+    let file = reader.path(path)?;
+    match std::fs::read(&file) {
+        Ok(content) => Some((file, content)),
+        Err(error) => {
+            reader.complain(path, &format!("{} cannot be read: {error}", file.display()));
+            None
+        }
     }
 }
 
@@ -175,7 +253,10 @@ fn kind(reader: &mut Reader, name: &str) -> Kind {
     match reader.word(&path, &kinds) {
         Some(Some(kind)) => kind,
         Some(None) => {
-            reader.complain(&path, "= \"managed_identity\" is not built yet: use a client secret");
+            reader.complain(
+                &path,
+                "= \"managed_identity\" is not built yet: use a client secret or a certificate",
+            );
             Kind::SingleTenant
         }
         None => Kind::SingleTenant,

@@ -1,7 +1,7 @@
 //! Which keys there are. An app's name stands as `*`.
 
 /// Every key of the file. The variable of a key is its name in capitals with `_` for `.`, after `NUNCIO_`.
-pub(super) const KEYS: [&str; 25] = [
+pub(super) const KEYS: [&str; 29] = [
     "server.listen",
     "database.path",
     "log.format",
@@ -16,6 +16,10 @@ pub(super) const KEYS: [&str; 25] = [
     "app.*.kind",
     "app.*.client_secret",
     "app.*.client_secret_file",
+    "app.*.certificate_file",
+    "app.*.private_key_file",
+    "app.*.assertion",
+    "app.*.send_x5c",
     "app.*.cloud",
     "app.*.gateway_errors",
     "app.*.may_install",

@@ -2,6 +2,7 @@ use std::io::Write as _;
 
 use nuncio_sender::outcome::GatewayErrors;
 use nuncio_teams::cloud::{Cloud, Endpoints};
+use nuncio_teams::token::Credential;
 
 use super::*;
 
@@ -59,6 +60,12 @@ fn complains(text: &str, beginning: &str) {
     assert!(complaints.len() == 1 && complaints[0].starts_with(beginning), "{complaints:#?}");
 }
 
+/// The client secret of an app that has one.
+fn secret(app: &App) -> &str {
+    let Some(Credential::Secret(secret)) = &app.credential else { panic!("{:?}", app.credential) };
+    secret.expose_secret()
+}
+
 #[test]
 fn the_least_configuration_has_all_defaults() {
     let folder = Folder::new(&least());
@@ -73,7 +80,7 @@ fn the_least_configuration_has_all_defaults() {
     assert_eq!((app.name.as_str(), app.app_id.as_str(), app.tenant_id.as_str()), ("main", APP, TENANT));
     assert_eq!(app.allowed_tenants, [TENANT]);
     assert_eq!(app.token_tenant(), Some(TENANT));
-    assert_eq!(app.client_secret.as_ref().unwrap().expose_secret(), "hunter2");
+    assert_eq!(secret(app), "hunter2");
     assert_eq!(app.endpoints, Endpoints::of(Cloud::Public));
     assert_eq!(app.gateway_errors, GatewayErrors::Ambiguous);
     assert_eq!(app.calls_per_s, Some(50.0));
@@ -152,7 +159,7 @@ fn unknown_keys_are_refused_with_their_line() {
     assert_eq!(
         complaints(&text),
         [
-            "nuncio.toml:1: app.main.client_secret or client_secret_file is missing",
+            "nuncio.toml:1: app.main.client_secret or client_secret_file is missing, or certificate_file with private_key_file",
             "nuncio.toml:4: unknown key \"app.main.clinet_secret\"; did you mean \"client_secret\"?",
             "nuncio.toml:6: unknown key \"sever\"; did you mean \"server\"?",
         ]
@@ -231,7 +238,7 @@ fn what_must_be_there() {
         [
             "nuncio.toml:2: app.main.app_id is missing: the application (client) id of the app registration",
             "nuncio.toml:2: app.main.tenant_id is missing: the directory (tenant) id of the app registration",
-            "nuncio.toml:2: app.main.client_secret or client_secret_file is missing",
+            "nuncio.toml:2: app.main.client_secret or client_secret_file is missing, or certificate_file with private_key_file",
         ]
     );
     complains("[server]\n", "nuncio.toml: no app: add a table [app.main]");
@@ -278,7 +285,7 @@ fn the_environment_goes_before_the_file() {
     assert_eq!(config.server.listen.to_string(), "0.0.0.0:8080");
     assert_eq!(config.reachability.recheck, Duration::from_hours(24));
     let app = &config.apps[0];
-    assert_eq!(app.client_secret.as_ref().unwrap().expose_secret(), "from-env");
+    assert_eq!(secret(app), "from-env");
     assert_eq!(app.allowed_tenants, [TENANT, APP]);
     assert_eq!(app.endpoints.authority(), "http://localhost:4101");
     assert_eq!((app.calls_per_s, app.kind), (Some(20.0), Kind::SingleTenant));
@@ -312,7 +319,12 @@ fn an_app_can_come_from_the_environment_alone() {
     ];
     assert_eq!(load("", &env).apps[0].name, "ops");
     let complaints = Folder::new("").complaints(&env[..2]);
-    assert_eq!(complaints, ["nuncio.toml: app.ops.client_secret or client_secret_file is missing"]);
+    assert_eq!(
+        complaints,
+        [
+            "nuncio.toml: app.ops.client_secret or client_secret_file is missing, or certificate_file with private_key_file"
+        ]
+    );
 }
 
 #[test]
@@ -327,12 +339,12 @@ fn secrets_from_files() {
     assert_eq!(folder.complaints(&[]), ["nuncio.toml:4: app.main.client_secret_file secret is empty"]);
     std::fs::write(folder.file("secret"), "hunter2\n").unwrap();
     let config = folder.load(&[]).unwrap();
-    assert_eq!(config.apps[0].client_secret.as_ref().unwrap().expose_secret(), "hunter2");
+    assert_eq!(secret(&config.apps[0]), "hunter2");
     // A file of the environment replaces a secret of the file.
     let folder = Folder::new(&least());
     std::fs::write(folder.file("other"), "from-file").unwrap();
     let config = folder.load(&[("NUNCIO_APP_MAIN_CLIENT_SECRET_FILE", "other")]).unwrap();
-    assert_eq!(config.apps[0].client_secret.as_ref().unwrap().expose_secret(), "from-file");
+    assert_eq!(secret(&config.apps[0]), "from-file");
 }
 
 #[test]
@@ -341,6 +353,43 @@ fn a_secret_is_given_once() {
         &(least() + "client_secret_file = \"x\"\n"),
         "nuncio.toml:5: app.main.client_secret_file and app.main.client_secret are both given: keep one",
     );
+}
+
+/// A folder with a certificate, its key, and this configuration beside them.
+fn with_certificate(lines: &str) -> Folder {
+    let folder = Folder::new(&least().replace("client_secret = \"hunter2\"", lines));
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+    std::fs::write(folder.file("cert.pem"), certificate.pem()).unwrap();
+    std::fs::write(folder.file("key.pem"), key.serialize_pem()).unwrap();
+    folder
+}
+
+#[test]
+fn a_certificate_instead_of_a_secret() {
+    let both = "certificate_file = \"cert.pem\"\nprivate_key_file = \"key.pem\"\n";
+    let folder = with_certificate(&format!("{both}assertion = \"rs256\"\nsend_x5c = true"));
+    let shown = format!("{:?}", folder.load(&[]).unwrap().apps[0].credential);
+    assert!(shown.contains("Rs256") && shown.contains("send_chain: true"), "{shown}");
+    let shown = format!("{:?}", with_certificate(both).load(&[]).unwrap().apps[0].credential);
+    assert!(shown.contains("Ps256") && shown.contains("send_chain: false"), "{shown}");
+    for (lines, complaint) in [
+        (both.replace("key.pem", "cert.pem"), "5: app.main.private_key_file cert.pem holds no private key"),
+        (both.replace("cert.pem", "key.pem"), "4: app.main.certificate_file key.pem holds no certificate"),
+        (both.replace("key.pem", "none"), "5: app.main.private_key_file none cannot be read"),
+        (both.replace("private_key_file = \"key.pem\"\n", ""), "1: app.main.private_key_file is missing"),
+        (both.replace("certificate_file = \"cert.pem\"\n", ""), "1: app.main.certificate_file is missing"),
+        (format!("{both}assertion = \"hs256\""), "6: app.main.assertion must be \"ps256\" or \"rs256\""),
+        (
+            format!("{both}client_secret = \"x\""),
+            "4: app.main.certificate_file and app.main.client_secret are both given",
+        ),
+        ("client_secret = \"x\"\nsend_x5c = true".into(), "5: app.main.send_x5c goes with certificate_file"),
+    ] {
+        let complaints = with_certificate(&lines).complaints(&[]);
+        let expected = format!("nuncio.toml:{complaint}");
+        assert!(complaints.len() == 1 && complaints[0].starts_with(&expected), "{complaints:#?}");
+    }
 }
 
 #[test]
@@ -379,7 +428,7 @@ fn several_problems_are_told_together() {
 fn the_local_app_stays_on_this_computer() {
     let config = Config::local();
     let app = &config.apps[0];
-    assert!(app.is_loopback() && app.client_secret.is_none());
+    assert!(app.is_loopback() && app.credential.is_none());
     assert!(app.endpoints.check_service_url("http://localhost:56150/_connector").is_ok());
     assert!(app.endpoints.check_service_url("https://smba.trafficmanager.net/emea/").is_err());
 }
@@ -406,7 +455,17 @@ fn the_example_has_every_key_with_its_default() {
     // Each "# key = value" is taken at its word: nothing changes.
     let (folder, text) = filled();
     let default = folder.load(&[]).unwrap();
-    let not_defaults = ["extra_ca_file", "proxy", "proxy_file", "client_secret", "base"];
+    let not_defaults = [
+        "extra_ca_file",
+        "proxy",
+        "proxy_file",
+        "client_secret",
+        "certificate_file",
+        "private_key_file",
+        "assertion",
+        "send_x5c",
+        "base",
+    ];
     let mut path = String::new();
     let mut keys: Vec<String> = Vec::new();
     let mut spoken = String::new();

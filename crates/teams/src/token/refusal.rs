@@ -23,6 +23,7 @@ fn known(code: u64) -> Option<(&'static str, &'static str)> {
         7_000_222 => ("client secret expired", "make a new one in Entra and set client_secret"),
         700_016 => ("app not found in that tenant", "check app_id, tenant_id and kind"),
         700_027 => ("certificate not registered", "register the certificate in Entra"),
+        700_024 => ("client assertion outside its time", "check this computer's clock"),
         90_002 => ("tenant not found", "check tenant_id and cloud"),
         70_011 | 1_002_012 => ("bad scope", "check cloud and endpoints"),
         7_000_112 => ("app disabled", "enable the app in Entra"),
@@ -50,14 +51,14 @@ pub(super) fn of(answer: &Answer, retry_after: Option<RetryAfter>, secret: &str)
         Some((problem, fix)) => (problem.to_owned(), fix),
         None if (300..400).contains(&status) => (
             format!("the token endpoint answered {status}, a redirect"),
-            "check endpoints.authority: redirects are not followed with a secret",
+            "check endpoints.authority: redirects are not followed with a credential",
         ),
         None => {
             let error = defuse(&body.error.unwrap_or_default(), 60);
             let error = if error.is_empty() { String::new() } else { format!(" {error}") };
             (
                 format!("the token endpoint answered {status}{error}"),
-                "check app_id, tenant_id, client_secret and cloud",
+                "check app_id, tenant_id, the credential and cloud",
             )
         }
     };

@@ -6,7 +6,7 @@ use nuncio_teams::classify::Refusal;
 use nuncio_teams::cloud::{Endpoints, ServiceUrl};
 use nuncio_teams::connector::{CallError, Connector, CreatePersonal, CreateThread};
 use nuncio_teams::schema::{MessageContent, OutboundActivity};
-use nuncio_teams::token::{ClientSecretTokens, NoToken, TokenError};
+use nuncio_teams::token::{Credential, EntraTokens, NoToken, TokenError};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -29,9 +29,8 @@ impl World {
         entra.script((1..=5).map(|n| {
             Scripted::json(200, &json!({"access_token": format!("token-{n}"), "expires_in": 3599}))
         }));
-        let secret = SecretString::from("s");
-        let tokens =
-            ClientSecretTokens::new(client(), &endpoints, None, "app", secret).with_clock(clock.clock());
+        let secret = Credential::Secret(SecretString::from("s"));
+        let tokens = EntraTokens::new(client(), &endpoints, None, "app", secret).with_clock(clock.clock());
         let connector = Connector::new(client(), Arc::new(tokens)).with_clock(clock.clock());
         Self { entra, teams, service_url, connector }
     }

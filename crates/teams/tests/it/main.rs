@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of tests, which clippy does not count as tests")]
 
+mod certificate;
 mod connector;
 mod fixtures;
 mod http;

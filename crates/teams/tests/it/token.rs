@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nuncio_teams::cloud::Endpoints;
-use nuncio_teams::token::{ClientSecretTokens, TokenError, TokenSource as _};
+use nuncio_teams::token::{Credential, EntraTokens, TokenError, TokenSource as _};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -11,13 +11,10 @@ use crate::stand_in::{HandClock, Scripted, StandIn, client};
 
 const SECRET: &str = "a-very-secret-value";
 
-fn tokens(stand_in: &StandIn, clock: &HandClock) -> Arc<ClientSecretTokens> {
+fn tokens(stand_in: &StandIn, clock: &HandClock) -> Arc<EntraTokens> {
     let endpoints = Endpoints::simulator(&stand_in.base());
-    let secret = SecretString::from(SECRET);
-    Arc::new(
-        ClientSecretTokens::new(client(), &endpoints, Some("tenant"), "app", secret)
-            .with_clock(clock.clock()),
-    )
+    let secret = Credential::Secret(SecretString::from(SECRET));
+    Arc::new(EntraTokens::new(client(), &endpoints, Some("tenant"), "app", secret).with_clock(clock.clock()))
 }
 
 fn granted(token: &str, expires_in: impl Into<Value>) -> Scripted {
@@ -30,7 +27,7 @@ fn unavailable() -> Scripted {
 }
 
 /// What the token shows as a header.
-async fn shown(tokens: &ClientSecretTokens) -> Result<String, TokenError> {
+async fn shown(tokens: &EntraTokens) -> Result<String, TokenError> {
     let token = tokens.token().await?;
     Ok(token.authorization().unwrap().to_str().unwrap().to_owned())
 }
@@ -188,7 +185,8 @@ async fn answers_that_are_no_token() {
 #[tokio::test]
 async fn the_secret_goes_to_safe_addresses_only() {
     let endpoints = Endpoints::simulator("http://192.0.2.1:4100");
-    let tokens = ClientSecretTokens::new(client(), &endpoints, None, "app", SecretString::from(SECRET));
+    let tokens =
+        EntraTokens::new(client(), &endpoints, None, "app", Credential::Secret(SecretString::from(SECRET)));
     let error = tokens.token().await.unwrap_err();
     assert!(!error.is_transient(), "{error}");
 

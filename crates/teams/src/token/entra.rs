@@ -1,4 +1,4 @@
-//! Tokens by client id and secret (protocol sections 2.1, 2.2 and 2.6).
+//! Tokens of Entra for one app, by whichever credential it has (protocol sections 2.1 and 2.6).
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use ::http::Method;
 use async_trait::async_trait;
-use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{AccessToken, TokenError, TokenSource, refusal};
+use super::credential::Proof;
+use super::{AccessToken, Credential, TokenError, TokenSource, refusal};
 use crate::clock::Clock;
 use crate::cloud::{Endpoints, check_own_endpoint};
 use crate::http::{CallFailure, ContentType, HttpClient, Request, encoded};
@@ -25,14 +25,14 @@ const LONGEST: Duration = Duration::from_hours(7 * 24);
 /// After an early refresh that failed, the token at hand is used this long before the next try.
 const NEXT_TRY: Duration = Duration::from_secs(30);
 
-/// Tokens for one app by its client secret. Concurrent callers share one request, and its failure.
-pub struct ClientSecretTokens {
+/// Tokens for one app. Concurrent callers share one request, and its failure.
+pub struct EntraTokens {
     http: HttpClient,
     clock: Clock,
     authority: String,
     tenant: String,
     client_id: String,
-    secret: SecretString,
+    credential: Credential,
     scope: String,
     cached: Mutex<Option<Cached>>,
     /// Held for the time of a request. In it: how the last one failed, if it did.
@@ -56,7 +56,7 @@ struct Granted {
     expires_in: Value,
 }
 
-impl ClientSecretTokens {
+impl EntraTokens {
     /// Tokens for `client_id` from `tenant` (a single-tenant app: its own tenant; a multi-tenant one: the cloud's login
     /// tenant), with the cloud's bot scope.
     pub fn new(
@@ -64,7 +64,7 @@ impl ClientSecretTokens {
         endpoints: &Endpoints,
         tenant: Option<&str>,
         client_id: &str,
-        secret: SecretString,
+        credential: Credential,
     ) -> Self {
         Self {
             http,
@@ -72,7 +72,7 @@ impl ClientSecretTokens {
             authority: endpoints.authority().to_owned(),
             tenant: tenant.unwrap_or(endpoints.login_tenant()).to_owned(),
             client_id: client_id.to_owned(),
-            secret,
+            credential,
             scope: endpoints.bot_scope().to_owned(),
             cached: Mutex::new(None),
             flight: tokio::sync::Mutex::new(None),
@@ -117,14 +117,16 @@ impl ClientSecretTokens {
             fix: "check endpoints.authority".to_owned(),
             text: String::new(),
         })?;
+        let url = self.url();
+        let proof = self.credential.proof(&url, &self.client_id, &self.clock)?;
         let asked_at = self.clock.now();
-        let answer = self.http.send(&self.request(), None).await.map_err(|failure| {
+        let answer = self.http.send(&self.request(url, &proof), None).await.map_err(|failure| {
             let (CallFailure::NotSent { cause } | CallFailure::MaybeSent { cause }) = failure;
             TokenError::Unreachable { cause, retry_after: None }
         })?;
         if !answer.status.is_success() {
             let retry_after = answer.retry_after(self.clock.now());
-            return Err(refusal::of(&answer, retry_after, self.secret.expose_secret()));
+            return Err(refusal::of(&answer, retry_after, proof.value()));
         }
         let unreadable = || TokenError::Unreachable {
             cause: format!("it answered {} with what is no token", answer.status.as_u16()),
@@ -142,24 +144,23 @@ impl ClientSecretTokens {
         Ok(token)
     }
 
-    fn request(&self) -> Request {
+    fn url(&self) -> String {
+        format!("{}/{}/oauth2/v2.0/token", self.authority, encoded(&self.tenant))
+    }
+
+    fn request(&self, url: String, proof: &Proof) -> Request {
         let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", &self.client_id),
-            ("client_secret", self.secret.expose_secret()),
-            ("scope", &self.scope),
+            "grant_type=client_credentials".to_owned(),
+            format!("client_id={}", encoded(&self.client_id)),
+            proof.form(),
+            format!("scope={}", encoded(&self.scope)),
         ];
-        let form = form.map(|(name, value)| format!("{name}={}", encoded(value)));
-        Request {
-            method: Method::POST,
-            url: format!("{}/{}/oauth2/v2.0/token", self.authority, encoded(&self.tenant)),
-            body: Some((ContentType::Form, form.join("&").into())),
-        }
+        Request { method: Method::POST, url, body: Some((ContentType::Form, form.join("&").into())) }
     }
 }
 
 #[async_trait]
-impl TokenSource for ClientSecretTokens {
+impl TokenSource for EntraTokens {
     async fn token(&self) -> Result<AccessToken, TokenError> {
         if let Some(token) = self.fresh() {
             return Ok(token);
@@ -198,9 +199,9 @@ impl TokenSource for ClientSecretTokens {
     }
 }
 
-impl fmt::Debug for ClientSecretTokens {
+impl fmt::Debug for EntraTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientSecretTokens")
+        f.debug_struct("EntraTokens")
             .field("authority", &self.authority)
             .field("tenant", &self.tenant)
             .field("client_id", &self.client_id)
@@ -229,6 +230,7 @@ fn refresh_after(life: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::SecretString;
     use serde_json::json;
 
     use super::*;
@@ -260,8 +262,10 @@ mod tests {
     fn the_request_is_a_form() {
         let http = HttpClient::builder().build().unwrap();
         let endpoints = Endpoints::of(crate::cloud::Cloud::Public);
-        let tokens = ClientSecretTokens::new(http, &endpoints, None, "app", SecretString::from("a&b=c d+ü"));
-        let request = tokens.request();
+        let credential = Credential::Secret(SecretString::from("a&b=c d+ü"));
+        let tokens = EntraTokens::new(http, &endpoints, None, "app", credential);
+        let proof = Proof::Secret(SecretString::from("a&b=c d+ü"));
+        let request = tokens.request(tokens.url(), &proof);
         assert_eq!(request.url, "https://login.microsoftonline.com/botframework.com/oauth2/v2.0/token");
         let (_, body) = request.body.unwrap();
         assert_eq!(
