@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nuncio_domain::lane::Input;
 use nuncio_domain::ports::{Ledger, StoreError};
 use nuncio_domain::{Batch, Committed};
 use tokio::sync::mpsc;
@@ -92,6 +93,7 @@ async fn insist(ledger: &dyn Ledger, job: Job) {
 fn answer(jobs: Vec<Job>, committed: &Committed) {
     for job in jobs {
         // A lane that is gone has no use for the answer.
-        let _ = job.reply.send(Event::Committed { ticket: job.ticket, committed: committed.clone() });
+        let input = Input::Committed { ticket: job.ticket, committed: committed.clone() };
+        let _ = job.reply.send(Event::Input(input));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nuncio_domain::Clock;
-use nuncio_domain::lane::LaneConfig;
+use nuncio_domain::lane::{Input, LaneConfig};
 use nuncio_domain::people::Lane;
 use nuncio_domain::ports::{Ledger, Registry, Sender, StoreError, Wake};
 use tokio::sync::mpsc;
@@ -106,7 +106,7 @@ impl Engine {
         let deadline = self.shared.ports.clock.now() + self.shared.drain;
         let mut all = true;
         for (events, _) in &lanes {
-            let _ = events.send(Event::Drain);
+            let _ = events.send(Event::Input(Input::Drain));
         }
         for (_, mut task) in lanes {
             tokio::select! {

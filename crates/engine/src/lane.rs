@@ -4,14 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nuncio_domain::batch::Row;
+use nuncio_domain::Time;
 use nuncio_domain::lane::pace::MISSED;
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
-use nuncio_domain::message::{Expanded, OpenMessage, Spoken};
-use nuncio_domain::outcome::Answer;
-use nuncio_domain::people::{Lane, Reference};
+use nuncio_domain::message::Spoken;
+use nuncio_domain::people::Lane;
 use nuncio_domain::ports::{Call, StoreError};
-use nuncio_domain::{Committed, Key, Time};
 use tokio::sync::mpsc;
 
 use crate::clock::{pause, wait_until};
@@ -27,36 +25,8 @@ pub(crate) type LaneSender = mpsc::UnboundedSender<Event>;
 pub(crate) enum Event {
     /// Something was stored for it: look.
     Wake,
-    Opened(Vec<OpenMessage>),
-    Expanded {
-        message_no: i64,
-        expanded: Expanded,
-    },
-    Page {
-        message_no: i64,
-        rows: Vec<Row>,
-    },
-    Due {
-        rows: Vec<Row>,
-    },
-    References {
-        key: Key,
-        references: Vec<Reference>,
-    },
-    Committed {
-        ticket: u64,
-        committed: Committed,
-    },
-    Answered {
-        key: Key,
-        started_at: Time,
-        answer: Answer,
-    },
-    Missed {
-        key: Key,
-    },
-    /// Bring what is under way to its end, then stop.
-    Drain,
+    /// For its core; [`Input::Drain`] ends the lane when all that is under way has ended.
+    Input(Input),
 }
 
 pub(crate) struct Shell {
@@ -127,34 +97,26 @@ pub(crate) async fn run(
 
 impl Shell {
     fn take(&mut self, event: Event) {
-        match event {
-            Event::Wake => self.look(),
-            Event::Opened(messages) => {
+        let input = match event {
+            Event::Wake => return self.look(),
+            Event::Input(input) => input,
+        };
+        match &input {
+            Input::Opened(messages) => {
                 self.looking = false;
                 if std::mem::take(&mut self.look_again) {
                     self.look();
                 }
-                for message in &messages {
+                for message in messages {
                     self.contents
                         .entry(message.message_no)
                         .or_insert_with(|| Arc::new(Spoken::new(message.content.clone())));
                 }
-                self.step(Input::Opened(messages));
             }
-            Event::Expanded { message_no, expanded } => self.step(Input::Expanded { message_no, expanded }),
-            Event::Page { message_no, rows } => self.step(Input::Page { message_no, rows }),
-            Event::Due { rows } => self.step(Input::Due { rows }),
-            Event::References { key, references } => self.step(Input::References { key, references }),
-            Event::Committed { ticket, committed } => self.step(Input::Committed { ticket, committed }),
-            Event::Answered { key, started_at, answer } => {
-                self.step(Input::Answered { key, started_at, answer });
-            }
-            Event::Missed { key } => self.step(Input::Missed { key }),
-            Event::Drain => {
-                self.draining = true;
-                self.step(Input::Drain);
-            }
+            Input::Drain => self.draining = true,
+            _ => {}
         }
+        self.step(input);
     }
 
     fn step(&mut self, input: Input) {
@@ -175,7 +137,7 @@ impl Shell {
             (Arc::clone(&self.ports.ledger), self.events.clone(), self.lane.lane_no);
         tokio::spawn(async move {
             let messages = insist("open", || ledger.open(lane_no)).await;
-            let _ = events.send(Event::Opened(messages));
+            let _ = events.send(Event::Input(Input::Opened(messages)));
         });
     }
 
@@ -192,27 +154,27 @@ impl Shell {
                 let clock = Arc::clone(&self.ports.clock);
                 tokio::spawn(async move {
                     let expanded = insist("expand", || ledger.expand(message_no, limit, clock.now())).await;
-                    let _ = events.send(Event::Expanded { message_no, expanded });
+                    let _ = events.send(Event::Input(Input::Expanded { message_no, expanded }));
                 });
             }
             Action::LoadPage { message_no, after, limit } => {
                 tokio::spawn(async move {
                     let rows = insist("page", || ledger.page(message_no, after, limit)).await;
-                    let _ = events.send(Event::Page { message_no, rows });
+                    let _ = events.send(Event::Input(Input::Page { message_no, rows }));
                 });
             }
             Action::LoadDue { limit } => {
                 let lane_no = self.lane.lane_no;
                 tokio::spawn(async move {
                     let rows = insist("due", || ledger.due(lane_no, Time::MAX, limit)).await;
-                    let _ = events.send(Event::Due { rows });
+                    let _ = events.send(Event::Input(Input::Due { rows }));
                 });
             }
             Action::LoadReferences { key } => {
                 let registry = Arc::clone(&self.ports.registry);
                 tokio::spawn(async move {
                     let references = insist("references", || registry.references(key.recipient_no)).await;
-                    let _ = events.send(Event::References { key, references });
+                    let _ = events.send(Event::Input(Input::References { key, references }));
                 });
             }
             Action::Forget { message_no } => {
@@ -244,7 +206,7 @@ impl Shell {
             wait_until(clock.as_ref(), Some(at)).await;
             let started_at = clock.now();
             if may_miss && started_at > at + MISSED {
-                let _ = events.send(Event::Missed { key });
+                let _ = events.send(Event::Input(Input::Missed { key }));
                 return;
             }
             let answer = sender.call(call).await;
@@ -257,7 +219,7 @@ impl Shell {
                 code = answer.code,
                 "attempt"
             );
-            let _ = events.send(Event::Answered { key, started_at, answer });
+            let _ = events.send(Event::Input(Input::Answered { key, started_at, answer }));
         });
     }
 }
