@@ -20,6 +20,8 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(control::about))
         .route("/{tenant}/oauth2/v2.0/token", post(entra::token))
+        .route("/metadata/identity/oauth2/token", get(entra::managed_identity::imds))
+        .route("/msi/token", get(entra::managed_identity::app_service))
         .route("/v1/.well-known/openidconfiguration", get(openid::metadata))
         .route("/v1/.well-known/keys", get(openid::keys))
         .merge(control::router(shared))

@@ -1,6 +1,9 @@
 //! The state of the simulation: one mutex, held briefly.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -9,6 +12,7 @@ use crate::{
     clock::Clock,
     connector::auth::TokenCache,
     counts::Counts,
+    entra::certificate::Certificate,
     events::EventStats,
     faults::Faults,
     ids::Sealer,
@@ -37,7 +41,13 @@ pub(crate) enum BotKind {
 pub(crate) struct Bot {
     pub(crate) app_id: String,
     pub(crate) name: String,
-    pub(crate) secret: String,
+    pub(crate) secret: Option<String>,
+    /// Whose keys may sign assertions instead of the secret (protocol section 2.3).
+    pub(crate) certificates: Vec<Certificate>,
+    /// `jti` of the assertions that were taken and when they expire.
+    pub(crate) assertions_used: HashMap<String, i64>,
+    /// Client id of the managed identity that the bot runs under (protocol section 2.4).
+    pub(crate) managed_identity: Option<String>,
     pub(crate) tenant_id: String,
     pub(crate) kind: BotKind,
     pub(crate) endpoint: Option<String>,
@@ -48,9 +58,11 @@ pub(crate) struct Bot {
 impl Bot {
     /// Without the secret.
     pub(crate) fn show(&self) -> Value {
+        let certificates: Vec<&str> =
+            self.certificates.iter().map(|certificate| certificate.sha256.as_str()).collect();
         json!({
             "app_id": self.app_id, "name": self.name, "tenant_id": self.tenant_id, "kind": self.kind,
-            "endpoint": self.endpoint,
+            "endpoint": self.endpoint, "certificates": certificates, "managed_identity": self.managed_identity,
         })
     }
 }
@@ -165,6 +177,8 @@ pub(crate) struct Shared {
     pub(crate) service_url: String,
     pub(crate) tenant_id: String,
     pub(crate) control_key: Option<String>,
+    /// What App Service gives its apps as `IDENTITY_HEADER` (protocol section 2.4).
+    pub(crate) identity_header: String,
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Clock,
     pub(crate) tokens: TokenCache,
@@ -193,6 +207,7 @@ impl Shared {
             tenant_id: Rng::new(start.plan.seed ^ 0x7e4a_4e7e).uuid().to_string(),
             base: start.base,
             control_key: start.control_key,
+            identity_header: uuid::Uuid::new_v4().to_string(),
             keys: start.keys,
             clock: Clock::start(),
             tokens: TokenCache::default(),

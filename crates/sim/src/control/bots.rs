@@ -1,6 +1,6 @@
 //! `GET|POST /sim/bots`, `DELETE /sim/bots/{app_id}`
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     Json,
@@ -12,13 +12,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ControlError, Result, read};
-use crate::world::{Bot, BotKind, Shared};
+use crate::{
+    entra::certificate::Certificate,
+    world::{Bot, BotKind, Shared},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Order {
     app_id: String,
-    secret: String,
+    /// May be absent when there are certificates or a managed identity
+    secret: Option<String>,
+    /// PEM, or DER in base64
+    #[serde(default)]
+    certificates: Vec<String>,
+    managed_identity: Option<String>,
     /// The organisation's when absent
     tenant_id: Option<String>,
     endpoint: Option<String>,
@@ -35,9 +43,23 @@ pub(super) async fn register(
     if order.app_id.is_empty() || order.app_id.chars().any(char::is_whitespace) {
         return Err(ControlError::bad("app_id must not be empty or have spaces"));
     }
-    if order.secret.is_empty() {
+    if order.secret.as_ref().is_some_and(String::is_empty) {
         return Err(ControlError::bad("secret must not be empty"));
     }
+    if order.managed_identity.as_ref().is_some_and(String::is_empty) {
+        return Err(ControlError::bad("managed_identity must not be empty"));
+    }
+    if order.secret.is_none() && order.certificates.is_empty() && order.managed_identity.is_none() {
+        return Err(ControlError::bad("a bot needs a secret, certificates or a managed_identity"));
+    }
+    let certificates = order
+        .certificates
+        .iter()
+        .map(|text| {
+            Certificate::read(text)
+                .ok_or_else(|| ControlError::bad("certificates: PEM or base64 DER of RSA certificates"))
+        })
+        .collect::<Result<Vec<_>>>()?;
     let endpoint = order.endpoint.filter(|endpoint| !endpoint.is_empty());
     if let Some(endpoint) = &endpoint {
         let url =
@@ -50,6 +72,9 @@ pub(super) async fn register(
         app_id: order.app_id,
         name: order.name.unwrap_or_else(|| "Dispatch Bot".to_owned()),
         secret: order.secret,
+        certificates,
+        assertions_used: HashMap::new(),
+        managed_identity: order.managed_identity,
         tenant_id: order.tenant_id.unwrap_or_else(|| shared.tenant_id.clone()),
         kind: order.kind.unwrap_or_default(),
         endpoint,

@@ -122,5 +122,6 @@ async fn info(State(shared): State<Arc<Shared>>) -> Json<serde_json::Value> {
     Json(json!({
         "base": shared.base, "service_url": shared.service_url, "tenant_id": shared.tenant_id,
         "version": env!("CARGO_PKG_VERSION"),
+        "identity_endpoint": format!("{}/msi/token", shared.base), "identity_header": shared.identity_header,
     }))
 }

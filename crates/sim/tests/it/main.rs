@@ -5,6 +5,7 @@
 mod changes;
 mod connector;
 mod control;
+mod credentials;
 mod events;
 mod faults;
 mod fixtures;

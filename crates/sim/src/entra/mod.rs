@@ -1,4 +1,9 @@
-//! Entra's token endpoint for bots with a secret (protocol sections 2.2 and 2.7).
+//! Entra's token endpoint for bots with a secret or a certificate (protocol sections 2.2, 2.3 and 2.7), and the
+//! endpoints of managed identities.
+
+mod assertion;
+pub(crate) mod certificate;
+pub(crate) mod managed_identity;
 
 use std::sync::Arc;
 
@@ -12,7 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     clock::{entra_time, seconds},
     exchange::{Answer, Call, Cutter, Op, exchange},
-    world::{Shared, World},
+    world::{Bot, Shared, World},
 };
 
 pub(crate) const AUDIENCE: &str = "https://api.botframework.com";
@@ -43,7 +48,16 @@ pub(crate) async fn token(
         authorised: true,
     };
     let issuing = Arc::clone(&shared);
-    let work = Box::new(move |world: &mut World, _| issue(&issuing, world, &tenant, form.as_ref()));
+    // Under this name or that which the client used for the same port, such as `localhost`.
+    let mut bases = vec![shared.base.clone()];
+    if let Some(host) = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()) {
+        bases.push(format!("http://{host}"));
+    }
+    let asked: Vec<String> = bases.iter().map(|base| format!("{base}/{tenant}/oauth2/v2.0/token")).collect();
+    let work = Box::new(move |world: &mut World, _| {
+        issue(&issuing, world, &tenant, &asked, form.as_ref())
+            .unwrap_or_else(|failure| failure.answer(&issuing))
+    });
     exchange(shared, call, cutter, work).await
 }
 
@@ -52,6 +66,8 @@ struct Form {
     grant_type: Option<String>,
     client_id: Option<String>,
     client_secret: Option<String>,
+    client_assertion_type: Option<String>,
+    client_assertion: Option<String>,
     scope: Option<String>,
 }
 
@@ -69,6 +85,8 @@ impl Form {
                 "grant_type" => form.grant_type = value,
                 "client_id" => form.client_id = value,
                 "client_secret" => form.client_secret = value,
+                "client_assertion_type" => form.client_assertion_type = value,
+                "client_assertion" => form.client_assertion = value,
                 "scope" => form.scope = value,
                 _ => {}
             }
@@ -77,8 +95,15 @@ impl Form {
     }
 }
 
-fn issue(shared: &Shared, world: &World, tenant: &str, form: Option<&Form>) -> Answer {
-    let fail = |failure: Failure| failure.answer(shared);
+/// `asked`: the URLs under which this request may have been made.
+fn issue(
+    shared: &Shared,
+    world: &mut World,
+    tenant: &str,
+    asked: &[String],
+    form: Option<&Form>,
+) -> Result<Answer, Failure> {
+    let fail = Err::<Answer, Failure>;
     let Some(form) = form else {
         return fail(Failure::missing("grant_type"));
     };
@@ -115,8 +140,8 @@ fn issue(shared: &Shared, world: &World, tenant: &str, form: Option<&Form>) -> A
     }
     let bot = world
         .bot(client_id)
-        .map(|(_, bot)| bot)
-        .filter(|bot| !bot.deleted && (framework || bot.tenant_id.eq_ignore_ascii_case(tenant)));
+        .filter(|(_, bot)| !bot.deleted && (framework || bot.tenant_id.eq_ignore_ascii_case(tenant)))
+        .map(|(at, _)| usize::from(at));
     let Some(bot) = bot else {
         return fail(Failure {
             status: 400,
@@ -132,39 +157,54 @@ fn issue(shared: &Shared, world: &World, tenant: &str, form: Option<&Form>) -> A
     if let Some(failure) = scope_failure(form.scope.as_deref()) {
         return fail(failure);
     }
-    match form.client_secret.as_deref() {
-        Some(secret) if secret == bot.secret => {}
-        Some(_) => {
-            return fail(Failure {
-                status: 401,
-                error: "invalid_client",
-                code: 7_000_215,
-                text: format!(
-                    "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{}'.",
-                    bot.app_id
-                ),
-            });
-        }
-        None => {
-            return fail(Failure {
-                status: 401,
-                error: "invalid_client",
-                code: 7_000_216,
-                text: "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.".into(),
-            });
-        }
-    }
-    let tid = if framework { BOT_FRAMEWORK_TENANT } else { bot.tenant_id.as_str() };
-    let expires_in = world.settings.token_expires_in;
     let now = seconds(shared.clock.now());
-    let token = shared.keys.entra.token(&json!({
-        "aud": AUDIENCE, "iss": issuer(tid), "appid": bot.app_id, "tid": tid, "ver": "1.0",
-        "iat": now, "nbf": now, "exp": now + expires_in,
-    }));
-    Answer::ok(
+    let expires_in = world.settings.token_expires_in;
+    let bot = &mut world.bots[bot];
+    prove(bot, form, asked, now)?;
+    let tid = if framework { BOT_FRAMEWORK_TENANT } else { bot.tenant_id.as_str() };
+    let token = access_token(shared, &bot.app_id, tid, now, expires_in);
+    Ok(Answer::ok(
         200,
         json!({"token_type": "Bearer", "expires_in": expires_in, "ext_expires_in": expires_in, "access_token": token}),
-    )
+    ))
+}
+
+/// The caller is this bot: by an assertion if there is one, else by its secret.
+fn prove(bot: &mut Bot, form: &Form, asked: &[String], now: i64) -> Result<(), Failure> {
+    if let Some(assertion) = form.client_assertion.as_deref() {
+        return match form.client_assertion_type.as_deref() {
+            Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer") => {
+                assertion::check(bot, assertion, asked, now)
+            }
+            Some(_) => Err(assertion::malformed("The 'client_assertion_type' is not supported.")),
+            None => Err(Failure::missing("client_assertion_type")),
+        };
+    }
+    match form.client_secret.as_deref() {
+        Some(secret) if bot.secret.as_deref() == Some(secret) => Ok(()),
+        Some(_) => Err(Failure {
+            status: 401,
+            error: "invalid_client",
+            code: 7_000_215,
+            text: format!(
+                "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{}'.",
+                bot.app_id
+            ),
+        }),
+        None => Err(Failure {
+            status: 401,
+            error: "invalid_client",
+            code: 7_000_216,
+            text: "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.".into(),
+        }),
+    }
+}
+
+fn access_token(shared: &Shared, app_id: &str, tid: &str, now: i64, expires_in: i64) -> String {
+    shared.keys.entra.token(&json!({
+        "aud": AUDIENCE, "iss": issuer(tid), "appid": app_id, "tid": tid, "ver": "1.0",
+        "iat": now, "nbf": now, "exp": now + expires_in,
+    }))
 }
 
 fn scope_failure(scope: Option<&str>) -> Option<Failure> {
