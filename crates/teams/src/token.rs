@@ -3,6 +3,7 @@
 mod certificate;
 mod credential;
 mod entra;
+mod federated;
 mod refusal;
 mod x509;
 

@@ -139,6 +139,7 @@ fn credential(reader: &mut Reader, name: &str) -> Option<Credential> {
     let forms = [
         ["client_secret", "client_secret_file"].as_slice(),
         ["certificate_file", "private_key_file"].as_slice(),
+        ["federated_token_file"].as_slice(),
     ];
     let said: Vec<&str> = forms
         .iter()
@@ -153,12 +154,17 @@ fn credential(reader: &mut Reader, name: &str) -> Option<Credential> {
         [] => {
             reader.complain(
                 &key("client_secret"),
-                "or client_secret_file is missing, or certificate_file with private_key_file",
+                "or client_secret_file is missing, or certificate_file with private_key_file, or federated_token_file",
             );
             None
         }
         ["client_secret" | "client_secret_file"] => {
             reader.secret(&["app", name], "client_secret").map(Credential::Secret)
+        }
+        ["federated_token_file"] => {
+            // Read for each request; here only so that a wrong path is told at once.
+            let (file, _) = read_file(reader, &key("federated_token_file"), "where the token is")?;
+            Some(Credential::FederatedTokenFile(file))
         }
         [_] => certificate(reader, name).map(Credential::Certificate),
         [first, .., last] => {
@@ -176,8 +182,8 @@ fn certificate(reader: &mut Reader, name: &str) -> Option<Certificate> {
         &[("ps256", AssertionAlgorithm::Ps256), ("rs256", AssertionAlgorithm::Rs256)],
     );
     let send_chain = reader.boolean(&key("send_x5c"));
-    let of_certificate = pem(reader, &key("certificate_file"), "the certificate of private_key_file");
-    let of_key = pem(reader, &key("private_key_file"), "the private key of certificate_file");
+    let of_certificate = read_file(reader, &key("certificate_file"), "the certificate of private_key_file");
+    let of_key = read_file(reader, &key("private_key_file"), "the private key of certificate_file");
     let ((certificate_file, certificate), (key_file, private_key)) = (of_certificate?, of_key?);
     match Certificate::from_pem(&certificate, &private_key) {
         Ok(certificate) => Some(
@@ -198,7 +204,7 @@ fn certificate(reader: &mut Reader, name: &str) -> Option<Certificate> {
 }
 
 /// A file that must be there, and what is in it.
-fn pem(reader: &mut Reader, path: &[&str], what: &str) -> Option<(PathBuf, Vec<u8>)> {
+fn read_file(reader: &mut Reader, path: &[&str], what: &str) -> Option<(PathBuf, Vec<u8>)> {
     if !reader.is_said(path) {
         reader.complain(path, &format!("is missing: {what}"));
         return None;

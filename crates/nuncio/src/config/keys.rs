@@ -1,7 +1,7 @@
 //! Which keys there are. An app's name stands as `*`.
 
 /// Every key of the file. The variable of a key is its name in capitals with `_` for `.`, after `NUNCIO_`.
-pub(super) const KEYS: [&str; 29] = [
+pub(super) const KEYS: [&str; 30] = [
     "server.listen",
     "database.path",
     "log.format",
@@ -20,6 +20,7 @@ pub(super) const KEYS: [&str; 29] = [
     "app.*.private_key_file",
     "app.*.assertion",
     "app.*.send_x5c",
+    "app.*.federated_token_file",
     "app.*.cloud",
     "app.*.gateway_errors",
     "app.*.may_install",

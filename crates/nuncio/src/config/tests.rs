@@ -159,7 +159,7 @@ fn unknown_keys_are_refused_with_their_line() {
     assert_eq!(
         complaints(&text),
         [
-            "nuncio.toml:1: app.main.client_secret or client_secret_file is missing, or certificate_file with private_key_file",
+            "nuncio.toml:1: app.main.client_secret or client_secret_file is missing, or certificate_file with private_key_file, or federated_token_file",
             "nuncio.toml:4: unknown key \"app.main.clinet_secret\"; did you mean \"client_secret\"?",
             "nuncio.toml:6: unknown key \"sever\"; did you mean \"server\"?",
         ]
@@ -238,7 +238,7 @@ fn what_must_be_there() {
         [
             "nuncio.toml:2: app.main.app_id is missing: the application (client) id of the app registration",
             "nuncio.toml:2: app.main.tenant_id is missing: the directory (tenant) id of the app registration",
-            "nuncio.toml:2: app.main.client_secret or client_secret_file is missing, or certificate_file with private_key_file",
+            "nuncio.toml:2: app.main.client_secret or client_secret_file is missing, or certificate_file with private_key_file, or federated_token_file",
         ]
     );
     complains("[server]\n", "nuncio.toml: no app: add a table [app.main]");
@@ -322,7 +322,7 @@ fn an_app_can_come_from_the_environment_alone() {
     assert_eq!(
         complaints,
         [
-            "nuncio.toml: app.ops.client_secret or client_secret_file is missing, or certificate_file with private_key_file"
+            "nuncio.toml: app.ops.client_secret or client_secret_file is missing, or certificate_file with private_key_file, or federated_token_file"
         ]
     );
 }
@@ -366,14 +366,18 @@ fn with_certificate(lines: &str) -> Folder {
 }
 
 #[test]
-fn a_certificate_instead_of_a_secret() {
+fn other_credentials_than_a_secret() {
     let both = "certificate_file = \"cert.pem\"\nprivate_key_file = \"key.pem\"\n";
     let folder = with_certificate(&format!("{both}assertion = \"rs256\"\nsend_x5c = true"));
     let shown = format!("{:?}", folder.load(&[]).unwrap().apps[0].credential);
     assert!(shown.contains("Rs256") && shown.contains("send_chain: true"), "{shown}");
     let shown = format!("{:?}", with_certificate(both).load(&[]).unwrap().apps[0].credential);
     assert!(shown.contains("Ps256") && shown.contains("send_chain: false"), "{shown}");
+    let federated = "federated_token_file = \"cert.pem\"";
+    let shown = format!("{:?}", with_certificate(federated).load(&[]).unwrap().apps[0].credential);
+    assert!(shown.contains("FederatedTokenFile"), "{shown}");
     for (lines, complaint) in [
+        (federated.replace("cert.pem", "none"), "4: app.main.federated_token_file none cannot be read"),
         (both.replace("key.pem", "cert.pem"), "5: app.main.private_key_file cert.pem holds no private key"),
         (both.replace("cert.pem", "key.pem"), "4: app.main.certificate_file key.pem holds no certificate"),
         (both.replace("key.pem", "none"), "5: app.main.private_key_file none cannot be read"),
@@ -455,17 +459,8 @@ fn the_example_has_every_key_with_its_default() {
     // Each "# key = value" is taken at its word: nothing changes.
     let (folder, text) = filled();
     let default = folder.load(&[]).unwrap();
-    let not_defaults = [
-        "extra_ca_file",
-        "proxy",
-        "proxy_file",
-        "client_secret",
-        "certificate_file",
-        "private_key_file",
-        "assertion",
-        "send_x5c",
-        "base",
-    ];
+    // Nor are files defaults.
+    let not_defaults = ["proxy", "client_secret", "assertion", "send_x5c", "base"];
     let mut path = String::new();
     let mut keys: Vec<String> = Vec::new();
     let mut spoken = String::new();
@@ -477,7 +472,7 @@ fn the_example_has_every_key_with_its_default() {
         let key = commented.unwrap_or(line).split_once(" = ").map(|(key, _)| key);
         let key = key.filter(|key| !key.contains(' ') && !line.starts_with('['));
         keys.extend(key.map(|key| format!("{path}.{key}")));
-        let speaks = key.is_some_and(|key| !not_defaults.contains(&key));
+        let speaks = key.is_some_and(|key| !not_defaults.contains(&key) && !key.ends_with("_file"));
         spoken.push_str(if speaks { commented.unwrap_or(line) } else { line });
         spoken.push('\n');
     }

@@ -1,12 +1,13 @@
 //! How an app proves to the token endpoint that it is the app.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Certificate, TokenError};
+use super::{Certificate, TokenError, federated};
 use crate::clock::Clock;
 use crate::http::encoded;
 
@@ -17,6 +18,8 @@ pub enum Credential {
     Secret(SecretString),
     /// A certificate, whose key signs an assertion for each request (section 2.3).
     Certificate(Certificate),
+    /// A file that another issuer's token is in, which Entra trusts for this app (section 2.5).
+    FederatedTokenFile(PathBuf),
 }
 
 /// Without what is in it.
@@ -25,6 +28,7 @@ impl fmt::Debug for Credential {
         match self {
             Self::Secret(_) => f.write_str("Secret([REDACTED])"),
             Self::Certificate(certificate) => f.debug_tuple("Certificate").field(certificate).finish(),
+            Self::FederatedTokenFile(file) => f.debug_tuple("FederatedTokenFile").field(file).finish(),
         }
     }
 }
@@ -57,7 +61,7 @@ impl Proof {
 
 impl Credential {
     /// The proof for one request of `client_id` to the token endpoint `url`.
-    pub(super) fn proof(&self, url: &str, client_id: &str, clock: &Clock) -> Result<Proof, TokenError> {
+    pub(super) async fn proof(&self, url: &str, client_id: &str, clock: &Clock) -> Result<Proof, TokenError> {
         match self {
             Self::Secret(secret) => Ok(Proof::Secret(secret.clone())),
             Self::Certificate(certificate) => {
@@ -67,6 +71,7 @@ impl Credential {
                 }
                 Ok(Proof::Assertion(certificate.assertion(url, client_id, clock.unix_seconds())))
             }
+            Self::FederatedTokenFile(file) => federated::assertion(file).await.map(Proof::Assertion),
         }
     }
 }

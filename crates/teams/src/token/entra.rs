@@ -118,7 +118,7 @@ impl EntraTokens {
             text: String::new(),
         })?;
         let url = self.url();
-        let proof = self.credential.proof(&url, &self.client_id, &self.clock)?;
+        let proof = self.credential.proof(&url, &self.client_id, &self.clock).await?;
         let asked_at = self.clock.now();
         let answer = self.http.send(&self.request(url, &proof), None).await.map_err(|failure| {
             let (CallFailure::NotSent { cause } | CallFailure::MaybeSent { cause }) = failure;

@@ -23,7 +23,14 @@ fn known(code: u64) -> Option<(&'static str, &'static str)> {
         7_000_222 => ("client secret expired", "make a new one in Entra and set client_secret"),
         700_016 => ("app not found in that tenant", "check app_id, tenant_id and kind"),
         700_027 => ("certificate not registered", "register the certificate in Entra"),
-        700_024 => ("client assertion outside its time", "check this computer's clock"),
+        700_024 => (
+            "client assertion outside its time",
+            "check this computer's clock, and that the federated token is renewed",
+        ),
+        70_021 | 700_211 | 700_212 | 700_213 => (
+            "no federated credential of the app fits the token",
+            "compare its issuer, subject and audience with the app's federated credential in Entra",
+        ),
         90_002 => ("tenant not found", "check tenant_id and cloud"),
         70_011 | 1_002_012 => ("bad scope", "check cloud and endpoints"),
         7_000_112 => ("app disabled", "enable the app in Entra"),

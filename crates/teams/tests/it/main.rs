@@ -4,6 +4,7 @@
 
 mod certificate;
 mod connector;
+mod federated;
 mod fixtures;
 mod http;
 mod inbound;
