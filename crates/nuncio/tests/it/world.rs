@@ -203,7 +203,8 @@ impl World {
 
     /// Waits until a message is over.
     pub(crate) async fn over(&self, id: &str) -> Message {
-        self.until(id, "it is over", Message::is_final).await
+        // A cancelled message may still have calls under way, which record what they come to.
+        self.until(id, "it is over", |message| message.is_final() && message.counts.in_flight == 0).await
     }
 
     /// Waits until something can be said of a message.
