@@ -39,6 +39,7 @@ pub(crate) enum Op {
     Send,
     Update,
     Delete,
+    Reaction,
     Members,
     Teams,
     /// Nothing that is simulated.
@@ -56,6 +57,7 @@ impl Op {
             Self::Send => "send",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::Reaction => "reaction",
             Self::Members => "members",
             Self::Teams => "teams",
             Self::Other => "other",

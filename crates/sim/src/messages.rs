@@ -31,6 +31,8 @@ pub(crate) struct Message {
     /// How often it was updated.
     edits: u32,
     pub(crate) deleted: bool,
+    /// Of bots, each kind once.
+    reactions: Vec<(u16, Box<str>)>,
     pub(crate) answer_lost: bool,
 }
 
@@ -42,12 +44,13 @@ impl Message {
         } else {
             serde_json::from_str(&self.body).unwrap_or(Value::Null)
         };
+        let reactions: Vec<&str> = self.reactions.iter().map(|(_, kind)| &**kind).collect();
         json!({
             "id": self.id.to_string(), "at": rfc3339(self.at), "from": if self.app.is_some() { "bot" } else { "person" },
             "app_id": app_id, "conversation_id": self.conversation, "reply_to": self.reply_to,
             "activity": activity, "truncated": self.truncated,
             "beginning": if self.truncated { Some(&*self.body) } else { None },
-            "edits": self.edits, "deleted": self.deleted, "answer_lost": self.answer_lost,
+            "edits": self.edits, "deleted": self.deleted, "reactions": reactions, "answer_lost": self.answer_lost,
         })
     }
 }
@@ -105,6 +108,7 @@ impl Messages {
             visible,
             edits: 0,
             deleted: false,
+            reactions: Vec::new(),
             answer_lost: false,
         });
         if incoming.app.is_some() {
@@ -141,6 +145,16 @@ impl Messages {
     pub(crate) fn delete(&mut self, receipt: Receipt) {
         if let Some(message) = self.message_mut(receipt) {
             message.deleted = true;
+        }
+    }
+
+    /// A bot's reaction of that kind is there, or is not.
+    pub(crate) fn react(&mut self, receipt: Receipt, app: u16, kind: &str, there: bool) {
+        if let Some(message) = self.message_mut(receipt) {
+            message.reactions.retain(|(other, is)| (*other, &**is) != (app, kind));
+            if there {
+                message.reactions.push((app, kind.into()));
+            }
         }
     }
 

@@ -146,8 +146,8 @@ pub(crate) struct Settings {
     pub(crate) latency: Latency,
     pub(crate) token_expires_in: i64,
     pub(crate) message_limit_bytes: u64,
-    /// Whether an update or delete counts against its thread as a send does; Microsoft does not say (protocol section
-    /// 13). Without, it counts only in the limit of app and tenant.
+    /// Whether an update, delete or reaction counts against its thread as a send does; Microsoft does not say (protocol
+    /// section 13). Without, it counts only in the limit of app and tenant.
     pub(crate) updates_count_as_sends: bool,
     pub(crate) blocked_as: BlockedAs,
     pub(crate) uninstalled_as: UninstalledAs,

@@ -1,4 +1,4 @@
-//! `PUT` and `DELETE /v3/conversations/{c}/activities/{a}`: updating and deleting a message (protocol section 5.3).
+//! Changing a message that is there: update, delete and the bot's reactions (protocol section 5.3).
 
 use serde_json::json;
 
@@ -6,12 +6,13 @@ use super::{Incoming, activity, admit, send};
 use crate::{
     clock::Micros,
     exchange::Answer,
-    limits::Kind,
+    limits::{Kind, Thread},
     messages::Receipt,
     refusal::Refusal,
     world::{Conversation, World},
 };
 
+/// `PUT /v3/conversations/{c}/activities/{a}`
 pub(super) fn update(
     world: &mut World,
     now: Micros,
@@ -41,6 +42,7 @@ pub(super) fn update(
     }
 }
 
+/// `DELETE /v3/conversations/{c}/activities/{a}`
 pub(super) fn delete(
     world: &mut World,
     now: Micros,
@@ -61,6 +63,33 @@ pub(super) fn delete(
     }
 }
 
+/// `PUT` and `DELETE …/activities/{a}/reactions/{type}`: the bot's own reaction to anybody's message.
+pub(super) fn react(
+    world: &mut World,
+    now: Micros,
+    incoming: &Incoming,
+    conversation: &str,
+    id: &str,
+    (kind, there): (&str, bool),
+) -> Answer {
+    let target = match counted(world, now, incoming, conversation) {
+        Ok(target) => target,
+        Err(throttled) => return throttled,
+    };
+    let target = match send::writable(world, target) {
+        Ok(target) => target,
+        Err(refusal) => return refusal.into(),
+    };
+    let Some(message) = present(world, target.thread, id) else {
+        return Refusal::ActivityNotFound.into();
+    };
+    if kind.is_empty() {
+        return Refusal::BadSyntax.into();
+    }
+    world.messages.react(message, incoming.app, kind, there);
+    Answer::empty(200)
+}
+
 fn counted(
     world: &mut World,
     now: Micros,
@@ -78,13 +107,18 @@ fn counted(
 fn own_message(world: &World, app: u16, target: Option<Conversation>, id: &str) -> Result<Receipt, Refusal> {
     let target = send::writable(world, target)?;
     let gone = Refusal::ActivityNotFound;
-    let receipt = Receipt { thread: target.thread, id: id.parse().map_err(|_| gone)? };
-    let message = world.messages.message(receipt).ok_or(gone)?;
-    // A message from before its person deleted the chat is not in the chat that followed.
-    let here = world.conversation(app, &message.conversation).is_some_and(|conversation| conversation.alive);
-    if message.app == Some(app) && message.visible && !message.deleted && here {
-        Ok(receipt)
-    } else {
-        Err(gone)
-    }
+    let receipt = present(world, target.thread, id).ok_or(gone)?;
+    let own = world.messages.message(receipt).is_some_and(|message| message.app == Some(app));
+    if own { Ok(receipt) } else { Err(gone) }
+}
+
+/// Anybody's message in a thread, if it can be seen there now.
+pub(super) fn present(world: &World, thread: Thread, id: &str) -> Option<Receipt> {
+    let receipt = Receipt { thread, id: id.parse().ok()? };
+    let message = world.messages.message(receipt)?;
+    // A message from before its person deleted the chat is not in the chat that followed. Ids of chats differ per bot.
+    let here = (0..world.bots.len() as u16)
+        .find_map(|app| world.conversation(app, &message.conversation))
+        .is_some_and(|conversation| conversation.alive);
+    (message.visible && !message.deleted && here).then_some(receipt)
 }

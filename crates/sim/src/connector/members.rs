@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Incoming, admit, create::guid, path::parameter};
+use super::{Incoming, admit, change::present, create::guid, path::parameter};
 use crate::{
     clock::Micros,
     exchange::Answer,
@@ -25,6 +25,20 @@ pub(super) fn all(world: &mut World, now: Micros, incoming: &Incoming, conversat
         }
         Err(refused) => refused,
     }
+}
+
+/// `GET …/activities/{a}/members`: the roster of the conversation that the message is in.
+pub(super) fn of_activity(
+    world: &mut World,
+    now: Micros,
+    incoming: &Incoming,
+    conversation: &str,
+    id: &str,
+) -> Answer {
+    let answer = all(world, now, incoming, conversation);
+    let thread = world.conversation(incoming.app, conversation).map(|conversation| conversation.thread);
+    let there = thread.is_some_and(|thread| present(world, thread, id).is_some());
+    if answer.status == 200 && !there { Refusal::ActivityNotFound.into() } else { answer }
 }
 
 /// `GET …/pagedmembers?pageSize=&continuationToken=`

@@ -40,6 +40,8 @@ enum Target {
     Send { conversation: String, reply_to: Option<String> },
     Update { conversation: String, activity: String },
     Delete { conversation: String, activity: String },
+    Reaction { conversation: String, activity: String, kind: String, there: bool },
+    ActivityMembers { conversation: String, activity: String },
     Members { conversation: String },
     PagedMembers { conversation: String },
     Member { conversation: String, member: String },
@@ -71,6 +73,14 @@ impl Target {
             ["teams", "v3", "conversations", _, "activities", _] => {
                 (Method::POST, Self::Send { conversation: at(3), reply_to: Some(at(5)) })
             }
+            ["teams", "v3", "conversations", _, "activities", _, "reactions", _] => {
+                let there = *method == Method::PUT;
+                let needed = if there { Method::PUT } else { Method::DELETE };
+                (needed, Self::Reaction { conversation: at(3), activity: at(5), kind: at(7), there })
+            }
+            ["teams", "v3", "conversations", _, "activities", _, "members"] => {
+                (Method::GET, Self::ActivityMembers { conversation: at(3), activity: at(5) })
+            }
             ["teams", "v3", "conversations", _, "members"] => {
                 (Method::GET, Self::Members { conversation: at(3) })
             }
@@ -94,6 +104,8 @@ impl Target {
             Self::Send { conversation, .. }
             | Self::Update { conversation, .. }
             | Self::Delete { conversation, .. }
+            | Self::Reaction { conversation, .. }
+            | Self::ActivityMembers { conversation, .. }
             | Self::Members { conversation }
             | Self::PagedMembers { conversation }
             | Self::Member { conversation, .. } => Some(conversation),
@@ -133,7 +145,11 @@ pub(crate) async fn serve(
         Target::Send { .. } => Op::Send,
         Target::Update { .. } => Op::Update,
         Target::Delete { .. } => Op::Delete,
-        Target::Members { .. } | Target::PagedMembers { .. } | Target::Member { .. } => Op::Members,
+        Target::Reaction { .. } => Op::Reaction,
+        Target::ActivityMembers { .. }
+        | Target::Members { .. }
+        | Target::PagedMembers { .. }
+        | Target::Member { .. } => Op::Members,
         Target::Team { .. } | Target::TeamConversations { .. } => Op::Teams,
         Target::WrongMethod | Target::Unknown => Op::Other,
     };
@@ -185,6 +201,12 @@ fn work(world: &mut World, now: Micros, target: &Target, incoming: &Incoming) ->
         }
         Target::Delete { conversation, activity } => {
             change::delete(world, now, incoming, conversation, activity)
+        }
+        Target::Reaction { conversation, activity, kind, there } => {
+            change::react(world, now, incoming, conversation, activity, (kind, *there))
+        }
+        Target::ActivityMembers { conversation, activity } => {
+            members::of_activity(world, now, incoming, conversation, activity)
         }
         Target::Members { conversation } => members::all(world, now, incoming, conversation),
         Target::PagedMembers { conversation } => members::page(world, now, incoming, conversation),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fixtures::fixture,
-    harness::{SCOPE, World, text},
+    harness::{BotServer, SCOPE, World, text},
 };
 
 fn refusal(name: &str) -> (u16, Value) {
@@ -170,4 +170,43 @@ async fn faults_match_updates_and_deletes() {
     let ops: Vec<&str> =
         journal["items"].as_array().unwrap().iter().map(|entry| text(&entry["op"])).collect();
     assert_eq!(ops[ops.len() - 3..], ["send", "delete", "delete"]);
+}
+
+#[tokio::test]
+async fn a_bot_reacts() {
+    let (_bot, url) = BotServer::start().await;
+    let world = World::with(100, Some(&url)).await;
+    world.settings(json!({"limits": false})).await;
+    let person = world.person("installed").await;
+    let chat = text(&person["conversation_id"]);
+    // Somebody else's message, too.
+    let says = format!("people/{}/says", text(&person["id"]));
+    let said = world.post(&says, json!({"text": "thanks"})).await;
+    let of = |kind: &str| format!("{}/reactions/{kind}", path(chat, &said["activity_id"]));
+    for kind in ["like", "heart", "like"] {
+        assert_eq!(world.call(Method::PUT, &of(kind), None).await, (200, Value::Null));
+    }
+    assert_eq!(shown(&world, chat).await["reactions"], json!(["heart", "like"]));
+    assert_eq!(world.call(Method::DELETE, &of("heart"), None).await.0, 200);
+    assert_eq!(shown(&world, chat).await["reactions"], json!(["like"]));
+    let unknown = format!("{}/reactions/like", path(chat, &json!("1")));
+    assert_eq!(world.call(Method::PUT, &unknown, None).await, refusal("activity_not_found"));
+    assert_eq!(world.call(Method::GET, &of("like"), None).await.0, 405);
+    let counts = world.get("counts").await;
+    assert_eq!(counts["requests"]["reaction"], json!({"200": 4, "404": 1}));
+    world.change(&person, "blocked").await;
+    assert_eq!(world.call(Method::PUT, &of("like"), None).await, refusal("conversation_blocked_by_user"));
+}
+
+#[tokio::test]
+async fn members_of_an_activity() {
+    let world = World::start().await;
+    let (chat, id) = said(&world).await;
+    let members = format!("{}/members", path(&chat, &id));
+    let (status, answer) = world.call(Method::GET, &members, None).await;
+    assert_eq!((status, answer.as_array().unwrap().len()), (200, 1));
+    let all = world.call(Method::GET, &format!("v3/conversations/{chat}/members"), None).await;
+    assert_eq!(answer, all.1);
+    world.call(Method::DELETE, &path(&chat, &id), None).await;
+    assert_eq!(world.call(Method::GET, &members, None).await, refusal("activity_not_found"));
 }
