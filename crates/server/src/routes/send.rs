@@ -42,20 +42,19 @@ pub(crate) async fn send(caller: Caller<CanSend>, request: Request<Body>) -> Res
         }
         None => None,
     };
-    let submitted = match before {
-        Some(submitted) => submitted,
-        None => {
-            let asked: nuncio_api::NewMessage = body::json(&raw)?;
-            let mut message = validate::message(&caller, &asked).await?;
-            message.idempotency = idempotency;
-            let (id, lane_no, send_at) = (message.id, message.lane_no, message.send_at);
-            let submitted = caller.ledger().submit(caller.scope(), message).await?;
-            if submitted == Submitted::Stored {
-                caller.wake(lane_no);
-                return Ok(answer(id, send_at));
-            }
-            submitted
+    let submitted = if let Some(submitted) = before {
+        submitted
+    } else {
+        let asked: nuncio_api::NewMessage = body::json(&raw)?;
+        let mut message = validate::message(&caller, &asked).await?;
+        message.idempotency = idempotency;
+        let (id, lane_no, send_at) = (message.id, message.lane_no, message.send_at);
+        let submitted = caller.ledger().submit(caller.scope(), message).await?;
+        if submitted == Submitted::Stored {
+            caller.wake(lane_no);
+            return Ok(answer(id, send_at));
         }
+        submitted
     };
     drop(running);
     match submitted {
