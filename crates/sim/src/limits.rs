@@ -9,11 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Micros;
 
-/// What Microsoft calls a thread: all 1:1 chats with one person, or a channel without `;messageid=`.
+/// What Microsoft calls a thread: all 1:1 chats with one person, a group chat, or a channel without `;messageid=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Thread {
     Person(u32),
-    Channel { team: u32, channel: u32 },
+    Channel {
+        team: u32,
+        channel: u32,
+    },
+    /// A group chat or the chat of a meeting.
+    Chat(u32),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -19,7 +19,7 @@ use crate::{
     journal::Journal,
     limits::{Limits, Rules, Thread},
     messages::Messages,
-    org::{Org, Plan},
+    org::{Org, Place, Plan},
     random::Rng,
     settings::{Latency, Settings},
     signing::Keys,
@@ -158,8 +158,11 @@ impl World {
             Some((base, root)) => (base, Some(root.to_owned())),
             None => (id, None),
         };
-        let (team, channel) = self.org.channel(base)?;
-        Some(Conversation { thread: Thread::Channel { team, channel }, root, alive: true })
+        let thread = match self.org.channel(base) {
+            Some((team, channel)) => Thread::Channel { team, channel },
+            None => Thread::Chat(self.org.chat(base)?),
+        };
+        Some(Conversation { thread, root, alive: self.org.place(thread) != Place::Gone })
     }
 }
 
@@ -167,7 +170,7 @@ pub(crate) struct Conversation {
     pub(crate) thread: Thread,
     /// The message whose thread is meant, in a channel.
     pub(crate) root: Option<String>,
-    /// False for a chat that its person deleted.
+    /// False for a chat that its person deleted, and for a deleted channel or team.
     pub(crate) alive: bool,
 }
 

@@ -76,7 +76,7 @@ pub(super) fn react(
         Ok(target) => target,
         Err(throttled) => return throttled,
     };
-    let target = match send::writable(world, target) {
+    let target = match send::writable(world, incoming.app, target) {
         Ok(target) => target,
         Err(refusal) => return refusal.into(),
     };
@@ -105,7 +105,7 @@ fn counted(
 
 /// A message that this bot sent into that conversation and that is still there.
 fn own_message(world: &World, app: u16, target: Option<Conversation>, id: &str) -> Result<Receipt, Refusal> {
-    let target = send::writable(world, target)?;
+    let target = send::writable(world, app, target)?;
     let gone = Refusal::ActivityNotFound;
     let receipt = present(world, target.thread, id).ok_or(gone)?;
     let own = world.messages.message(receipt).is_some_and(|message| message.app == Some(app));

@@ -147,10 +147,8 @@ fn new_thread(
     let inside = inside.ok_or(Refusal::BadSyntax)?;
     let base = id.split_once(';').map_or(id, |(base, _)| base);
     let (team, channel) = world.org.channel(base).ok_or(Refusal::ConversationNotFound)?;
-    if !world.org.teams[team as usize].installed {
-        return Err(Refusal::BotNotInConversationRoster);
-    }
     let thread = Thread::Channel { team, channel };
+    send::open(world, incoming.app, thread)?;
     let receipts = send::take(world, now, incoming.app, thread, base, None, inside, split);
     let root = receipts.first().map(|receipt| receipt.id.to_string()).unwrap_or_default();
     let mut body = json!({"id": format!("{base};messageid={root}")});

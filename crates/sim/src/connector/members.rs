@@ -87,10 +87,7 @@ pub(super) fn one(
         .open_person(id)
         .or_else(|| world.org.by_object_id(&guid(id)?))
         .or_else(|| world.org.by_upn(id))
-        .filter(|person| match thread {
-            Thread::Person(other) => *person == other,
-            Thread::Channel { team, .. } => world.org.is_member(team, *person),
-        });
+        .filter(|person| world.org.is_in(thread, *person));
     match person {
         Some(person) => Answer::ok(200, member(world, incoming, person)),
         None => Refusal::MemberNotFound.into(),
@@ -109,10 +106,8 @@ fn roster(
         Some(Thread::Channel { .. })
     );
     let kind = if whole && of_team { Kind::WholeRoster } else { Kind::Members };
-    Ok(match entered(world, now, incoming, conversation, kind)? {
-        Thread::Person(person) => vec![person],
-        Thread::Channel { team, .. } => world.org.members(team).collect(),
-    })
+    let thread = entered(world, now, incoming, conversation, kind)?;
+    Ok(world.org.roster(thread))
 }
 
 /// The thread, if the bot may look into it.
@@ -129,9 +124,7 @@ fn entered(
     let target = target.filter(|target| target.alive).ok_or(Refusal::ConversationNotFound)?;
     let inside = match target.thread {
         Thread::Person(person) => world.org.person(person).map(|person| person.state),
-        Thread::Channel { team, .. } => {
-            world.org.teams[team as usize].installed.then_some(PersonState::Installed)
-        }
+        thread => world.org.is_installed(incoming.app, thread).then_some(PersonState::Installed),
     };
     match inside {
         Some(PersonState::AdminDisabled) => Err(Refusal::BotDisabledByAdmin.into()),

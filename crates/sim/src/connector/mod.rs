@@ -158,7 +158,7 @@ pub(crate) async fn serve(
         let person = caller.ok().and_then(|app| match target.conversation() {
             Some(conversation) => match world.conversation(app, conversation)?.thread {
                 Thread::Person(person) => Some(person),
-                Thread::Channel { .. } => None,
+                Thread::Channel { .. } | Thread::Chat(_) => None,
             },
             None => create::person(&world, app, body.as_ref()?),
         });

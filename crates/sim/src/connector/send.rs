@@ -8,6 +8,7 @@ use crate::{
     exchange::Answer,
     limits::{Kind, Thread},
     messages::{self, Receipt},
+    org::Place,
     refusal::Refusal,
     world::{Conversation, World},
 };
@@ -32,7 +33,7 @@ pub(super) fn send(
     let (Ok(split), Some(activity)) = (checked, &incoming.body) else {
         return checked.err().unwrap_or(Refusal::BadSyntax).into();
     };
-    let target = match writable(world, target) {
+    let target = match writable(world, incoming.app, target) {
         Ok(target) => target,
         Err(refusal) => return refusal.into(),
     };
@@ -48,18 +49,30 @@ pub(super) fn send(
 }
 
 /// The conversation if the bot may write into it as things stand: what an update or delete needs as well.
-pub(super) fn writable(world: &World, target: Option<Conversation>) -> Result<Conversation, Refusal> {
+pub(super) fn writable(
+    world: &World,
+    app: u16,
+    target: Option<Conversation>,
+) -> Result<Conversation, Refusal> {
     let target = target.ok_or(Refusal::ConversationNotFound)?;
     match target.thread {
         Thread::Person(person) => {
             world.org.person(person).ok_or(Refusal::ConversationNotFound)?.state.send(&world.settings)?;
         }
-        Thread::Channel { team, .. } if !world.org.teams[team as usize].installed => {
-            return Err(Refusal::BotNotInConversationRoster);
-        }
-        Thread::Channel { .. } => {}
+        Thread::Channel { .. } | Thread::Chat(_) => open(world, app, target.thread)?,
     }
     if target.alive { Ok(target) } else { Err(Refusal::ConversationNotFound) }
+}
+
+/// Whether a bot may write into a channel or group chat.
+pub(super) fn open(world: &World, app: u16, thread: Thread) -> Result<(), Refusal> {
+    match world.org.place(thread) {
+        Place::Gone => Err(Refusal::ConversationNotFound),
+        _ if !world.org.is_installed(app, thread) => Err(Refusal::BotNotInConversationRoster),
+        // An archived team takes no posts (protocol section 4.3); which refusal that is, Microsoft does not say.
+        Place::ReadOnly => Err(Refusal::MessageWritesBlocked),
+        Place::Open => Ok(()),
+    }
 }
 
 /// Takes an activity as one message or, if it is split, as two.

@@ -7,7 +7,7 @@ use crate::{
     clock::Micros,
     exchange::Answer,
     limits::{Kind, Thread},
-    org::Team,
+    org::{ChannelKind, Team, TeamState},
     refusal::Refusal,
     world::World,
 };
@@ -21,7 +21,7 @@ pub(super) fn details(world: &mut World, now: Micros, incoming: &Incoming, id: &
         200,
         json!({
             "id": team.id(), "name": team.name, "aadGroupId": team.group_id, "type": "standard",
-            "channelCount": team.channels.len(), "memberCount": world.org.members(index).count(),
+            "channelCount": team.channels.iter().filter(|channel| !channel.deleted).count(), "memberCount": world.org.members(index).count(),
             "tenantId": incoming.shared.tenant_id,
         }),
     )
@@ -34,6 +34,10 @@ pub(super) fn conversations(world: &mut World, now: Micros, incoming: &Incoming,
                 .channels
                 .iter()
                 .enumerate()
+                .filter(|(_, channel)| {
+                    let open = channel.kind == ChannelKind::Standard || channel.apps.has(incoming.app);
+                    open && !channel.deleted
+                })
                 // General has no name here.
                 .map(|(place, channel)| json!({"id": channel.id, "name": (place > 0).then_some(&channel.name)}))
                 .collect();
@@ -56,5 +60,12 @@ fn entered<'a>(
     admit(world, now, incoming.app, thread, kind, 1)?;
     let index = found.ok_or(Refusal::ConversationNotFound)?;
     let team = &world.org.teams[index as usize];
-    if team.installed { Ok((index, team)) } else { Err(Refusal::BotNotInConversationRoster.into()) }
+    if team.state == TeamState::Deleted {
+        return Err(Refusal::ConversationNotFound.into());
+    }
+    if team.apps.has(incoming.app) {
+        Ok((index, team))
+    } else {
+        Err(Refusal::BotNotInConversationRoster.into())
+    }
 }

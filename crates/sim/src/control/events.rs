@@ -13,7 +13,9 @@ use super::{
     people::{bots_with_endpoint, start},
     read,
 };
-use crate::{events::deliver::Errand, people::PersonState, settings::UninstallEvent, world::Shared};
+use crate::{
+    events::deliver::Errand, org::Apps, people::PersonState, settings::UninstallEvent, world::Shared,
+};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -43,7 +45,7 @@ pub(super) async fn policy_install(
     let mut errands = Vec::new();
     if order.teams {
         for team in 0..world.org.teams.len() {
-            world.org.teams[team].installed = true;
+            world.org.teams[team].apps = Apps::all();
             errands.extend(bots.iter().map(|app| Errand::TeamInstall {
                 app: *app,
                 team: team as u32,

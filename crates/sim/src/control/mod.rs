@@ -2,6 +2,7 @@
 
 mod activities;
 mod bots;
+mod chats;
 mod events;
 mod faults;
 mod observe;
@@ -38,6 +39,8 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/sim/people/{id}/says", post(people::says))
         .route("/sim/teams", get(teams::list))
         .route("/sim/teams/{id}/install", post(teams::install))
+        .route("/sim/chats", get(chats::list).post(chats::add))
+        .route("/sim/chats/{id}", get(chats::one))
         .route("/sim/policy-install", post(events::policy_install))
         .route("/sim/events", get(events::show))
         .route("/sim/activities", post(activities::send))

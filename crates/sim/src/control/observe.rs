@@ -88,7 +88,7 @@ pub(super) async fn messages(
         .collect();
     let person = match thread {
         Thread::Person(person) => world.org.person(person).map(|person| person.object_id),
-        Thread::Channel { .. } => None,
+        Thread::Channel { .. } | Thread::Chat(_) => None,
     };
     Ok(Json(json!({"conversation_id": id, "person": person, "items": items, "next": null})))
 }

@@ -209,7 +209,7 @@ pub(super) fn start(
 }
 
 /// By Entra object id, or by UPN for people.
-fn index_of(world: &World, id: &str) -> Result<u32> {
+pub(super) fn index_of(world: &World, id: &str) -> Result<u32> {
     let id = path::decode(id);
     crate::connector::guid(&id)
         .and_then(|object_id| world.org.by_object_id(&object_id))
@@ -224,7 +224,8 @@ fn show(world: &World, app: Option<u16>, index: u32) -> Value {
     let known = app.filter(|_| person.state.ever_installed());
     json!({
         "id": person.object_id, "aad_object_id": person.object_id, "upn": person.upn(index), "name": person.name(),
-        "department": person.department(), "state": person.state,
+        "department": person.department(), "language": person.language(), "time_zone": person.time_zone(),
+        "country": person.country(), "state": person.state,
         "mri": app.map(|app| world.sealer(app).person(index)),
         "conversation_id": known.map(|app| world.chat_id(app, index)),
         "chat_gone": person.chat_gone,

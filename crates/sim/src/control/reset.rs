@@ -17,13 +17,16 @@ struct Order {
     people: u32,
     teams: u32,
     groups: u32,
+    teams_per_person: u32,
+    /// Group chats; every fifth is a meeting's
+    chats: u32,
     /// Shares; the usual ones when absent.
     states: Option<BTreeMap<PersonState, f64>>,
 }
 
 impl Default for Order {
     fn default() -> Self {
-        Self { seed: 1, people: 1000, teams: 2, groups: 0, states: None }
+        Self { seed: 1, people: 1000, teams: 2, groups: 0, teams_per_person: 1, chats: 0, states: None }
     }
 }
 
@@ -33,6 +36,8 @@ pub(super) async fn reset(State(shared): State<Arc<Shared>>, body: Bytes) -> Res
         return Err(ControlError::bad("groups are not simulated yet"));
     }
     let mut plan = Plan::new(order.seed, order.people, order.teams);
+    plan.teams_per_person = order.teams_per_person;
+    plan.chats = order.chats;
     if let Some(states) = order.states {
         plan.states = states;
     }
@@ -41,6 +46,6 @@ pub(super) async fn reset(State(shared): State<Arc<Shared>>, body: Bytes) -> Res
     world.reset(&plan, &shared.stop);
     Ok(Json(json!({
         "tenant_id": shared.tenant_id, "seed": order.seed, "people": world.org.len(), "teams": world.org.teams.len(),
-        "groups": 0, "states": world.org.by_state(),
+        "groups": 0, "chats": world.org.chats.len(), "states": world.org.by_state(),
     })))
 }

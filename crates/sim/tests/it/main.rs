@@ -12,5 +12,6 @@ mod fixtures;
 mod forged;
 mod harness;
 mod limits;
+mod org;
 mod rosters;
 mod token;

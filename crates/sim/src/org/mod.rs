@@ -1,0 +1,318 @@
+//! The organisation: people, teams with channels, and group chats. Made up, the same for the same seed.
+
+mod names;
+mod person;
+mod plan;
+mod team;
+
+use std::collections::{BTreeMap, HashMap};
+
+use uuid::Uuid;
+
+pub(crate) use self::{
+    person::Person,
+    plan::Plan,
+    team::{Apps, Channel, ChannelKind, Chat, ChatKind, Team, TeamState},
+};
+use crate::{limits::Thread, people::PersonState, random::Rng};
+
+pub(crate) const DOMAIN: &str = "contoso.example";
+
+/// Whether something can be posted into a conversation, whoever asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Open,
+    /// The team is archived.
+    ReadOnly,
+    /// The team or channel is deleted, or the person deleted the chat.
+    Gone,
+}
+
+pub(crate) struct Org {
+    pub(crate) seed: u64,
+    /// For ids of what is made later.
+    rng: Rng,
+    people: Vec<Person>,
+    by_object_id: HashMap<Uuid, u32>,
+    by_state: BTreeMap<PersonState, u32>,
+    pub(crate) teams: Vec<Team>,
+    teams_per_person: u32,
+    channels: HashMap<Box<str>, (u32, u32)>,
+    pub(crate) chats: Vec<Chat>,
+    by_chat: HashMap<Box<str>, u32>,
+}
+
+impl Org {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let mut rng = Rng::new(plan.seed);
+        let mut states = vec![PersonState::Installed; plan.people as usize];
+        let mut next = 0;
+        for (state, count) in plan.counts() {
+            for slot in states.iter_mut().skip(next).take(count as usize) {
+                *slot = state;
+            }
+            next += count as usize;
+        }
+        rng.shuffle(&mut states);
+        let mut by_state: BTreeMap<_, _> = PersonState::ALL.into_iter().map(|state| (state, 0)).collect();
+        let people: Vec<Person> = states
+            .into_iter()
+            .map(|state| {
+                *by_state.entry(state).or_default() += 1;
+                Person::made_up(&mut rng, state)
+            })
+            .collect();
+        let by_object_id =
+            people.iter().enumerate().map(|(i, person)| (person.object_id, i as u32)).collect();
+        let teams: Vec<Team> = (0..plan.teams).map(|index| Team::made_up(index, &mut rng)).collect();
+        let channels = teams
+            .iter()
+            .enumerate()
+            .flat_map(|(t, team)| {
+                team.channels
+                    .iter()
+                    .enumerate()
+                    .map(move |(c, channel)| (channel.id.clone(), (t as u32, c as u32)))
+            })
+            .collect();
+        let mut org = Self {
+            seed: plan.seed,
+            rng,
+            people,
+            by_object_id,
+            by_state,
+            teams,
+            teams_per_person: plan.teams_per_person.min(plan.teams.max(1)),
+            channels,
+            chats: Vec::new(),
+            by_chat: HashMap::new(),
+        };
+        for index in 0..plan.chats {
+            let chat = Chat::made_up(index, plan.people, &mut org.rng);
+            org.push_chat(chat);
+        }
+        org
+    }
+
+    pub(crate) fn len(&self) -> u32 {
+        self.people.len() as u32
+    }
+
+    pub(crate) fn person(&self, index: u32) -> Option<&Person> {
+        self.people.get(index as usize)
+    }
+
+    pub(crate) fn person_mut(&mut self, index: u32) -> Option<&mut Person> {
+        self.people.get_mut(index as usize)
+    }
+
+    pub(crate) fn by_object_id(&self, id: &Uuid) -> Option<u32> {
+        self.by_object_id.get(id).copied()
+    }
+
+    pub(crate) fn by_upn(&self, upn: &str) -> Option<u32> {
+        let (local, _) = upn.split_once('@')?;
+        let digits = local.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let index = digits.parse::<u32>().ok()?.checked_sub(1)?;
+        self.person(index).filter(|person| person.upn(index).eq_ignore_ascii_case(upn)).map(|_| index)
+    }
+
+    pub(crate) fn set_state(&mut self, index: u32, state: PersonState) {
+        let Some(person) = self.people.get_mut(index as usize) else { return };
+        let before = person.state;
+        person.state = state;
+        match state {
+            PersonState::ChatDeleted => person.chat_gone = true,
+            PersonState::Installed => person.chat_gone = false,
+            _ => {}
+        }
+        *self.by_state.entry(before).or_default() -= 1;
+        *self.by_state.entry(state).or_default() += 1;
+    }
+
+    pub(crate) fn by_state(&self) -> &BTreeMap<PersonState, u32> {
+        &self.by_state
+    }
+
+    /// Team and channel of a channel id without `;messageid=`, deleted ones too.
+    pub(crate) fn channel(&self, id: &str) -> Option<(u32, u32)> {
+        self.channels.get(id).copied()
+    }
+
+    /// A group chat or the chat of a meeting.
+    pub(crate) fn chat(&self, id: &str) -> Option<u32> {
+        self.by_chat.get(id).copied()
+    }
+
+    /// By its `19:…` id or that of its Entra group.
+    pub(crate) fn team(&self, id: &str) -> Option<u32> {
+        match self.channel(id) {
+            Some((team, 0)) => Some(team),
+            Some(_) => None,
+            None => {
+                let group_id = Uuid::parse_str(id).ok()?;
+                self.teams.iter().position(|team| team.group_id == group_id).map(|at| at as u32)
+            }
+        }
+    }
+
+    /// In any order.
+    pub(crate) fn members(&self, team: u32) -> impl Iterator<Item = u32> + '_ {
+        let given = self.teams.get(team as usize).and_then(|team| team.members.as_deref());
+        let by_rule = given.is_none();
+        let stride = self.teams.len().max(1);
+        let rounds = if by_rule { self.teams_per_person } else { 0 };
+        let from_rule = (0..rounds).flat_map(move |round| {
+            let first = (team as usize + stride - self.shift(round) % stride) % stride;
+            (first as u32..self.len()).step_by(stride)
+        });
+        given.unwrap_or_default().iter().copied().chain(from_rule)
+    }
+
+    pub(crate) fn is_member(&self, team: u32, person: u32) -> bool {
+        let Some(known) = self.teams.get(team as usize) else { return false };
+        if let Some(members) = &known.members {
+            return members.binary_search(&person).is_ok();
+        }
+        person < self.len()
+            && (0..self.teams_per_person)
+                .any(|round| (person as usize + self.shift(round)) % self.teams.len() == team as usize)
+    }
+
+    /// Without a list, everybody is in turn a member of one team, and of others that lie evenly apart.
+    fn shift(&self, round: u32) -> usize {
+        round as usize * self.teams.len() / self.teams_per_person.max(1) as usize
+    }
+
+    /// Who is in a conversation: of a channel without members of its own, the team.
+    pub(crate) fn roster(&self, thread: Thread) -> Vec<u32> {
+        match thread {
+            Thread::Person(person) => vec![person],
+            Thread::Chat(chat) => self.chats.get(chat as usize).map_or(vec![], |chat| chat.members.clone()),
+            Thread::Channel { team, channel } => {
+                let Some(known) = self.channel_at(team, channel) else { return vec![] };
+                let mut roster = match known.kind {
+                    ChannelKind::Standard => return self.members(team).collect(),
+                    ChannelKind::Private | ChannelKind::Shared => known.members.clone(),
+                };
+                for other in &known.shared_with {
+                    roster.extend(self.members(*other));
+                }
+                roster.sort_unstable();
+                roster.dedup();
+                roster
+            }
+        }
+    }
+
+    pub(crate) fn is_in(&self, thread: Thread, person: u32) -> bool {
+        match thread {
+            Thread::Person(other) => person == other,
+            Thread::Chat(chat) => {
+                self.chats.get(chat as usize).is_some_and(|chat| chat.members.binary_search(&person).is_ok())
+            }
+            Thread::Channel { team, channel } => self.channel_at(team, channel).is_some_and(|known| {
+                if known.kind == ChannelKind::Standard {
+                    self.is_member(team, person)
+                } else {
+                    known.members.binary_search(&person).is_ok()
+                        || known.shared_with.iter().any(|other| self.is_member(*other, person))
+                }
+            }),
+        }
+    }
+
+    /// Whether a bot's app is in a conversation: for a channel in its team and, if it is private or shared, in it too.
+    pub(crate) fn is_installed(&self, app: u16, thread: Thread) -> bool {
+        match thread {
+            Thread::Person(person) => self.person(person).is_some_and(|person| {
+                matches!(
+                    person.state,
+                    PersonState::Installed | PersonState::Blocked | PersonState::ChatDeleted
+                )
+            }),
+            Thread::Chat(chat) => self.chats.get(chat as usize).is_some_and(|chat| chat.apps.has(app)),
+            Thread::Channel { team, channel } => {
+                self.teams.get(team as usize).is_some_and(|team| team.apps.has(app))
+                    && self
+                        .channel_at(team, channel)
+                        .is_some_and(|known| known.kind == ChannelKind::Standard || known.apps.has(app))
+            }
+        }
+    }
+
+    pub(crate) fn place(&self, thread: Thread) -> Place {
+        match thread {
+            Thread::Person(person) => match self.person(person) {
+                Some(person) if !person.chat_gone => Place::Open,
+                _ => Place::Gone,
+            },
+            Thread::Chat(chat) if (chat as usize) < self.chats.len() => Place::Open,
+            Thread::Chat(_) => Place::Gone,
+            Thread::Channel { team, channel } => {
+                let state = self.teams.get(team as usize).map(|team| team.state);
+                let there = self.channel_at(team, channel).is_some_and(|channel| !channel.deleted);
+                match state {
+                    Some(TeamState::Active) if there => Place::Open,
+                    Some(TeamState::Archived) if there => Place::ReadOnly,
+                    _ => Place::Gone,
+                }
+            }
+        }
+    }
+
+    pub(crate) fn channel_at(&self, team: u32, channel: u32) -> Option<&Channel> {
+        self.teams.get(team as usize)?.channels.get(channel as usize)
+    }
+
+    /// Makes a channel that is not there yet. `members`: of a private or shared one.
+    #[allow(dead_code, reason = "for channels that are made later")]
+    pub(crate) fn add_channel(
+        &mut self,
+        team: u32,
+        name: &str,
+        kind: ChannelKind,
+        mut members: Vec<u32>,
+    ) -> Option<u32> {
+        let id = team::channel_id(&mut self.rng);
+        members.sort_unstable();
+        members.dedup();
+        let channels = &mut self.teams.get_mut(team as usize)?.channels;
+        let at = channels.len() as u32;
+        channels.push(Channel { kind, members, ..Channel::standard(id.clone(), name) });
+        self.channels.insert(id, (team, at));
+        Some(at)
+    }
+
+    /// Adds people to a team, or removes them from it.
+    #[allow(dead_code, reason = "for membership that changes later")]
+    pub(crate) fn set_member(&mut self, team: u32, person: u32, there: bool) {
+        let mut members: Vec<u32> = self.members(team).collect();
+        members.retain(|member| *member != person);
+        if there {
+            members.push(person);
+        }
+        members.sort_unstable();
+        if let Some(team) = self.teams.get_mut(team as usize) {
+            team.members = Some(members);
+        }
+    }
+
+    /// Makes a group chat without apps.
+    pub(crate) fn add_chat(&mut self, name: Option<String>, kind: ChatKind, mut members: Vec<u32>) -> u32 {
+        members.sort_unstable();
+        members.dedup();
+        let chat = Chat::new(&mut self.rng, name, kind, members);
+        self.push_chat(chat)
+    }
+
+    fn push_chat(&mut self, chat: Chat) -> u32 {
+        let at = self.chats.len() as u32;
+        self.by_chat.insert(chat.id.clone(), at);
+        self.chats.push(chat);
+        at
+    }
+}
+
+#[cfg(test)]
+mod tests;
