@@ -21,6 +21,7 @@ mod faults;
 mod ids;
 mod journal;
 mod limits;
+mod marks;
 mod messages;
 mod openid;
 mod org;

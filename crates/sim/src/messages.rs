@@ -22,6 +22,8 @@ pub(crate) struct Message {
     pub(crate) at: Micros,
     /// `None`: said by the person.
     pub(crate) app: Option<u16>,
+    /// Who said it, if a person did.
+    pub(crate) by: Option<u32>,
     pub(crate) conversation: Box<str>,
     pub(crate) reply_to: Option<Box<str>>,
     body: Box<str>,
@@ -37,13 +39,19 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// What it shows; `None` when only the beginning was kept.
+    pub(crate) fn activity(&self) -> Option<Value> {
+        if self.truncated { None } else { serde_json::from_str(&self.body).ok() }
+    }
+
+    /// How often it was updated.
+    pub(crate) fn edits(&self) -> u32 {
+        self.edits
+    }
+
     /// For the control API; `activity` is null when only the beginning of the body was kept.
     pub(crate) fn show(&self, app_id: Option<&str>) -> Value {
-        let activity: Value = if self.truncated {
-            Value::Null
-        } else {
-            serde_json::from_str(&self.body).unwrap_or(Value::Null)
-        };
+        let activity = self.activity().unwrap_or(Value::Null);
         let reactions: Vec<&str> = self.reactions.iter().map(|(_, kind)| &**kind).collect();
         json!({
             "id": self.id.to_string(), "at": rfc3339(self.at), "from": if self.app.is_some() { "bot" } else { "person" },
@@ -72,6 +80,7 @@ pub(crate) struct Incoming<'a> {
     pub(crate) thread: Thread,
     pub(crate) conversation: &'a str,
     pub(crate) app: Option<u16>,
+    pub(crate) by: Option<u32>,
     pub(crate) reply_to: Option<&'a str>,
     pub(crate) activity: &'a Value,
 }
@@ -101,6 +110,7 @@ impl Messages {
             id,
             at: now,
             app: incoming.app,
+            by: incoming.by,
             conversation: incoming.conversation.into(),
             reply_to: incoming.reply_to.map(Into::into),
             body,
@@ -143,8 +153,13 @@ impl Messages {
     }
 
     pub(crate) fn delete(&mut self, receipt: Receipt) {
+        self.set_deleted(receipt, true);
+    }
+
+    /// Only people can take a deletion back.
+    pub(crate) fn set_deleted(&mut self, receipt: Receipt, deleted: bool) {
         if let Some(message) = self.message_mut(receipt) {
-            message.deleted = true;
+            message.deleted = deleted;
         }
     }
 
@@ -205,6 +220,7 @@ mod tests {
             thread: Thread::Person(person),
             conversation: "a:1",
             app: Some(0),
+            by: None,
             reply_to: None,
             activity,
         };

@@ -87,7 +87,8 @@ pub(super) fn take(
     activity: &Value,
     split: bool,
 ) -> Vec<Receipt> {
-    let incoming = |activity| messages::Incoming { thread, conversation, app: Some(app), reply_to, activity };
+    let incoming =
+        |activity| messages::Incoming { thread, conversation, app: Some(app), by: None, reply_to, activity };
     world.counts.sent(now);
     if !split {
         return vec![world.messages.accept(now, &incoming(activity))];

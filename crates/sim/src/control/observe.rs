@@ -13,6 +13,7 @@ use super::{ControlError, Result, query};
 use crate::{
     connector::guid,
     limits::Thread,
+    messages::{Message, Receipt},
     world::{Shared, World},
 };
 
@@ -80,17 +81,27 @@ pub(super) async fn messages(
                 message.reply_to.as_deref() == Some(root) || message.id.to_string() == root
             })
         })
-        .map(|message| {
-            message.show(
-                message.app.and_then(|app| world.bots.get(usize::from(app))).map(|bot| bot.app_id.as_str()),
-            )
-        })
+        .map(|message| show(&world, thread, message))
         .collect();
     let person = match thread {
         Thread::Person(person) => world.org.person(person).map(|person| person.object_id),
         Thread::Channel { .. } | Thread::Chat(_) => None,
     };
     Ok(Json(json!({"conversation_id": id, "person": person, "items": items, "next": null})))
+}
+
+/// A message with who sent it and what people did to it.
+fn show(world: &World, thread: Thread, message: &Message) -> Value {
+    let bot = message.app.and_then(|app| world.bots.get(usize::from(app)));
+    let id_of = |person| world.org.person(person).map(|person| person.object_id.to_string()).into();
+    let mut shown = message.show(bot.map(|bot| bot.app_id.as_str()));
+    shown["sender"] = match (bot, message.by.and_then(|person| world.org.person(person))) {
+        (Some(bot), _) => json!({"id": bot.app_id, "name": bot.name}),
+        (None, Some(person)) => json!({"id": person.object_id, "name": person.name()}),
+        (None, None) => Value::Null,
+    };
+    shown["people"] = world.marks.show(Receipt { thread, id: message.id }, message.edits(), id_of);
+    shown
 }
 
 fn thread(world: &World, id: &str) -> Option<Thread> {

@@ -155,6 +155,7 @@ pub(super) async fn says(
                     thread,
                     conversation: &conversation,
                     app: None,
+                    by: Some(person),
                     reply_to: None,
                     activity: &activity,
                 };
