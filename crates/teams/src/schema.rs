@@ -3,16 +3,25 @@
 //! Every known field is optional, as on the wire; what is not known is kept in `extra` and written back. A field that is
 //! `null` is read as absent.
 
+mod answer;
 mod content;
 mod ids;
+mod invoke;
 mod kind;
+mod meeting;
+mod message;
+mod team_event;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use answer::{InvokeAnswer, TaskSize};
 pub use content::{ContentError, MessageContent, OutboundActivity};
 pub use ids::{bot_channel_id, thread_of};
-pub use kind::{ActivityKind, ConversationKind, ConversationUpdate, InstallationAction};
+pub use invoke::{CardAction, Feedback, FileConsent, Invoke, Task};
+pub use kind::{ActivityKind, ConversationKind, ConversationUpdate, InstallationAction, Reactions};
+pub use meeting::{InMeeting, Meeting, Participant};
+pub use team_event::{MembershipSource, TeamEvent};
 
 /// One event: a message, a change of members, an installation … (protocol section 4.0).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -9,7 +9,7 @@ use nuncio_domain::{ReachState, Time};
 use nuncio_teams::inbound::Verified;
 use nuncio_teams::schema::{
     Activity, ActivityKind, ChannelAccount, ConversationKind, ConversationUpdate, InstallationAction,
-    thread_of,
+    TeamEvent, thread_of,
 };
 
 /// Names come from outside; longer ones are cut.
@@ -58,29 +58,34 @@ fn meaning(kind: &ActivityKind<'_>) -> Option<(&'static str, Reach)> {
         ActivityKind::ConversationUpdate(update) => ("conversation", of_event(update)),
         ActivityKind::Message => ("message", reachable("they wrote to the app")),
         ActivityKind::MessageUpdate => ("edit", reachable("they edited what they wrote")),
-        ActivityKind::MessageReaction => ("reaction", reachable("they reacted to a message")),
+        ActivityKind::MessageUndelete => ("edit", reachable("they restored what they wrote")),
+        ActivityKind::MessageReaction(_) => ("reaction", reachable("they reacted to a message")),
         ActivityKind::Invoke(_) => ("invoke", reachable("they used a card or command")),
         // Someone can delete or read after having blocked or removed the app.
         ActivityKind::MessageDelete => ("delete", None),
-        ActivityKind::Event(name) if name.eq_ignore_ascii_case("application/vnd.microsoft.readReceipt") => {
-            ("read", None)
-        }
-        ActivityKind::Event(_) | ActivityKind::Other(_) => return None,
+        ActivityKind::ReadReceipt(_) => ("read", None),
+        ActivityKind::MeetingStart(_)
+        | ActivityKind::MeetingEnd(_)
+        | ActivityKind::MeetingJoin(_)
+        | ActivityKind::MeetingLeave(_)
+        | ActivityKind::Event(_)
+        | ActivityKind::Other(_) => return None,
     })
 }
 
 /// What becomes of the channel that a team's event names.
 fn of_event(update: &ConversationUpdate<'_>) -> Reach {
-    let word = update.event_type.unwrap_or_default().to_ascii_lowercase();
-    match word.as_str() {
-        "channelcreated" | "channelrestored" | "teamrestored" => {
-            Some((ReachState::Reachable, format!("Teams said {word}")))
+    let event = update.event?;
+    let state = match event {
+        TeamEvent::ChannelCreated | TeamEvent::ChannelRestored | TeamEvent::TeamRestored => {
+            ReachState::Reachable
         }
-        "channeldeleted" | "teamdeleted" | "teamharddeleted" => {
-            Some((ReachState::ChatGone, format!("Teams said {word}")))
+        TeamEvent::ChannelDeleted | TeamEvent::TeamDeleted | TeamEvent::TeamHardDeleted => {
+            ReachState::ChatGone
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some((state, format!("Teams said {}", event.as_str())))
 }
 
 /// What makes it the same activity when it comes again.
@@ -89,7 +94,12 @@ fn event(activity: &Activity, kind: &ActivityKind<'_>, raw: &[u8]) -> (String, S
     let id = match activity.id.as_deref().filter(|id| !id.is_empty()) {
         None => blake3::hash(raw).to_string(),
         // These have the id of the message that they are about, which came before under the same one.
-        Some(id) if matches!(kind, ActivityKind::MessageUpdate | ActivityKind::MessageDelete) => {
+        Some(id)
+            if matches!(
+                kind,
+                ActivityKind::MessageUpdate | ActivityKind::MessageUndelete | ActivityKind::MessageDelete
+            ) =>
+        {
             let kind = activity.activity_type.as_deref().unwrap_or_default();
             format!("{id};{kind};{}", activity.timestamp.as_deref().unwrap_or_default())
         }

@@ -1,28 +1,54 @@
 //! What an activity is about.
 
+use serde_json::Value;
+
+use super::invoke::Invoke;
+use super::meeting::{self, Meeting, Participant};
+use super::team_event::TeamEvent;
 use super::{Activity, ChannelAccount};
 
 /// What an activity is, with what decides about it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActivityKind<'a> {
-    /// Someone wrote, or submitted a card (then `value` is set and the text usually is not).
+    /// Someone wrote ([`Activity::text_to_bot`]), or submitted a card ([`Activity::submitted`]).
     Message,
-    /// Someone edited or restored what they wrote.
+    /// Someone edited what they wrote.
     MessageUpdate,
+    /// Someone restored what they had deleted.
+    MessageUndelete,
     /// Someone deleted what they wrote.
     MessageDelete,
-    /// Someone reacted to a message of the bot.
-    MessageReaction,
+    /// Someone reacted to a message of the bot, which `reply_to_id` names, or took a reaction back.
+    MessageReaction(Reactions<'a>),
     /// Members came or went, or a team or channel changed.
     ConversationUpdate(ConversationUpdate<'a>),
     /// The app was installed, removed or changed.
     Installation(InstallationAction),
-    /// A question that must be answered in the same exchange; its name.
-    Invoke(&'a str),
-    /// An event such as a read receipt or a meeting's start; its name.
+    /// A question that must be answered in the same exchange.
+    Invoke(Invoke<'a>),
+    /// A person has read the conversation up to this message.
+    ReadReceipt(Option<&'a str>),
+    /// A meeting began.
+    MeetingStart(Meeting),
+    /// A meeting ended.
+    MeetingEnd(Meeting),
+    /// People came into a meeting.
+    MeetingJoin(Vec<Participant>),
+    /// People left a meeting.
+    MeetingLeave(Vec<Participant>),
+    /// Another event; its name.
     Event(&'a str),
     /// Anything else, which is to be answered 200 (protocol section 4.0); its type.
     Other(&'a str),
+}
+
+/// Reactions by their type: `like`, `heart`, `1f440_eyes` and any other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reactions<'a> {
+    /// Put on the message.
+    pub added: Vec<&'a str>,
+    /// Taken from it.
+    pub removed: Vec<&'a str>,
 }
 
 /// A conversation update. One update may be several things at once: an install in personal scope adds the bot and the
@@ -37,8 +63,8 @@ pub struct ConversationUpdate<'a> {
     pub members_added: Vec<&'a ChannelAccount>,
     /// Who else was removed.
     pub members_removed: Vec<&'a ChannelAccount>,
-    /// `channelData.eventType`, such as `teamRenamed`; compare without regard to case.
-    pub event_type: Option<&'a str>,
+    /// What happened to the team or channel (`channelData.eventType`).
+    pub event: Option<TeamEvent<'a>>,
 }
 
 /// What happened to the installation (protocol section 4.1).
@@ -131,17 +157,50 @@ impl Activity {
     /// What it is about.
     pub fn kind(&self) -> ActivityKind<'_> {
         let activity_type = self.activity_type.as_deref().unwrap_or_default();
-        let name = self.name.as_deref().unwrap_or_default();
         match activity_type {
             "message" => ActivityKind::Message,
+            "messageUpdate" if self.is_event_type("undeleteMessage") => ActivityKind::MessageUndelete,
             "messageUpdate" => ActivityKind::MessageUpdate,
             "messageDelete" => ActivityKind::MessageDelete,
-            "messageReaction" => ActivityKind::MessageReaction,
+            "messageReaction" => ActivityKind::MessageReaction(Reactions {
+                added: self.reactions("reactionsAdded"),
+                removed: self.reactions("reactionsRemoved"),
+            }),
             "conversationUpdate" => ActivityKind::ConversationUpdate(self.conversation_update()),
             "installationUpdate" => ActivityKind::Installation(self.installation_action()),
-            "invoke" => ActivityKind::Invoke(name),
-            "event" => ActivityKind::Event(name),
+            "invoke" => ActivityKind::Invoke(self.invoke()),
+            "event" => self.event(),
             other => ActivityKind::Other(other),
+        }
+    }
+
+    fn event_type(&self) -> Option<&str> {
+        self.channel_data.as_ref().and_then(|data| data.event_type.as_deref())
+    }
+
+    fn is_event_type(&self, name: &str) -> bool {
+        self.event_type().is_some_and(|event| event.eq_ignore_ascii_case(name))
+    }
+
+    fn reactions(&self, name: &str) -> Vec<&str> {
+        let all = self.extra.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        all.iter().filter_map(|reaction| reaction["type"].as_str()).collect()
+    }
+
+    fn event(&self) -> ActivityKind<'_> {
+        let name = self.name.as_deref().unwrap_or_default();
+        let value = self.value.as_ref();
+        let known = name.strip_prefix("application/vnd.microsoft.").unwrap_or_default().to_ascii_lowercase();
+        match known.as_str() {
+            "readreceipt" => {
+                let read = value.and_then(|value| value["lastReadMessageId"].as_str());
+                ActivityKind::ReadReceipt(read.filter(|id| !id.is_empty()))
+            }
+            "meetingstart" => ActivityKind::MeetingStart(meeting::meeting(value)),
+            "meetingend" => ActivityKind::MeetingEnd(meeting::meeting(value)),
+            "meetingparticipantjoin" => ActivityKind::MeetingJoin(meeting::participants(value)),
+            "meetingparticipantleave" => ActivityKind::MeetingLeave(meeting::participants(value)),
+            _ => ActivityKind::Event(name),
         }
     }
 
@@ -153,7 +212,7 @@ impl Activity {
             bot_removed,
             members_added,
             members_removed,
-            event_type: self.channel_data.as_ref().and_then(|data| data.event_type.as_deref()),
+            event: self.event_type().map(TeamEvent::from_name),
         }
     }
 

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use nuncio_teams::connector::MembersPage;
-use nuncio_teams::schema::{Activity, ActivityKind, ChannelAccount, ConversationKind, InstallationAction};
+use nuncio_teams::schema::{Activity, ChannelAccount};
 use serde_json::{Value, json};
 
-fn read(folder: &str) -> Vec<(String, Value)> {
+pub(crate) fn read(folder: &str) -> Vec<(String, Value)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/microsoft").join(folder);
     let mut all: Vec<_> = std::fs::read_dir(directory)
         .unwrap()
@@ -21,7 +21,7 @@ fn read(folder: &str) -> Vec<(String, Value)> {
     all
 }
 
-fn one(folder: &str, name: &str) -> Value {
+pub(crate) fn one(folder: &str, name: &str) -> Value {
     read(folder).into_iter().find(|(file, _)| file == name).unwrap().1["body"].clone()
 }
 
@@ -31,7 +31,6 @@ fn activities_survive_a_round_trip() {
         let activity: Activity = serde_json::from_value(fixture["body"].clone()).unwrap();
         assert_eq!(serde_json::to_value(&activity).unwrap(), fixture["body"], "{name}");
         assert!(activity.tenant_id().is_some() && activity.conversation_kind().is_some(), "{name}");
-        assert!(!matches!(activity.kind(), ActivityKind::Other(_)), "{name}");
     }
 }
 
@@ -51,36 +50,6 @@ fn unknown_fields_survive_at_every_level() {
     });
     let activity: Activity = serde_json::from_value(body.clone()).unwrap();
     assert_eq!(serde_json::to_value(activity).unwrap(), body);
-}
-
-#[test]
-fn kinds_of_the_fixtures() {
-    let activity = |name: &str| -> Activity { serde_json::from_value(one("activities", name)).unwrap() };
-
-    let install = activity("install_personal");
-    assert_eq!(install.kind(), ActivityKind::Installation(InstallationAction::Add));
-    assert_eq!(install.conversation_kind(), Some(ConversationKind::Personal));
-    let uninstall = activity("uninstall_team");
-    assert_eq!(uninstall.kind(), ActivityKind::Installation(InstallationAction::Remove));
-    assert_eq!(uninstall.conversation_kind(), Some(ConversationKind::Channel));
-
-    let added = activity("install_personal_members_added");
-    let ActivityKind::ConversationUpdate(update) = added.kind() else { panic!() };
-    assert!(update.bot_added);
-    assert_eq!(update.members_added.len(), 1);
-    let removed = activity("team_bot_removed");
-    let ActivityKind::ConversationUpdate(update) = removed.kind() else { panic!() };
-    assert!(update.bot_removed && update.members_removed.is_empty());
-    let removed = activity("team_member_removed");
-    let ActivityKind::ConversationUpdate(update) = removed.kind() else { panic!() };
-    assert!(!update.bot_removed && update.members_removed.len() == 1);
-    let created = activity("channel_created");
-    let ActivityKind::ConversationUpdate(update) = created.kind() else { panic!() };
-    assert_eq!(update.event_type, Some("channelCreated"));
-
-    assert_eq!(activity("read_receipt").kind(), ActivityKind::Event("application/vnd.microsoft.readReceipt"));
-    assert_eq!(activity("card_action").kind(), ActivityKind::Invoke("adaptiveCard/action"));
-    assert_eq!(activity("message_reaction").kind(), ActivityKind::MessageReaction);
 }
 
 #[test]

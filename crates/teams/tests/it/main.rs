@@ -9,5 +9,6 @@ mod fixtures;
 mod http;
 mod inbound;
 mod inbound_keys;
+mod kinds;
 mod stand_in;
 mod token;
