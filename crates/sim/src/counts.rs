@@ -17,6 +17,9 @@ pub(crate) struct Counts {
     pub(crate) throttled_by_faults: u64,
     pub(crate) breaches_app_tenant: u64,
     pub(crate) breaches_thread: u64,
+    /// 404s of good conversations: that pass, and that last until the chat is created anew.
+    pub(crate) spurious_passing: u64,
+    pub(crate) spurious_lasting: u64,
     pub(crate) first_send_at: Option<Micros>,
     pub(crate) last_send_at: Option<Micros>,
     pub(crate) peak_per_s: u64,

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
     faults::{Accept, Cut, Hit, Hold, Release, Subject},
     journal::Entry,
     messages::Receipt,
+    outage::{Kind, Strike},
     refusal::{Refusal, fault_body},
     world::{Shared, World},
 };
@@ -71,7 +72,25 @@ impl Op {
 
 /// Closes the connection that a request came on, without another byte.
 #[derive(Clone)]
-pub(crate) struct Cutter(pub(crate) CancellationToken);
+pub(crate) struct Cutter {
+    pub(crate) cut: CancellationToken,
+    /// Whether it is closed with a reset instead of an orderly end.
+    reset: Arc<AtomicBool>,
+}
+
+impl Cutter {
+    pub(crate) fn new(cut: CancellationToken) -> Self {
+        Self { cut, reset: Arc::new(AtomicBool::new(false)) }
+    }
+
+    fn reset(&self) {
+        self.reset.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn resets(&self) -> bool {
+        self.reset.load(Ordering::Relaxed)
+    }
+}
 
 /// A request as far as faults and the journal look at it.
 pub(crate) struct Call {
@@ -150,7 +169,7 @@ pub(crate) async fn exchange(shared: Arc<Shared>, call: Call, cutter: Cutter, wo
         }
         Ok(Outcome::Gone) | Err(_) => {
             gone.disarm();
-            cutter.0.cancel();
+            cutter.cut.cancel();
             std::future::pending().await
         }
     }
@@ -172,7 +191,7 @@ impl Gone {
 
 impl Drop for Gone {
     fn drop(&mut self) {
-        if self.armed && !self.cutter.0.is_cancelled() {
+        if self.armed && !self.cutter.cut.is_cancelled() {
             self.flag.store(true, Ordering::Relaxed);
             self.shared.world().counts.clients_gone += 1;
         }
@@ -205,7 +224,12 @@ async fn process(
 ) -> Outcome {
     let _open = Open::new(Arc::clone(&shared));
     let started = shared.clock.now();
-    let (hit, before, after) = arrive(&shared, &call, started);
+    let (struck, hit, before, after) = arrive(&shared, &call, started);
+    if let Some(strike) = struck {
+        let outcome = strike_out(&shared, strike, &cutter).await;
+        record(&shared, call, started, None, None, &outcome, &client_gone);
+        return outcome;
+    }
     pause(before).await;
 
     let do_work = |work: Work| {
@@ -221,45 +245,78 @@ async fn process(
             taken = Some(answer.clone());
             Outcome::Answer(answer)
         }
-        Some(hit) => faulty(&shared, hit, &cutter, &mut taken, || do_work(work)).await,
+        Some(hit) => faulty(&shared, &call, hit, &cutter, &mut taken, || do_work(work)).await,
     };
     pause(after).await;
     record(&shared, call, started, hit.as_ref(), taken.as_ref(), &outcome, &client_gone);
     outcome
 }
 
-fn arrive(shared: &Shared, call: &Call, now: Micros) -> (Option<Hit>, Duration, Duration) {
+type Arrival = (Option<Strike>, Option<Hit>, Duration, Duration);
+
+fn arrive(shared: &Shared, call: &Call, now: Micros) -> Arrival {
     let mut world = shared.world();
     let world = &mut *world;
+    if call.op.is_connector()
+        && let Some(strike) = world.outage.strike(now, &mut world.rng)
+    {
+        world.counts.arrived(now);
+        return (Some(strike), None, Duration::ZERO, Duration::ZERO);
+    }
     let hit = if call.authorised {
         let subject = Subject {
             op: call.op,
             person: call.person.as_deref(),
             conversation: call.conversation.as_deref(),
             tenant: call.tenant.as_deref(),
+            app_id: call.app_id.as_deref(),
         };
         world.faults.pick(&subject, &mut world.rng)
     } else {
         None
     };
     if !call.op.is_connector() {
-        return (hit, Duration::ZERO, Duration::ZERO);
+        return (None, hit, Duration::ZERO, Duration::ZERO);
     }
     world.counts.arrived(now);
     let (before, after) = world.settings.latency.sample(&mut world.rng);
     let millis = |ms: f64| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::ZERO);
-    (hit, millis(before), millis(after))
+    (None, hit, millis(before), millis(after))
+}
+
+/// What an outage of the region does with a request, which is never accepted.
+async fn strike_out(shared: &Shared, strike: Strike, cutter: &Cutter) -> Outcome {
+    match strike.kind {
+        Kind::Unavailable | Kind::GatewayTimeout => {
+            let status = strike.kind.status();
+            Outcome::Answer(Answer::ok(status, fault_body(status, None)))
+        }
+        Kind::Refuse => Outcome::Gone,
+        Kind::Reset => {
+            cutter.reset();
+            Outcome::Gone
+        }
+        Kind::Hang => {
+            // The client is told nothing until the outage ends, and then the connection is gone.
+            tokio::select! {
+                () = strike.over.cancelled() => {}
+                () = shared.stop.cancelled() => {}
+            }
+            Outcome::Gone
+        }
+    }
 }
 
 async fn faulty(
     shared: &Shared,
+    call: &Call,
     hit: &Hit,
     cutter: &Cutter,
     taken: &mut Option<Answer>,
     do_work: impl FnOnce() -> Answer,
 ) -> Outcome {
     let action = &hit.action;
-    if action.hold == Some(Hold::Before) && hold(shared, hit).await == Release::Drop {
+    if action.hold == Some(Hold::Before) && hold(shared, call, hit, Hold::Before).await == Release::Drop {
         return Outcome::Gone;
     }
     match action.accept() {
@@ -271,12 +328,12 @@ async fn faulty(
         Accept::After => {
             pause(action.delay()).await;
             if action.cut == Cut::BeforeStatus {
-                cutter.0.cancel();
+                cutter.cut.cancel();
             }
             *taken = Some(do_work());
         }
     }
-    if action.hold == Some(Hold::After) && hold(shared, hit).await == Release::Drop {
+    if action.hold == Some(Hold::After) && hold(shared, call, hit, Hold::After).await == Release::Drop {
         return Outcome::Gone;
     }
     let answer = match (action.status, &taken) {
@@ -293,7 +350,7 @@ async fn faulty(
         },
         (None, Some(answer)) => answer.clone(),
         // A cut without a status: half of a success that never was.
-        (None, None) => Answer::ok(200, serde_json::json!({"id": "0"})),
+        (None, None) => Answer::ok(200, json!({"id": "0"})),
     };
     match action.cut {
         Cut::None => Outcome::Answer(answer),
@@ -302,8 +359,12 @@ async fn faulty(
     }
 }
 
-async fn hold(shared: &Shared, hit: &Hit) -> Release {
-    let released = shared.world().faults.hold(hit.fault);
+async fn hold(shared: &Shared, call: &Call, hit: &Hit, at: Hold) -> Release {
+    let shown = json!({
+        "hold": at, "since": rfc3339(shared.clock.now()), "op": call.op, "app_id": call.app_id,
+        "person": call.person, "conversation": call.conversation,
+    });
+    let released = shared.world().faults.hold(hit.fault, shown);
     tokio::select! {
         release = released => release.unwrap_or(Release::GoOn),
         () = shared.stop.cancelled() => Release::Drop,
@@ -389,7 +450,7 @@ fn respond(answer: &Answer, half: Option<Cutter>) -> Response {
                     }
                     // Once around the executor: the server flushes what it has while the body is pending.
                     tokio::task::yield_now().await;
-                    cutter.0.cancel();
+                    cutter.cut.cancel();
                     std::future::pending().await
                 }
             }));

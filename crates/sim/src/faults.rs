@@ -44,6 +44,8 @@ pub(crate) struct Match {
     person: Option<String>,
     conversation: Option<String>,
     tenant: Option<String>,
+    /// Of the bot that asks
+    app_id: Option<String>,
     probability: Option<f64>,
     /// The how many-th of the requests that match all else, counted from 1.
     nth: Option<Vec<u64>>,
@@ -161,6 +163,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) person: Option<&'a str>,
     pub(crate) conversation: Option<&'a str>,
     pub(crate) tenant: Option<&'a str>,
+    pub(crate) app_id: Option<&'a str>,
 }
 
 #[derive(Clone)]
@@ -173,7 +176,27 @@ pub(crate) struct Hit {
 pub(crate) struct Faults {
     active: Vec<Fault>,
     last: u64,
-    held: Vec<(u64, oneshot::Sender<Release>)>,
+    held: Vec<Held>,
+    last_held: u64,
+}
+
+/// A parked request.
+struct Held {
+    id: u64,
+    fault: u64,
+    release: oneshot::Sender<Release>,
+    shown: Value,
+}
+
+/// Which of the held requests are meant; without a word all of them.
+#[derive(Debug, Default)]
+pub(crate) struct Which {
+    /// Those that this fault caught
+    pub(crate) id: Option<u64>,
+    /// This one alone
+    pub(crate) held: Option<u64>,
+    /// At most so many, the longest held first
+    pub(crate) count: Option<usize>,
 }
 
 impl Faults {
@@ -201,6 +224,7 @@ impl Faults {
                 || !same(&wanted.person, subject.person)
                 || !same(&wanted.conversation, subject.conversation)
                 || !same(&wanted.tenant, subject.tenant)
+                || !same(&wanted.app_id, subject.app_id)
             {
                 continue;
             }
@@ -218,24 +242,38 @@ impl Faults {
         hit
     }
 
-    pub(crate) fn hold(&mut self, fault: u64) -> oneshot::Receiver<Release> {
-        let (sender, receiver) = oneshot::channel();
-        self.held.push((fault, sender));
+    /// Parks a request until it is let go, whether or not its client waits.
+    pub(crate) fn hold(&mut self, fault: u64, mut shown: Value) -> oneshot::Receiver<Release> {
+        let (release, receiver) = oneshot::channel();
+        self.last_held += 1;
+        shown["held"] = self.last_held.into();
+        shown["fault"] = fault.into();
+        self.held.push(Held { id: self.last_held, fault, release, shown });
         receiver
     }
 
     /// Lets go what is held now; what the fault catches later is held again.
-    pub(crate) fn release(&mut self, id: Option<u64>, release: Release) -> usize {
-        let (go, stay) = std::mem::take(&mut self.held)
-            .into_iter()
-            .partition(|(fault, _)| id.is_none_or(|id| id == *fault));
+    pub(crate) fn release(&mut self, which: &Which, release: Release) -> usize {
+        let mut left = which.count.unwrap_or(usize::MAX);
+        let (go, stay): (Vec<Held>, Vec<Held>) =
+            std::mem::take(&mut self.held).into_iter().partition(|held| {
+                let meant = which.id.is_none_or(|id| id == held.fault)
+                    && which.held.is_none_or(|id| id == held.id)
+                    && left > 0;
+                left -= usize::from(meant);
+                meant
+            });
         self.held = stay;
-        let go: Vec<(u64, oneshot::Sender<Release>)> = go;
-        go.into_iter().filter_map(|(_, sender)| sender.send(release).ok()).count()
+        go.into_iter().filter_map(|held| held.release.send(release).ok()).count()
     }
 
     pub(crate) fn held(&self) -> usize {
         self.held.len()
+    }
+
+    /// What is held, the longest first.
+    pub(crate) fn show_held(&self) -> Vec<Value> {
+        self.held.iter().map(|held| held.shown.clone()).collect()
     }
 
     pub(crate) fn show(&self) -> Vec<Value> {
@@ -245,7 +283,7 @@ impl Faults {
                 json!({
                     "id": fault.id, "match": fault.order.matching, "do": fault.order.action, "times": fault.order.times,
                     "seen": fault.seen, "hits": fault.hits,
-                    "held": self.held.iter().filter(|(id, _)| *id == fault.id).count(),
+                    "held": self.held.iter().filter(|held| held.fault == fault.id).count(),
                 })
             })
             .collect()
@@ -261,9 +299,9 @@ mod tests {
     }
 
     const SEND: Subject<'static> =
-        Subject { op: Op::Send, person: Some("p"), conversation: None, tenant: None };
+        Subject { op: Op::Send, person: Some("p"), conversation: None, tenant: None, app_id: Some("a") };
     const TOKEN: Subject<'static> =
-        Subject { op: Op::Token, person: None, conversation: None, tenant: Some("t") };
+        Subject { op: Op::Token, person: None, conversation: None, tenant: Some("t"), app_id: None };
 
     #[test]
     fn nth_and_times_count_only_what_matches() {
@@ -287,6 +325,7 @@ mod tests {
         let mut faults = Faults::default();
         let mut rng = Rng::new(1);
         faults.add(order(json!({"match": {"person": "q"}, "do": {"status": 500}})));
+        faults.add(order(json!({"match": {"app_id": "b"}, "do": {"status": 500}})));
         assert!(faults.pick(&SEND, &mut rng).is_none());
         faults.add(order(json!({"match": {"probability": 0.25}, "do": {"cut": "before_status"}})));
         let hits = (0..4000).filter(|_| faults.pick(&SEND, &mut rng).is_some()).count();

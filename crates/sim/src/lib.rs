@@ -25,12 +25,14 @@ mod marks;
 mod messages;
 mod openid;
 mod org;
+mod outage;
 mod people;
 mod random;
 mod refusal;
 mod server;
 mod settings;
 mod signing;
+mod socket;
 mod world;
 
 use std::{

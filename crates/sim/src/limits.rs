@@ -129,11 +129,19 @@ impl AppWindow {
     }
 }
 
+/// When which app was admitted, oldest first: most threads see one request in an hour.
+type Admitted = Vec<(Micros, u16)>;
+
 #[derive(Default)]
 pub(crate) struct Limits {
     apps: HashMap<u16, AppWindow>,
-    threads: HashMap<(Option<u16>, Thread, Kind), VecDeque<Micros>>,
+    threads: HashMap<(Thread, Kind), Admitted>,
+    /// With so many threads, those that were idle for all of their windows are forgotten.
+    forget_at: usize,
 }
+
+/// Below this, looking for idle threads is not worth it.
+const FEW_THREADS: usize = 4096;
 
 impl Limits {
     /// Admits and counts a request, or says which limit it broke (then nothing is counted). `cost` is 2 for a message
@@ -151,43 +159,55 @@ impl Limits {
         if !window.fits(now, cost, rules) {
             return Err(Breach::AppTenant);
         }
-        if let Some(thread) = thread {
-            for (bot, windows) in [(Some(app), windows(kind)), (None, windows_of_all_bots(kind))] {
-                if let Some(admitted) = self.threads.get_mut(&(bot, thread, kind))
-                    && !thread_fits(admitted, now, cost, windows, rules.scale)
-                {
-                    return Err(Breach::Thread);
-                }
+        if let Some(thread) = thread
+            && let Some((_, longest)) = windows(kind).last()
+        {
+            if self.threads.len() >= self.forget_at.max(FEW_THREADS) {
+                self.forget_idle(now, rules.scale);
             }
-            for (bot, windows) in [(Some(app), windows(kind)), (None, windows_of_all_bots(kind))] {
-                if !windows.is_empty() {
-                    let admitted = self.threads.entry((bot, thread, kind)).or_default();
-                    admitted.extend(std::iter::repeat_n(now, cost));
-                }
+            let admitted = self.threads.entry((thread, kind)).or_insert_with(|| Vec::with_capacity(1));
+            drop_old(admitted, now - scaled(*longest, rules.scale));
+            let fits = |windows, own| thread_fits(admitted, own, now, cost, windows, rules.scale);
+            if !fits(windows(kind), Some(app)) || !fits(windows_of_all_bots(kind), None) {
+                return Err(Breach::Thread);
             }
+            admitted.extend(std::iter::repeat_n((now, app), cost));
         }
         if let Some(window) = self.apps.get_mut(&app) {
             window.take(now, cost, rules);
         }
         Ok(())
     }
+
+    fn forget_idle(&mut self, now: Micros, scale: f64) {
+        self.threads.retain(|(_, kind), admitted| {
+            let longest = windows(*kind).last().map_or(0, |(_, seconds)| scaled(*seconds, scale));
+            admitted.last().is_some_and(|(at, _)| *at > now - longest)
+        });
+        // Twice as many until the next look, so that looking costs little per request.
+        self.forget_at = self.threads.len() * 2;
+    }
 }
 
+/// `own`: whose requests count; all bots' when `None`.
 fn thread_fits(
-    admitted: &mut VecDeque<Micros>,
+    admitted: &Admitted,
+    own: Option<u16>,
     now: Micros,
     cost: usize,
     windows: &[Window],
     scale: f64,
 ) -> bool {
-    if let Some((_, longest)) = windows.last() {
-        drop_until(admitted, now - scaled(*longest, scale));
-    }
     windows.iter().all(|(limit, seconds)| {
         let since = now - scaled(*seconds, scale);
-        let inside = admitted.iter().rev().take_while(|at| **at > since).count();
-        inside + cost <= *limit
+        let inside = admitted.iter().rev().take_while(|(at, _)| *at > since);
+        inside.filter(|(_, app)| own.is_none_or(|own| own == *app)).count() + cost <= *limit
     })
+}
+
+fn drop_old(admitted: &mut Admitted, until: Micros) {
+    let old = admitted.iter().take_while(|(at, _)| *at <= until).count();
+    admitted.drain(..old);
 }
 
 fn scaled(seconds: i64, scale: f64) -> Micros {
@@ -289,6 +309,20 @@ mod tests {
             }
         }
         assert_eq!(limits.admit(0, 2, thread, Kind::Send, 1, &rules), Err(Breach::Thread));
+    }
+
+    #[test]
+    fn idle_threads_are_forgotten() {
+        let rules = Rules { per_second: 1_000_000, window: WindowKind::Sliding, scale: 1.0 };
+        let mut limits = Limits::default();
+        let mut most = 0;
+        for person in 0..100_000 {
+            // Ten an hour long: 36,000 people are within the longest window at any time.
+            let now = i64::from(person) * SECOND / 10;
+            assert_eq!(limits.admit(now, 0, Some(Thread::Person(person)), Kind::Send, 1, &rules), Ok(()));
+            most = most.max(limits.threads.len());
+        }
+        assert!((36_000..=72_000).contains(&most), "{most}");
     }
 
     #[test]

@@ -10,11 +10,11 @@ use axum::{
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{connector, control, entra, exchange::Cutter, openid, world::Shared};
+use crate::{connector, control, entra, exchange::Cutter, openid, socket::Socket, world::Shared};
 
 pub(crate) fn router(shared: &Arc<Shared>) -> Router {
     Router::new()
@@ -43,14 +43,14 @@ pub(crate) async fn accept(listener: TcpListener, router: Router, stop: Cancella
             },
             () = stop.cancelled() => return,
         };
-        // Small answers must not wait for the acknowledgement of earlier ones.
-        let _ = stream.set_nodelay(true);
-        tokio::spawn(connection(stream, router.clone(), stop.child_token()));
+        let cutter = Cutter::new(stop.child_token());
+        let socket = Socket::new(stream, cutter.clone());
+        tokio::spawn(connection(socket, router.clone(), cutter));
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, cut: CancellationToken) {
-    let cutter = Cutter(cut.clone());
+async fn connection(stream: Socket, router: Router, cutter: Cutter) {
+    let cut = cutter.cut.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(cutter.clone());
         let router = router.clone();

@@ -155,6 +155,10 @@ pub(crate) struct Settings {
     pub(crate) uninstall_event: UninstallEvent,
     pub(crate) team_only_as: TeamOnlyAs,
     pub(crate) signing_key: SigningKey,
+    /// Share of the sends into good conversations that get 404 `ConversationNotFound` (protocol section 10).
+    pub(crate) spurious_404_share: f64,
+    /// Share of those, in 1:1 chats, that stay so until the chat is created anew; the others pass by themselves.
+    pub(crate) spurious_404_lasting: f64,
     /// How long a bot may take for an event (protocol section 4.0), and when it is sent again.
     pub(crate) event_timeout_s: f64,
     pub(crate) event_again_after_s: f64,
@@ -178,6 +182,8 @@ impl Settings {
             uninstall_event: UninstallEvent::default(),
             team_only_as: TeamOnlyAs::default(),
             signing_key: SigningKey::default(),
+            spurious_404_share: 0.0,
+            spurious_404_lasting: 0.5,
             event_timeout_s: 15.0,
             event_again_after_s: 15.0,
         }
@@ -192,7 +198,11 @@ impl Settings {
         for (name, value) in patch {
             all[name] = value.clone();
         }
-        let settings: Self = serde_json::from_value(all).map_err(|e| e.to_string())?;
+        let settings: Self = serde_path_to_error::deserialize(all).map_err(|e| {
+            let path = e.path().to_string();
+            let e = e.into_inner();
+            if path == "." { e.to_string() } else { format!("{path}: {e}") }
+        })?;
         settings.check()?;
         Ok(settings)
     }
@@ -207,6 +217,14 @@ impl Settings {
         }
         if !(0..=86_400 * 30).contains(&self.token_expires_in) {
             return Err("token_expires_in must be between 0 and 2592000".into());
+        }
+        for (name, value) in [
+            ("spurious_404_share", self.spurious_404_share),
+            ("spurious_404_lasting", self.spurious_404_lasting),
+        ] {
+            if !(0.0..=1.0).contains(&value) {
+                return Err(format!("{name} must be between 0 and 1"));
+            }
         }
         for (name, value) in
             [("event_timeout_s", self.event_timeout_s), ("event_again_after_s", self.event_again_after_s)]

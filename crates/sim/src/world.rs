@@ -9,18 +9,19 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, Micros},
     connector::auth::TokenCache,
     counts::Counts,
     entra::certificate::Certificate,
     events::EventStats,
-    faults::Faults,
+    faults::{Faults, Release, Which},
     ids::Sealer,
     journal::Journal,
     limits::{Limits, Rules, Thread},
     marks::Marks,
     messages::Messages,
     org::{Org, Place, Plan},
+    outage::Outage,
     random::Rng,
     settings::{Latency, Settings},
     signing::Keys,
@@ -74,6 +75,7 @@ pub(crate) struct World {
     pub(crate) org: Org,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
+    pub(crate) outage: Outage,
     pub(crate) messages: Messages,
     pub(crate) marks: Marks,
     pub(crate) counts: Counts,
@@ -94,6 +96,7 @@ impl World {
             org: Org::new(plan),
             limits: Limits::default(),
             faults: Faults::default(),
+            outage: Outage::default(),
             messages: Messages::default(),
             marks: Marks::default(),
             counts: Counts::default(),
@@ -112,7 +115,7 @@ impl World {
         let settings = self.settings.clone();
         let bots = std::mem::take(&mut self.bots);
         let mut faults = std::mem::take(&mut self.faults);
-        faults.release(None, crate::faults::Release::GoOn);
+        faults.release(&Which::default(), Release::GoOn);
         let open = self.open;
         *self = Self { bots, open, ..Self::new(plan, settings, stop) };
     }
@@ -132,9 +135,28 @@ impl World {
         self.sealer(app).chat(person, generation)
     }
 
-    pub(crate) fn rules(&self) -> Rules {
+    /// Whether a send into a good conversation is told that there is none (protocol section 10).
+    pub(crate) fn spurious_404(&mut self, thread: Thread) -> bool {
+        let Settings { spurious_404_share, spurious_404_lasting, .. } = self.settings;
+        let mut person = match thread {
+            Thread::Person(person) => self.org.person_mut(person),
+            Thread::Channel { .. } | Thread::Chat(_) => None,
+        };
+        let lost = person.as_ref().is_some_and(|person| person.chat_lost);
+        if !lost && (spurious_404_share == 0.0 || self.rng.unit() >= spurious_404_share) {
+            return false;
+        }
+        let lasts = person.is_some() && (lost || self.rng.unit() < spurious_404_lasting);
+        if let Some(person) = person.as_mut() {
+            person.chat_lost = lasts;
+        }
+        *(if lasts { &mut self.counts.spurious_lasting } else { &mut self.counts.spurious_passing }) += 1;
+        true
+    }
+
+    pub(crate) fn rules(&mut self, now: Micros) -> Rules {
         Rules {
-            per_second: self.settings.limits_per_s,
+            per_second: self.outage.limit(now, self.settings.limits_per_s),
             window: self.settings.window,
             scale: self.settings.scale,
         }

@@ -112,12 +112,13 @@ fn chat(
         known.state.create_by_object_id()?;
         person
     };
-    // After a deleted chat comes another one, with another id.
-    if let Some(known) = world.org.person_mut(person)
-        && known.chat_gone
-    {
-        known.chat += 1;
-        known.chat_gone = false;
+    if let Some(known) = world.org.person_mut(person) {
+        known.chat_lost = false;
+        // After a deleted chat comes another one, with another id.
+        if known.chat_gone {
+            known.chat += 1;
+            known.chat_gone = false;
+        }
     }
     let chat = world.chat_id(incoming.app, person);
     let Some(inside) = inside else {

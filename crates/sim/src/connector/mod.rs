@@ -230,7 +230,7 @@ fn admit(
     if !world.settings.limits {
         return Ok(());
     }
-    let rules = world.rules();
+    let rules = world.rules(now);
     world.limits.admit(now, app, thread, kind, cost, &rules).map_err(|breach| {
         world.counts.breach(breach);
         let retry_after = world.settings.retry_after_s.map(|seconds| seconds.to_string());

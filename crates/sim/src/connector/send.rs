@@ -37,6 +37,9 @@ pub(super) fn send(
         Ok(target) => target,
         Err(refusal) => return refusal.into(),
     };
+    if world.spurious_404(target.thread) {
+        return Refusal::ConversationNotFound.into();
+    }
     let root = target.root.as_deref().or(reply_to).or(activity["replyToId"].as_str());
     let receipts = take(world, now, incoming.app, target.thread, conversation, root, activity, split);
     let answer = if split {

@@ -1,4 +1,4 @@
-//! `GET|POST|DELETE /sim/faults`, `DELETE /sim/faults/{id}`, `POST /sim/faults/release`
+//! `GET|POST|DELETE /sim/faults`, `DELETE /sim/faults/{id}`, `GET /sim/faults/held`, `POST /sim/faults/release`
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{ControlError, Result, read};
 use crate::{
-    faults::{Order, Release},
+    faults::{Order, Release, Which},
     world::Shared,
 };
 
@@ -33,7 +33,7 @@ pub(super) async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Resul
 pub(super) async fn clear(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let mut world = shared.world();
     let removed = world.faults.remove(None);
-    let released = world.faults.release(None, Release::GoOn);
+    let released = world.faults.release(&Which::default(), Release::GoOn);
     Json(json!({"removed": removed, "released": released}))
 }
 
@@ -43,14 +43,21 @@ pub(super) async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<u64
     if removed == 0 {
         return Err(ControlError::not_found("no such fault"));
     }
-    let released = world.faults.release(Some(id), Release::GoOn);
+    let released = world.faults.release(&Which { id: Some(id), ..Which::default() }, Release::GoOn);
     Ok(Json(json!({"removed": removed, "released": released})))
+}
+
+/// What is parked now, the longest held first.
+pub(super) async fn held(State(shared): State<Arc<Shared>>) -> Json<Value> {
+    Json(json!({"items": shared.world().faults.show_held(), "next": null}))
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReleaseOrder {
     id: Option<u64>,
+    held: Option<u64>,
+    count: Option<usize>,
     /// Close the connections instead of going on; what was held before its accept is then never accepted
     #[serde(default)]
     drop: bool,
@@ -59,6 +66,7 @@ struct ReleaseOrder {
 pub(super) async fn release(State(shared): State<Arc<Shared>>, body: Bytes) -> Result<Json<Value>> {
     let order: ReleaseOrder = read(&body)?;
     let release = if order.drop { Release::Drop } else { Release::GoOn };
-    let released = shared.world().faults.release(order.id, release);
+    let which = Which { id: order.id, held: order.held, count: order.count };
+    let released = shared.world().faults.release(&which, release);
     Ok(Json(json!({"released": released})))
 }

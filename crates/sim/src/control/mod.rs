@@ -6,6 +6,7 @@ mod chats;
 mod events;
 mod faults;
 mod observe;
+mod outage;
 mod people;
 mod reset;
 mod settings;
@@ -45,8 +46,10 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/sim/events", get(events::show))
         .route("/sim/activities", post(activities::send))
         .route("/sim/faults", get(faults::list).post(faults::add).delete(faults::clear))
+        .route("/sim/faults/held", get(faults::held))
         .route("/sim/faults/release", post(faults::release))
         .route("/sim/faults/{id}", delete(faults::remove))
+        .route("/sim/outage", get(outage::show).post(outage::begin).delete(outage::end))
         .route("/sim/counts", get(observe::counts))
         .route("/sim/journal", get(observe::journal))
         .route("/sim/conversations/{id}/messages", get(observe::messages))
@@ -82,7 +85,17 @@ type Result<T> = std::result::Result<T, ControlError>;
 /// Reads a body; an empty one is `{}`. Unknown fields are refused by the types.
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| ControlError::bad(error.to_string()))
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut reader).map_err(with_path)?;
+    reader.end().map_err(|error| ControlError::bad(error.to_string()))?;
+    Ok(read)
+}
+
+/// `do.status: invalid type …`
+fn with_path<E: std::error::Error>(error: serde_path_to_error::Error<E>) -> ControlError {
+    let path = error.path().to_string();
+    let error = error.into_inner();
+    ControlError::bad(if path == "." { error.to_string() } else { format!("{path}: {error}") })
 }
 
 /// Reads a query, refusing unknown names.

@@ -20,6 +20,8 @@ pub(crate) struct Person {
     pub(crate) state: PersonState,
     /// The current chat was deleted by the person and none created since.
     pub(crate) chat_gone: bool,
+    /// Sends get 404 until the chat is created anew, without its person having done anything.
+    pub(crate) chat_lost: bool,
     /// Which chat with the bot is the current one; a deleted chat is followed by another.
     pub(crate) chat: u32,
 }
@@ -38,6 +40,7 @@ impl Person {
             department: rng.below(DEPARTMENTS.len()) as u8,
             state,
             chat_gone: state == PersonState::ChatDeleted,
+            chat_lost: false,
             chat: 0,
         }
     }

@@ -5,7 +5,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{World, read, text};
+use crate::harness::{APP, World, read, text};
 
 impl World {
     async fn fault(&self, matching: Value, action: Value) -> u64 {
@@ -190,4 +190,47 @@ async fn senseless_faults_are_refused_in_words() {
         assert_eq!(status, 400);
         assert!(text(&answer["error"]).contains(expected), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn held_requests_are_listed_and_let_go_one_by_one() {
+    let world = World::start().await;
+    let chat = world.chat().await;
+    let fault = world.fault(json!({"op": "send", "app_id": APP}), json!({"hold": "before"})).await;
+    let held = |n: u64| world.until("counts", move |counts| counts["held"] == n);
+    let listed = async || world.get("faults/held").await["items"].as_array().unwrap().clone();
+    let (one, two, three, ()) =
+        tokio::join!(world.send(&chat, "one"), world.send(&chat, "two"), world.send(&chat, "three"), async {
+            held(3).await;
+            let items = listed().await;
+            let first = &items[0];
+            assert_eq!((&first["fault"], &first["op"]), (&json!(fault), &json!("send")));
+            assert_eq!((&first["conversation"], &first["hold"]), (&json!(chat), &json!("before")));
+            assert_eq!(world.post("faults/release", json!({"held": items[1]["held"]})).await["released"], 1);
+            assert_eq!(world.post("faults/release", json!({"held": items[1]["held"]})).await["released"], 0);
+            assert_eq!(world.post("faults/release", json!({"count": 1})).await["released"], 1);
+            assert_eq!(listed().await, items[2..]);
+            assert_eq!(
+                world.control(Method::DELETE, &format!("faults/{fault}"), None).await.1["released"],
+                1
+            );
+        });
+    assert_eq!((one.0, two.0, three.0), (201, 201, 201));
+}
+
+#[tokio::test]
+async fn a_hold_outlives_its_client() {
+    let world = World::start().await;
+    let chat = world.chat().await;
+    world.post("faults", json!({"match": {"op": "send"}, "do": {"hold": "before"}, "times": 1})).await;
+    tokio::select! {
+        answer = world.raw_send(&chat) => panic!("answered {answer}"),
+        _ = world.until("counts", |counts| counts["held"] == 1) => {}
+    }
+    let counts = world.until("counts", |counts| counts["clients_gone"] == 1).await;
+    assert_eq!((&counts["held"], &counts["accepted"]), (&json!(1), &json!(0)));
+    assert_eq!(world.send(&chat, "next").await.0, 201, "the fault had its time");
+    world.post("faults/release", json!({})).await;
+    let counts = world.until("counts", |counts| counts["open"] == 0).await;
+    assert_eq!((&counts["accepted"], &counts["answers_lost"]), (&json!(2), &json!(1)));
 }

@@ -13,5 +13,6 @@ mod forged;
 mod harness;
 mod limits;
 mod org;
+mod outage;
 mod rosters;
 mod token;
