@@ -66,10 +66,12 @@ pub(super) fn create(world: &mut World, now: Micros, incoming: &Incoming) -> Ans
     made.unwrap_or_else(Answer::from)
 }
 
-/// What both kinds need: the tenant, and the bot itself if one is named.
+/// What both kinds need: the right tenant, and the bot itself if one is named. A channel has a tenant of its own, so that
+/// a new thread may leave it out, as `sendMessageToTeamsChannel` of Microsoft's SDKs does (protocol section 14).
 fn envelope(world: &World, incoming: &Incoming, body: &Value) -> Result<(), Refusal> {
     let tenant = body["tenantId"].as_str().or_else(|| body["channelData"]["tenant"]["id"].as_str());
     match tenant {
+        None if is_thread(body) => {}
         None => return Err(Refusal::BadSyntax),
         Some(tenant) if !tenant.eq_ignore_ascii_case(&incoming.shared.tenant_id) => {
             return Err(Refusal::TenantNoPermission);

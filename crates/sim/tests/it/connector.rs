@@ -244,8 +244,16 @@ async fn threads_in_channels() {
     assert_eq!(world.send(text(&team["id"]), "General").await.0, 201);
     let thread = world.get(&format!("conversations/{}/messages", text(&made["id"]))).await;
     assert_eq!(thread["items"].as_array().unwrap().len(), 3);
+    // As `sendMessageToTeamsChannel` of Microsoft's SDKs does it: without a tenant. A wrong one is refused all the same.
+    let mut other = body.clone();
+    let fields = other.as_object_mut().unwrap();
+    fields.remove("tenantId");
+    assert_eq!(world.call(Method::POST, "v3/conversations", Some(other.clone())).await.0, 201);
+    other["tenantId"] = json!("00000000-0000-0000-0000-000000000001");
+    let (status, refused) = world.call(Method::POST, "v3/conversations", Some(other)).await;
+    assert_eq!((status, &refused), (403, &refusal("tenant_no_permission").1));
     let counts = world.get("counts").await;
-    assert_eq!(counts["requests"]["create_thread"], json!({"201": 1, "403": 1}));
+    assert_eq!(counts["requests"]["create_thread"], json!({"201": 2, "403": 2}));
 }
 
 #[tokio::test]
