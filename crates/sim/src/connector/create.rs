@@ -69,7 +69,7 @@ pub(super) fn create(world: &mut World, now: Micros, incoming: &Incoming) -> Ans
 /// What both kinds need: the right tenant, and the bot itself if one is named. A channel has a tenant of its own, so that
 /// a new thread may leave it out, as `sendMessageToTeamsChannel` of Microsoft's SDKs does (protocol section 14).
 fn envelope(world: &World, incoming: &Incoming, body: &Value) -> Result<(), Refusal> {
-    let tenant = body["tenantId"].as_str().or_else(|| body["channelData"]["tenant"]["id"].as_str());
+    let tenant = field(body, "tenantId").or_else(|| body["channelData"]["tenant"]["id"].as_str());
     match tenant {
         None if is_thread(body) => {}
         None => return Err(Refusal::BadSyntax),
@@ -85,6 +85,11 @@ fn envelope(world: &World, incoming: &Incoming, body: &Value) -> Result<(), Refu
         }
     }
     Ok(())
+}
+
+/// A text field whose name may be in capitals or not: botbuilder for Python writes `tenantID`.
+fn field<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
+    body.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?.1.as_str()
 }
 
 fn chat(

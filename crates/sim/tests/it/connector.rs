@@ -144,6 +144,8 @@ async fn malformed_creates() {
         let answer = world.call(Method::POST, "v3/conversations", Some(body.clone())).await;
         assert_eq!(answer, refusal(expected), "{body}");
     }
+    let spelt = json!({"members": [{"id": id}], "tenantID": tenant});
+    assert_eq!(world.call(Method::POST, "v3/conversations", Some(spelt)).await.0, 201, "as in Python's SDK");
     let alien = json!({"members": [{"id": id}], "tenantId": tenant, "bot": {"id": "28:other"}});
     assert_eq!(world.call(Method::POST, "v3/conversations", Some(alien)).await.0, 400);
     for bot in [APP.to_owned(), format!("28:{APP}")] {
