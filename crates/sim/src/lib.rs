@@ -10,6 +10,7 @@
 //! are those of `docs/protocol.md`.
 
 mod clock;
+mod cloud;
 mod config;
 mod connector;
 mod control;
@@ -33,23 +34,26 @@ mod server;
 mod settings;
 mod signing;
 mod socket;
+mod tls;
 mod world;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
     sync::Arc,
 };
 
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use crate::{
-    config::{Latency, SimConfig, settings_hint},
+    config::{Latency, Places, SimConfig, settings_hint},
     signing::KeyError,
+    tls::authority::TlsError,
 };
 use crate::{
     org::Plan,
     settings::Settings,
-    world::{Shared, Start},
+    world::{Shared, Start, TlsPort},
 };
 
 /// Why a simulator does not start.
@@ -72,6 +76,9 @@ pub enum SimError {
     /// No keys, no tokens.
     #[error("cannot make the signing keys")]
     Keys(#[from] KeyError),
+    /// No authority, no TLS port.
+    #[error("the TLS port cannot be served")]
+    Tls(#[from] TlsError),
     /// The client that posts events to bots.
     #[error("cannot make the HTTP client")]
     Client(#[from] reqwest::Error),
@@ -81,24 +88,37 @@ pub enum SimError {
 pub struct Sim {
     addr: SocketAddr,
     shared: Arc<Shared>,
-    serving: Option<JoinHandle<()>>,
+    serving: Vec<JoinHandle<()>>,
 }
 
 impl Sim {
     /// Binds and serves on the current tokio runtime.
     pub async fn start(config: SimConfig) -> Result<Self, SimError> {
-        let addr = config.listen;
-        if !addr.ip().is_loopback() && config.control_key.as_ref().is_none_or(String::is_empty) {
-            return Err(SimError::ControlKeyNeeded(addr));
+        let keyless = config.control_key.as_ref().is_none_or(String::is_empty);
+        for addr in [Some(config.listen), config.listen_tls].into_iter().flatten() {
+            if !addr.ip().is_loopback() && keyless {
+                return Err(SimError::ControlKeyNeeded(addr));
+            }
         }
         let plan = Plan::new(config.seed, config.people, config.teams);
         plan.check().map_err(SimError::Setting)?;
         Settings::new(config.limits, config.latency).check().map_err(SimError::Setting)?;
         let keys = signing::Keys::shared()?;
-        let listener = TcpListener::bind(addr).await.map_err(|source| SimError::Listen { addr, source })?;
-        let addr = listener.local_addr().map_err(|source| SimError::Listen { addr, source })?;
+        let clock = clock::Clock::start();
+        let (listener, addr) = bind(config.listen).await?;
+        let mut secure = None;
+        let mut port = None;
+        if let Some(wanted) = config.listen_tls {
+            let (ca, leaf) = tls::authority::open(&config.ca_dir, clock::seconds(clock.now()))?;
+            let acceptor = tls::acceptor(leaf).map_err(TlsError::from)?;
+            let (listener, addr) = bind(wanted).await?;
+            secure = Some((listener, acceptor));
+            port = Some(TlsPort { addr, base: base_of("https", addr), ca });
+        }
         let shared = Arc::new(Shared::new(Start {
-            base: base_of(addr),
+            base: base_of("http", addr),
+            tls: port,
+            clock,
             control_key: config.control_key,
             keys,
             http: client()?,
@@ -106,8 +126,14 @@ impl Sim {
             limits: config.limits,
             latency: config.latency,
         }));
-        let serving = tokio::spawn(server::accept(listener, server::router(&shared), shared.stop.clone()));
-        Ok(Self { addr, shared, serving: Some(serving) })
+        let (router, stop) = (server::router(&shared), &shared.stop);
+        let mut serving = Vec::new();
+        if let Some((listener, acceptor)) = secure {
+            let accept = server::accept(listener, Some(acceptor), router.clone(), stop.clone());
+            serving.push(tokio::spawn(accept));
+        }
+        serving.push(tokio::spawn(server::accept(listener, None, router, stop.clone())));
+        Ok(Self { addr, shared, serving })
     }
 
     /// Where it listens.
@@ -120,15 +146,35 @@ impl Sim {
         &self.shared.base
     }
 
+    /// Where it listens with TLS.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.shared.tls.as_ref().map(|tls| tls.addr)
+    }
+
+    /// `https://127.0.0.1:PORT`
+    pub fn tls_base(&self) -> Option<&str> {
+        self.shared.tls.as_ref().map(|tls| tls.base.as_str())
+    }
+
+    /// The certificate, PEM, by which clients can trust the TLS port.
+    pub fn ca_path(&self) -> Option<&Path> {
+        self.shared.tls.as_ref().map(|tls| tls.ca.as_path())
+    }
+
     /// The tenant of the organisation.
     pub fn tenant_id(&self) -> &str {
         &self.shared.tenant_id
     }
 
-    /// Closes every connection and the port.
+    /// What a bot has to be told, for [`settings_hint`].
+    pub fn places(&self) -> Places<'_> {
+        Places { base: self.base(), tls: self.tls_base().zip(self.ca_path()), tenant_id: self.tenant_id() }
+    }
+
+    /// Closes every connection and the ports.
     pub async fn stop(mut self) {
         self.shared.stop.cancel();
-        if let Some(serving) = self.serving.take() {
+        for serving in std::mem::take(&mut self.serving) {
             // It only ends; a panic in it would have been seen before.
             let _ = serving.await;
         }
@@ -147,13 +193,20 @@ impl Drop for Sim {
     }
 }
 
+async fn bind(addr: SocketAddr) -> Result<(TcpListener, SocketAddr), SimError> {
+    let failed = |source| SimError::Listen { addr, source };
+    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let addr = listener.local_addr().map_err(failed)?;
+    Ok((listener, addr))
+}
+
 /// The address under which this machine reaches it.
-fn base_of(addr: SocketAddr) -> String {
+fn base_of(scheme: &str, addr: SocketAddr) -> String {
     let mut reachable = addr;
     if addr.ip().is_unspecified() {
         reachable.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
-    format!("http://{reachable}")
+    format!("{scheme}://{reachable}")
 }
 
 /// Redirects are not followed and no proxy is asked: bots under test are near.

@@ -7,10 +7,12 @@ use serde_json::json;
 
 use crate::{
     exchange::{Answer, Call, Cutter, Op, exchange},
+    server::Asked,
     world::Shared,
 };
 
-fn call(op: Op, path: &str) -> Call {
+/// Reading a document: nobody says who it is.
+pub(crate) fn call(op: Op, path: &str) -> Call {
     Call {
         op,
         method: "GET".into(),
@@ -27,11 +29,12 @@ fn call(op: Op, path: &str) -> Call {
 pub(crate) async fn metadata(
     State(shared): State<Arc<Shared>>,
     Extension(cutter): Extension<Cutter>,
+    Asked(base): Asked,
 ) -> Response {
     let document = json!({
         "issuer": "https://api.botframework.com",
         "authorization_endpoint": "https://invalid.botframework.com",
-        "jwks_uri": format!("{}/v1/.well-known/keys", shared.base),
+        "jwks_uri": format!("{base}/v1/.well-known/keys"),
         "id_token_signing_alg_values_supported": ["RS256"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
     });

@@ -9,7 +9,11 @@ use aws_lc_rs::{
     rsa::{KeyPair, KeySize, PublicKeyComponents},
     signature::{self, KeyPair as _},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use rcgen::{CertificateParams, DistinguishedName, DnType, PublicKeyData, SignatureAlgorithm, SigningKey};
 use serde_json::{Value, json};
 
 pub(crate) fn b64(bytes: impl AsRef<[u8]>) -> String {
@@ -30,9 +34,12 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     out
 }
 
-/// One RSA key with the name under which it is published.
+/// One RSA key with the name under which it is published: `kid` and `x5t` are the SHA-1 thumbprint of a certificate that
+/// it signed for itself (protocol section 11).
 pub(crate) struct Key {
     pub(crate) kid: String,
+    /// DER
+    certificate: Vec<u8>,
     pair: KeyPair,
     public: PublicKeyComponents<Vec<u8>>,
     public_der: Vec<u8>,
@@ -47,16 +54,19 @@ impl Key {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError)?;
         let public = PublicKeyComponents::from(pair.public_key());
         let der = pair.public_key().as_der().map_err(|_| KeyError)?;
-        // Microsoft's kid is the SHA-1 thumbprint of a certificate; there is none here, so that of the public key.
-        let kid = b64(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der.as_ref()));
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, "Nuncio simulator, token signing");
+        let certificate = params.self_signed(&Signer(&pair)).map_err(|_| KeyError)?.der().to_vec();
+        let kid = b64(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &certificate));
         let public_der = der.as_ref().to_vec();
-        Ok(Self { kid, pair, public, public_der })
+        Ok(Self { kid, certificate, pair, public, public_der })
     }
 
-    fn jwk(&self, endorsements: Option<&[&str]>) -> Value {
+    pub(crate) fn jwk(&self, endorsements: Option<&[&str]>) -> Value {
         let mut jwk = json!({
             "kty": "RSA", "use": "sig", "kid": self.kid, "x5t": self.kid,
-            "n": b64(&self.public.n), "e": b64(&self.public.e),
+            "n": b64(&self.public.n), "e": b64(&self.public.e), "x5c": [STANDARD.encode(&self.certificate)],
         });
         if let Some(endorsements) = endorsements {
             jwk["endorsements"] = json!(endorsements);
@@ -65,11 +75,8 @@ impl Key {
     }
 
     fn sign(&self, input: &[u8]) -> Vec<u8> {
-        let mut out = vec![0; self.pair.public_modulus_len()];
-        self.pair
-            .sign(&signature::RSA_PKCS1_SHA256, &aws_lc_rs::rand::SystemRandom::new(), input, &mut out)
-            .expect("a 2048 bit key signs a SHA-256 digest into a buffer of its own length");
-        out
+        sign(&self.pair, input)
+            .expect("a 2048 bit key signs a SHA-256 digest into a buffer of its own length")
     }
 
     /// A token signed RS256.
@@ -114,6 +121,31 @@ impl Key {
     }
 }
 
+fn sign(pair: &KeyPair, input: &[u8]) -> Result<Vec<u8>, aws_lc_rs::error::Unspecified> {
+    let mut out = vec![0; pair.public_modulus_len()];
+    pair.sign(&signature::RSA_PKCS1_SHA256, &aws_lc_rs::rand::SystemRandom::new(), input, &mut out)?;
+    Ok(out)
+}
+
+/// An RSA key in the form in which certificates are signed.
+struct Signer<'a>(&'a KeyPair);
+
+impl PublicKeyData for Signer<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.0.public_key().as_ref()
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &rcgen::PKCS_RSA_SHA256
+    }
+}
+
+impl SigningKey for Signer<'_> {
+    fn sign(&self, input: &[u8]) -> Result<Vec<u8>, rcgen::Error> {
+        sign(self.0, input).map_err(|_| rcgen::Error::RemoteKeyError)
+    }
+}
+
 fn signing_input(header: &Value, claims: &Value) -> String {
     format!("{}.{}", b64(header.to_string()), b64(claims.to_string()))
 }
@@ -125,7 +157,7 @@ pub(crate) fn unsigned_token(header: &Value, claims: &Value) -> String {
 
 /// Every key that the simulator has. They live as long as the process and never leave it.
 pub(crate) struct Keys {
-    /// Signs tokens for bots; Entra's key, not published with the others.
+    /// Signs tokens for bots; Entra's key, published in Entra's own document.
     pub(crate) entra: Key,
     /// Both published with endorsements: Microsoft has several live at once.
     pub(crate) first: Key,

@@ -2,6 +2,8 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -202,6 +204,7 @@ pub(crate) struct Conversation {
 /// What every task of the simulator shares.
 pub(crate) struct Shared {
     pub(crate) base: String,
+    pub(crate) tls: Option<TlsPort>,
     pub(crate) service_url: String,
     pub(crate) tenant_id: String,
     pub(crate) control_key: Option<String>,
@@ -215,8 +218,19 @@ pub(crate) struct Shared {
     world: Mutex<World>,
 }
 
+/// The second port.
+pub(crate) struct TlsPort {
+    pub(crate) addr: SocketAddr,
+    /// `https://127.0.0.1:4143`
+    pub(crate) base: String,
+    /// The authority's certificate, PEM.
+    pub(crate) ca: PathBuf,
+}
+
 pub(crate) struct Start {
     pub(crate) base: String,
+    pub(crate) tls: Option<TlsPort>,
+    pub(crate) clock: Clock,
     pub(crate) control_key: Option<String>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) http: reqwest::Client,
@@ -234,10 +248,11 @@ impl Shared {
             // From the seed of the start, so that a reset does not change whose tokens are good.
             tenant_id: Rng::new(start.plan.seed ^ 0x7e4a_4e7e).uuid().to_string(),
             base: start.base,
+            tls: start.tls,
             control_key: start.control_key,
             identity_header: uuid::Uuid::new_v4().to_string(),
             keys: start.keys,
-            clock: Clock::start(),
+            clock: start.clock,
             tokens: TokenCache::default(),
             http: start.http,
             stop,

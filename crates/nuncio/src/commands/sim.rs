@@ -1,6 +1,7 @@
 //! `nuncio sim`: Microsoft's side of Teams on this machine.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -19,6 +20,12 @@ pub struct Args {
     /// Where to listen; beyond this machine only with --control-key
     #[arg(long, default_value = "127.0.0.1:4100")]
     listen: SocketAddr,
+    /// Where to listen with TLS, beside the plain port: MSAL takes nothing else. 127.0.0.1:4143 is as good as any
+    #[arg(long, value_name = "ADDR")]
+    listen_tls: Option<SocketAddr>,
+    /// Folder of the TLS port's certificate authority; made at the first start, its certificate is ca.pem in there
+    #[arg(long, default_value = "nuncio-sim-ca", value_name = "DIR", requires = "listen_tls")]
+    ca_dir: PathBuf,
     /// How many people the organisation has
     #[arg(long, default_value_t = 1000)]
     people: u32,
@@ -57,6 +64,8 @@ enum Switch {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let sim = Sim::start(SimConfig {
         listen: args.listen,
+        listen_tls: args.listen_tls,
+        ca_dir: args.ca_dir.clone(),
         people: args.people,
         teams: args.teams,
         seed: args.seed,
@@ -65,11 +74,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         control_key: args.control_key.clone(),
     })
     .await
-    .with_context(|| format!("the simulator does not start on {}", args.listen))?;
+    .with_context(|| match args.listen_tls {
+        Some(tls) => format!("the simulator does not start on {} and {tls}", args.listen),
+        None => format!("the simulator does not start on {}", args.listen),
+    })?;
     register(&sim, &args).await?;
     println!("nuncio sim: listening on {}", sim.base());
+    if let (Some(base), Some(ca)) = (sim.tls_base(), sim.ca_path()) {
+        println!("with TLS on {base}, its authority is {}", ca.display());
+    }
     println!();
-    print!("{}", settings_hint(sim.base(), sim.tenant_id(), &args.app_id, &args.secret));
+    print!("{}", settings_hint(&sim.places(), &args.app_id, &args.secret));
     eprintln!("\n{} people in {} teams; stop with Ctrl-C", args.people, args.teams);
     stop_signal().await;
     sim.stop().await;

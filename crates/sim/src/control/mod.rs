@@ -25,7 +25,7 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::world::Shared;
+use crate::{server::Asked, world::Shared};
 
 pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
@@ -120,24 +120,24 @@ async fn unknown() -> ControlError {
     ControlError::not_found("no such control path; see docs/simulator.md")
 }
 
-pub(crate) async fn about(State(shared): State<Arc<Shared>>) -> String {
+pub(crate) async fn about(State(shared): State<Arc<Shared>>, Asked(base): Asked) -> String {
     format!(
         "A simulator of Microsoft's side of Teams. Nothing here is Microsoft.\n\n\
          token endpoint  {base}/{tenant}/oauth2/v2.0/token\n\
          OpenID metadata {base}/v1/.well-known/openidconfiguration\n\
          service URL     {service}\n\
          control API     {base}/sim/counts and others, see docs/simulator.md\n",
-        base = shared.base,
         tenant = shared.tenant_id,
         service = shared.service_url,
     )
 }
 
 /// `GET /sim/info`
-async fn info(State(shared): State<Arc<Shared>>) -> Json<serde_json::Value> {
+async fn info(State(shared): State<Arc<Shared>>, Asked(base): Asked) -> Json<serde_json::Value> {
+    let tls = shared.tls.as_ref().map(|tls| json!({"base": tls.base, "ca_certificate": tls.ca}));
     Json(json!({
-        "base": shared.base, "service_url": shared.service_url, "tenant_id": shared.tenant_id,
+        "base": shared.base, "tls": tls, "service_url": shared.service_url, "tenant_id": shared.tenant_id,
         "version": env!("CARGO_PKG_VERSION"),
-        "identity_endpoint": format!("{}/msi/token", shared.base), "identity_header": shared.identity_header,
+        "identity_endpoint": format!("{base}/msi/token"), "identity_header": shared.identity_header,
     }))
 }

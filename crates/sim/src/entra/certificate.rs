@@ -1,5 +1,5 @@
 //! X.509 certificates as far as assertions need them: the public key and the two thumbprints (protocol section 2.3).
-//! Their validity is not looked at.
+//! Their validity is not looked at. The TLS port asks for the end of its own authority.
 
 use aws_lc_rs::{
     digest,
@@ -22,12 +22,7 @@ pub(crate) struct Certificate {
 impl Certificate {
     /// From PEM or the base64 text of the DER.
     pub(crate) fn read(text: &str) -> Option<Self> {
-        let inner = match text.split_once("-----BEGIN CERTIFICATE-----") {
-            Some((_, rest)) => rest.split_once("-----END CERTIFICATE-----")?.0,
-            None => text,
-        };
-        let packed: String = inner.split_whitespace().collect();
-        let der = STANDARD.decode(packed).ok()?;
+        let der = der_of_pem(text)?;
         let key = public_key(&der)?.to_vec();
         PublicKey::from_der(&key).ok()?;
         let sha1 = b64(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &der));
@@ -39,11 +34,48 @@ impl Certificate {
     }
 }
 
+/// The DER of the first certificate in PEM, or of bare base64.
+pub(crate) fn der_of_pem(text: &str) -> Option<Vec<u8>> {
+    let inner = match text.split_once("-----BEGIN CERTIFICATE-----") {
+        Some((_, rest)) => rest.split_once("-----END CERTIFICATE-----")?.0,
+        None => text,
+    };
+    let packed: String = inner.split_whitespace().collect();
+    STANDARD.decode(packed).ok()
+}
+
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
+const UTC_TIME: u8 = 0x17;
+
+/// When it ends, in seconds since 1970. Only the form of dates before 2050, as ours are.
+pub(crate) fn not_after(der: &[u8]) -> Option<i64> {
+    let mut rest = fields(der)?;
+    // Serial number, signature algorithm and issuer come first.
+    for _ in 0..3 {
+        rest = element(rest)?.1;
+    }
+    let (validity, _) = element(rest)?;
+    let (end, _) = element(element(validity.content)?.1)?;
+    let text = std::str::from_utf8(end.content).ok().filter(|_| end.tag == UTC_TIME)?;
+    let time = jiff::fmt::strtime::parse("%Y%m%d%H%M%SZ", format!("20{text}")).ok()?;
+    let time = time.to_datetime().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+    Some(time.timestamp().as_second())
+}
 
 /// Certificate → TBSCertificate → SubjectPublicKeyInfo (RFC 5280, section 4.1).
 fn public_key(der: &[u8]) -> Option<&[u8]> {
+    let mut rest = fields(der)?;
+    // Serial number, signature algorithm, issuer, validity and subject come first.
+    for _ in 0..5 {
+        rest = element(rest)?.1;
+    }
+    let (key, _) = element(rest)?;
+    (key.tag == SEQUENCE).then_some(key.whole)
+}
+
+/// What a certificate says, from its serial number on.
+fn fields(der: &[u8]) -> Option<&[u8]> {
     let (certificate, rest) = element(der)?;
     if certificate.tag != SEQUENCE || !rest.is_empty() {
         return None;
@@ -53,12 +85,7 @@ fn public_key(der: &[u8]) -> Option<&[u8]> {
     if rest.first() == Some(&VERSION) {
         rest = element(rest)?.1;
     }
-    // Serial number, signature algorithm, issuer, validity and subject come first.
-    for _ in 0..5 {
-        rest = element(rest)?.1;
-    }
-    let (key, _) = element(rest)?;
-    (key.tag == SEQUENCE).then_some(key.whole)
+    Some(rest)
 }
 
 struct Element<'a> {
@@ -114,6 +141,8 @@ p9hkkfSzbthi1TzD1QU4B2uQ3A==\n\
         let certificate = Certificate::read(PEM).unwrap();
         assert_eq!(certificate.sha1, "tCA6E_Z_SJ62fkEXCIVznAoAp6Q");
         assert_eq!(certificate.sha256, "9ldbK67xcSw2-tZMpsP8gHWwKqkegCJKOxKZ0mUQNQ8");
+        // 2036-11-19T19:21:55Z
+        assert_eq!(not_after(&der_of_pem(PEM).unwrap()), Some(2_110_735_315));
         let bare: String = PEM.lines().filter(|line| !line.starts_with('-')).collect();
         assert_eq!(Certificate::read(&bare).unwrap().sha256, certificate.sha256);
     }

@@ -3,6 +3,7 @@
 
 mod assertion;
 pub(crate) mod certificate;
+pub(crate) mod discovery;
 pub(crate) mod managed_identity;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use crate::{
     clock::{entra_time, seconds},
     exchange::{Answer, Call, Cutter, Op, exchange},
+    server::Asked,
     world::{Bot, Shared, World},
 };
 
@@ -33,6 +35,7 @@ pub(crate) async fn token(
     State(shared): State<Arc<Shared>>,
     Path(tenant): Path<String>,
     axum::Extension(cutter): axum::Extension<Cutter>,
+    Asked(base): Asked,
     headers: http::HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -49,11 +52,9 @@ pub(crate) async fn token(
     };
     let issuing = Arc::clone(&shared);
     // Under this name or that which the client used for the same port, such as `localhost`.
-    let mut bases = vec![shared.base.clone()];
-    if let Some(host) = headers.get(http::header::HOST).and_then(|host| host.to_str().ok()) {
-        bases.push(format!("http://{host}"));
-    }
-    let asked: Vec<String> = bases.iter().map(|base| format!("{base}/{tenant}/oauth2/v2.0/token")).collect();
+    let tls = shared.tls.as_ref().map(|tls| tls.base.clone());
+    let bases = [Some(shared.base.clone()), Some(base), tls].into_iter().flatten();
+    let asked: Vec<String> = bases.map(|base| format!("{base}/{tenant}/oauth2/v2.0/token")).collect();
     let work = Box::new(move |world: &mut World, _| {
         issue(&issuing, world, &tenant, &asked, form.as_ref())
             .unwrap_or_else(|failure| failure.answer(&issuing))
@@ -95,6 +96,14 @@ impl Form {
     }
 }
 
+/// `None`: Entra does not know this tenant. Else whether it is the one behind `botframework.com`.
+fn known_tenant(shared: &Shared, world: &World, tenant: &str) -> Option<bool> {
+    let is = |name: &str| tenant.eq_ignore_ascii_case(name);
+    let framework = is("botframework.com") || is(BOT_FRAMEWORK_TENANT);
+    let known = framework || is(&shared.tenant_id) || world.bots.iter().any(|bot| is(&bot.tenant_id));
+    known.then_some(framework)
+}
+
 /// `asked`: the URLs under which this request may have been made.
 fn issue(
     shared: &Shared,
@@ -122,22 +131,9 @@ fn issue(
     let Some(client_id) = form.client_id.as_deref() else {
         return fail(Failure::missing("client_id"));
     };
-    let framework =
-        tenant.eq_ignore_ascii_case("botframework.com") || tenant.eq_ignore_ascii_case(BOT_FRAMEWORK_TENANT);
-    let known = framework
-        || tenant.eq_ignore_ascii_case(&shared.tenant_id)
-        || world.bots.iter().any(|bot| bot.tenant_id.eq_ignore_ascii_case(tenant));
-    if !known {
-        return fail(Failure {
-            status: 400,
-            error: "invalid_request",
-            code: 90002,
-            text: format!(
-                "Tenant '{}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
-                printable(tenant)
-            ),
-        });
-    }
+    let Some(framework) = known_tenant(shared, world, tenant) else {
+        return fail(Failure::no_tenant(tenant));
+    };
     let bot = world
         .bot(client_id)
         .filter(|(_, bot)| !bot.deleted && (framework || bot.tenant_id.eq_ignore_ascii_case(tenant)))
@@ -250,6 +246,18 @@ impl Failure {
             error: "invalid_request",
             code: 900_144,
             text: format!("The request body must contain the following parameter: '{field}'."),
+        }
+    }
+
+    fn no_tenant(tenant: &str) -> Self {
+        Self {
+            status: 400,
+            error: "invalid_request",
+            code: 90002,
+            text: format!(
+                "Tenant '{}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
+                printable(tenant)
+            ),
         }
     }
 

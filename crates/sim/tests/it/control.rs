@@ -1,4 +1,6 @@
-use nuncio_sim::{Sim, SimConfig, SimError, settings_hint};
+use std::path::Path;
+
+use nuncio_sim::{Places, Sim, SimConfig, SimError, settings_hint};
 use reqwest::Method;
 use serde_json::json;
 
@@ -126,13 +128,23 @@ async fn bots_and_settings() {
 
 #[test]
 fn the_hint_names_everything() {
-    let hint = settings_hint("http://127.0.0.1:4100", "tenant", "app", "hush");
+    let plain = Places { base: "http://127.0.0.1:4100", tls: None, tenant_id: "tenant" };
+    let hint = settings_hint(&plain, "app", "hush");
     for part in [
-        "CLIENT_ID=app",
+        "\nCLIENT_ID=app\n",
+        "\nMicrosoftAppPassword=hush\n",
+        "\nclientSecret=hush\n",
         "tenant_id = \"tenant\"",
         "endpoints = { base = \"http://127.0.0.1:4100\" }",
         "/teams/",
     ] {
+        assert!(hint.contains(part), "{part}");
+    }
+    assert!(!hint.contains("https") && !hint.contains("NODE_EXTRA_CA_CERTS"));
+    let tls = Some(("https://127.0.0.1:4143", Path::new("/there/ca.pem")));
+    let hint = settings_hint(&Places { tls, ..plain }, "app", "hush");
+    for part in ["https://127.0.0.1:4143/tenant\n", "\nNODE_EXTRA_CA_CERTS=/there/ca.pem\n", "CLIENT_ID=app"]
+    {
         assert!(hint.contains(part), "{part}");
     }
 }

@@ -71,11 +71,14 @@ impl Signer {
     }
 }
 
+/// A part of a token.
+pub(crate) fn unpack(part: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
 /// When the simulator gave out its first token: near enough to now.
 fn now(world: &World) -> i64 {
-    let claims = world.token.split('.').nth(1).unwrap();
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
-    claims["nbf"].as_i64().unwrap()
+    unpack(world.token.split('.').nth(1).unwrap())["nbf"].as_i64().unwrap()
 }
 
 fn endpoint(world: &World) -> String {

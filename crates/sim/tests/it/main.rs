@@ -15,4 +15,5 @@ mod limits;
 mod org;
 mod outage;
 mod rosters;
+mod tls;
 mod token;
