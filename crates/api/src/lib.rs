@@ -7,6 +7,7 @@
 //! | [`message`] | messages and their ledger |
 //! | [`delivery`] | deliveries, attempts and the columns of the report |
 //! | [`people`] | recipients and whether they can be reached |
+//! | [`places`] | conversations and teams |
 //! | [`keys`] | API keys |
 //! | [`problems`] | everything that can be refused, with what to do about it |
 //!
@@ -26,6 +27,7 @@ pub mod delivery;
 pub mod keys;
 pub mod message;
 pub mod people;
+pub mod places;
 pub mod problems;
 pub mod request;
 
@@ -40,6 +42,7 @@ pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS};
 pub use keys::{CreatedKey, Key, NewKey};
 pub use message::{Accepted, Counts, Message};
 pub use people::{MUTED, Person, Reachability};
+pub use places::{Conversation, PersonName, Team, TeamChannel, TeamName};
 pub use problems::{Code, Problem, ProblemItem};
 pub use request::{Audience, ContentRequest, Exclude, NewMessage};
 

@@ -137,16 +137,16 @@ codes! {
         "Shorten it, and link to long texts and pictures instead of putting them in.";
     /// The audience names nobody.
     EmptyAudience = "empty_audience", 422, "The audience is empty",
-        "Give `audience.users`, `audience.channels` or `\"installed\": true`.";
+        "Give `audience.users`, `audience.channels`, `audience.chats` or `\"installed\": true`.";
     /// More named recipients than one request takes.
     AudienceTooLong = "audience_too_long", 422, "Too many named recipients",
         "Name at most 10,000 in one message (1,000 for `urgent`), and split longer lists into several messages.";
     /// An urgent message goes before everything else, so it takes at most 1,000 recipients that are named.
     UrgentAudience = "urgent_audience", 422, "Too wide for an urgent message",
         "Name at most 1,000 recipients, or use the priority `normal`.";
-    /// The recipient is not an Entra object id, or the channel is not a channel's conversation id.
+    /// The recipient is not an Entra object id, or the channel or chat is not the conversation id of one.
     RecipientInvalid = "recipient_invalid", 422, "Not a recipient",
-        "People are named by Entra object id (a GUID), channels by conversation id (`19:…@thread.tacv2`).";
+        "People are named by Entra object id (a GUID), channels and group chats by conversation id (`19:…@thread.tacv2`, `19:…@thread.v2`).";
     /// The person is named by their user principal name. Teams does not take one, and looking people up in the directory is not built yet.
     UpnNotResolvable = "upn_not_resolvable", 422, "A user principal name instead of an object id",
         "Give the person's Entra object id; GET /v1/people has those that the app has met.";

@@ -30,5 +30,7 @@ mod operations;
 mod transport;
 
 pub use error::ClientError;
-pub use operations::{DeliveryFilter, MessageControl, MessageFilter, PageOf, PeopleFilter};
+pub use operations::{
+    ConversationFilter, DeliveryFilter, MessageControl, MessageFilter, PageOf, PeopleFilter, TeamFilter,
+};
 pub use transport::Client;

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use nuncio_api::{
-    Accepted, CreatedKey, Delivery, DeliveryWithAttempts, IDEMPOTENCY_KEY, Key, List, Message, NewKey,
-    NewMessage, Person, Reachability,
+    Accepted, Conversation, CreatedKey, Delivery, DeliveryWithAttempts, IDEMPOTENCY_KEY, Key, List, Message,
+    NewKey, NewMessage, Person, Reachability, Team,
 };
 use reqwest::{Method, RequestBuilder};
 
@@ -45,6 +45,30 @@ pub struct PeopleFilter {
     /// Only those in this state.
     pub state: Option<String>,
     /// Only those known to this app.
+    pub app: Option<String>,
+    /// Only those of this tenant.
+    pub tenant: Option<String>,
+}
+
+/// Which conversations.
+#[derive(Debug, Clone, Default)]
+pub struct ConversationFilter {
+    /// `personal`, `group_chat`, `meeting_chat` or `channel`.
+    pub kind: Option<String>,
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// Only those that this app knows.
+    pub app: Option<String>,
+    /// Only those of this tenant.
+    pub tenant: Option<String>,
+}
+
+/// Which teams.
+#[derive(Debug, Clone, Default)]
+pub struct TeamFilter {
+    /// `active`, `archived`, `deleted` or `removed`.
+    pub state: Option<String>,
+    /// Only those that this app knows.
     pub app: Option<String>,
     /// Only those of this tenant.
     pub tenant: Option<String>,
@@ -162,6 +186,47 @@ impl Client {
         let query: Vec<(&str, &str)> =
             filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
         self.json(self.request(Method::GET, &["v1", "reachability"]).query(&query)).await
+    }
+
+    /// Conversations that are known, oldest known first.
+    pub async fn conversations(
+        &self,
+        filter: &ConversationFilter,
+        page: PageOf<'_>,
+    ) -> Result<List<Conversation>, ClientError> {
+        let request = self.request(Method::GET, &["v1", "conversations"]);
+        let filters = [
+            ("kind", &filter.kind),
+            ("state", &filter.state),
+            ("app", &filter.app),
+            ("tenant", &filter.tenant),
+        ];
+        self.json(paged(request, &filters, page)).await
+    }
+
+    /// The conversation of an id. Of the filter, app and tenant count: several may know it.
+    pub async fn conversation(
+        &self,
+        id: &str,
+        filter: &ConversationFilter,
+    ) -> Result<Conversation, ClientError> {
+        let request = self.request(Method::GET, &["v1", "conversations", id]);
+        let filters = [("app", &filter.app), ("tenant", &filter.tenant)];
+        self.json(paged(request, &filters, PageOf::default())).await
+    }
+
+    /// Teams that are known with their channels, oldest known first.
+    pub async fn teams(&self, filter: &TeamFilter, page: PageOf<'_>) -> Result<List<Team>, ClientError> {
+        let request = self.request(Method::GET, &["v1", "teams"]);
+        let filters = [("state", &filter.state), ("app", &filter.app), ("tenant", &filter.tenant)];
+        self.json(paged(request, &filters, page)).await
+    }
+
+    /// The team of an id (that of its General channel) or of a group in Entra. Of the filter, app and tenant count.
+    pub async fn team(&self, id: &str, filter: &TeamFilter) -> Result<Team, ClientError> {
+        let request = self.request(Method::GET, &["v1", "teams", id]);
+        let filters = [("app", &filter.app), ("tenant", &filter.tenant)];
+        self.json(paged(request, &filters, PageOf::default())).await
     }
 
     /// All keys that this key may see; for administrators.

@@ -12,6 +12,7 @@ pub mod lane;
 pub mod message;
 pub mod outcome;
 pub mod people;
+pub mod places;
 pub mod ports;
 pub mod scope;
 pub mod time;

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::places::{SeenPlace, SeenTeam};
 use crate::time::Time;
 use crate::words;
 
@@ -36,6 +37,15 @@ impl ReachState {
     /// Whether a young refusal of this kind spares us the call (`skipped: unreachable`).
     pub const fn is_refusal(self) -> bool {
         !matches!(self, Self::Unknown | Self::Reachable | Self::ChatGone)
+    }
+
+    /// Whether the app is there, as far as this state tells.
+    pub const fn installed(self) -> Option<bool> {
+        match self {
+            Self::Reachable | Self::Blocked => Some(true),
+            Self::Removed | Self::NeverInstalled => Some(false),
+            _ => None,
+        }
     }
 }
 
@@ -82,10 +92,11 @@ pub struct Learned {
     pub event: (String, String),
     /// What it was, in a word, for the event row: `install`, `remove`, `message`, …
     pub what: String,
-    /// The person that the activity is from or about.
-    pub person: Option<SeenPerson>,
-    /// Channels named by it, with their conversation.
-    pub channels: Vec<SeenChannel>,
+    /// The people that it is from or about.
+    pub people: Vec<SeenPerson>,
+    /// Channels and chats named by it.
+    pub places: Vec<SeenPlace>,
+    pub team: Option<SeenTeam>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -99,16 +110,6 @@ pub struct SeenPerson {
     /// The personal conversation, if the activity was in one.
     pub conversation_id: Option<String>,
     /// What the activity says of their reachability, with the evidence in words.
-    pub reach: Option<(ReachState, String)>,
-}
-
-#[derive(Debug, Clone, Default)]
-pub struct SeenChannel {
-    /// Base conversation id, without `;messageid=`.
-    pub conversation_id: String,
-    pub name: Option<String>,
-    pub team_id: Option<String>,
-    pub team_name: Option<String>,
     pub reach: Option<(ReachState, String)>,
 }
 
@@ -132,7 +133,7 @@ pub struct Person {
     pub reach: ReachState,
     pub reach_at: Option<Time>,
     pub evidence: Option<String>,
-    /// Whether a personal conversation is known.
+    /// Whether a conversation is known: a personal one, or the channel or chat itself.
     pub has_reference: bool,
 }
 

@@ -12,6 +12,7 @@ use crate::message::{
 };
 use crate::outcome::{Answer, Operation};
 use crate::people::{Lane, Learned, LearnedDone, PeopleFilter, Person, ReachState, Reference};
+use crate::places::{Conversation, ConversationFilter, Team, TeamFilter};
 use crate::scope::{ApiKey, Scope};
 use crate::time::Time;
 use crate::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
@@ -104,6 +105,31 @@ pub trait Registry: Send + Sync + 'static {
         scope: &Scope,
         filter: &PeopleFilter,
     ) -> Result<Vec<(ReachState, i64)>, StoreError>;
+    /// Oldest known first; `after` is the last `reference_no` of the page before.
+    async fn conversations(
+        &self,
+        scope: &Scope,
+        filter: &ConversationFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<Conversation>, StoreError>;
+    /// The conversation of this id, once for each app and tenant that knows it.
+    async fn conversation(
+        &self,
+        scope: &Scope,
+        conversation_id: &str,
+        filter: &ConversationFilter,
+    ) -> Result<Vec<Conversation>, StoreError>;
+    /// Oldest known first; `after` is the last `team_no` of the page before.
+    async fn teams(
+        &self,
+        scope: &Scope,
+        filter: &TeamFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<Team>, StoreError>;
+    /// The team of this id, or of this group in Entra, once for each app and tenant that knows it.
+    async fn team(&self, scope: &Scope, id: &str, filter: &TeamFilter) -> Result<Vec<Team>, StoreError>;
 
     /// Stores a key by the blake3 hash of its secret.
     async fn add_key(&self, key: &ApiKey, hash: [u8; 32]) -> Result<(), StoreError>;

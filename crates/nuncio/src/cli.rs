@@ -11,7 +11,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use nuncio_client::ClientError;
 
-use crate::commands::{self, Failure, demo, keys, messages, people, reachability, send, serve, sim};
+use crate::commands::{
+    self, Failure, conversations, demo, keys, messages, people, reachability, send, serve, sim, teams,
+};
 use crate::config::ConfigError;
 
 /// Some recipients do not have it, for a cause that is not theirs (`docs/product.md`, Command line).
@@ -44,6 +46,8 @@ enum Command {
     Send(Box<send::Args>),
     Messages(messages::Args),
     People(people::Args),
+    Conversations(conversations::Args),
+    Teams(teams::Args),
     Reachability(reachability::Args),
     Keys(keys::Args),
 }
@@ -73,6 +77,8 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Send(args) => send::run(*args).await,
         Command::Messages(args) => messages::run(args).await,
         Command::People(args) => people::run(args).await,
+        Command::Conversations(args) => conversations::run(args).await,
+        Command::Teams(args) => teams::run(args).await,
         Command::Reachability(args) => reachability::run(args).await,
         Command::Keys(args) => keys::run(args).await,
     }

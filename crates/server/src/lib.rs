@@ -14,6 +14,8 @@
 //! | `GET /v1/messages/{id}/deliveries`, `/v1/deliveries/{id}` | `routes/deliveries.rs` |
 //! | `GET /v1/messages/{id}/report.csv` | `routes/report.rs` |
 //! | `GET /v1/people`, `/v1/reachability` | `routes/people.rs` |
+//! | `GET /v1/conversations`, `/v1/conversations/{id}` | `routes/conversations.rs` |
+//! | `GET /v1/teams`, `/v1/teams/{id}` | `routes/teams.rs` |
 //! | `/v1/keys` | `routes/keys.rs` |
 //! | `/healthz`, `/readyz` | `routes/health.rs` |
 //! | `/docs/problems/{code}` | `routes/docs.rs` |
@@ -63,6 +65,10 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/deliveries/{id}", get(routes::deliveries::get))
         .route("/v1/people", get(routes::people::list))
         .route("/v1/reachability", get(routes::people::reachability))
+        .route("/v1/conversations", get(routes::conversations::list))
+        .route("/v1/conversations/{id}", get(routes::conversations::get))
+        .route("/v1/teams", get(routes::teams::list))
+        .route("/v1/teams/{id}", get(routes::teams::get))
         .route("/v1/keys", get(routes::keys::list).post(routes::keys::create))
         .route("/v1/keys/{id}", delete(routes::keys::revoke))
         .route("/healthz", get(routes::health::alive))

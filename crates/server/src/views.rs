@@ -5,6 +5,7 @@ use std::time::Duration;
 use nuncio_api as api;
 use nuncio_domain::message::Body;
 use nuncio_domain::people::Person;
+use nuncio_domain::places::{Channel, Conversation, Team};
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::{AttemptView, DeliveryView, MessageView};
 use nuncio_domain::{Content, Counts, DeliveryId, MessageId, MessageState, Time};
@@ -160,6 +161,60 @@ pub(crate) fn person(person: Person) -> api::Person {
         evidence: person.evidence,
         has_reference: person.has_reference,
     }
+}
+
+pub(crate) fn conversation(known: Conversation) -> api::Conversation {
+    api::Conversation {
+        id: known.conversation_id,
+        kind: known.kind.to_string(),
+        app: known.app,
+        tenant: known.tenant,
+        name: known.name,
+        person: known.person,
+        team: known.team_id.map(|id| api::TeamName { id, name: known.team_name }),
+        channel_kind: known.channel_kind.map(|kind| kind.to_string()),
+        service_url: some(known.service_url),
+        installed: known.reach.installed(),
+        state: known.reach.to_string(),
+        since: known.reach_at.map(text),
+        evidence: known.evidence,
+        known_from: known.origin.to_string(),
+        seen_at: text(known.seen_at),
+        suspect_since: known.suspect_at.map(text),
+    }
+}
+
+pub(crate) fn team(team: Team) -> api::Team {
+    let channel = |channel: Channel| api::TeamChannel {
+        name: channel
+            .name
+            .or_else(|| (channel.conversation_id == team.team_id).then(|| "General".to_owned())),
+        id: channel.conversation_id,
+        kind: channel.kind.map(|kind| kind.to_string()),
+        state: channel.reach.to_string(),
+        since: channel.reach_at.map(text),
+    };
+    api::Team {
+        channels: team.channels.into_iter().map(channel).collect(),
+        id: team.team_id,
+        app: team.app,
+        tenant: team.tenant,
+        name: team.name,
+        group_id: team.group_id,
+        state: team.state.to_string(),
+        since: team.state_at.map(text),
+        evidence: team.evidence,
+        installed_at: team.installed_at.map(text),
+        installed_by: team.installed_by.map(|(id, name)| api::PersonName { id, name }),
+        picked_channel: team.picked_channel,
+        service_url: some(team.service_url),
+        seen_at: text(team.seen_at),
+    }
+}
+
+/// A service URL is stored empty where none is known.
+fn some(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 pub(crate) fn key(key: ApiKey) -> api::Key {

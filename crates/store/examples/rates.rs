@@ -121,8 +121,8 @@ async fn main() {
                     at: Time(k),
                     event: (format!("a:{k}"), k.to_string()),
                     what: "install".to_owned(),
-                    person: Some(person),
-                    channels: Vec::new(),
+                    people: vec![person],
+                    ..Learned::default()
                 };
                 store.learn(learned).await.expect("learn");
             }

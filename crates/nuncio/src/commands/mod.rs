@@ -1,5 +1,6 @@
 //! The commands, one file each, and what several of them need.
 
+pub mod conversations;
 pub mod demo;
 pub mod keys;
 pub mod messages;
@@ -10,6 +11,7 @@ pub mod reachability;
 pub mod send;
 pub mod serve;
 pub mod sim;
+pub mod teams;
 
 use std::fmt;
 use std::path::{Path, PathBuf};

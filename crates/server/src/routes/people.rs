@@ -6,6 +6,7 @@ use nuncio_api::{List, MUTED, Person, Reachability};
 use nuncio_domain::people::PeopleFilter;
 use nuncio_domain::{ReachState, RecipientKind};
 
+use super::tenant;
 use crate::access::{Caller, CanRead};
 use crate::problem::Refusal;
 use crate::query::{Paging, Params};
@@ -45,9 +46,4 @@ pub(crate) async fn reachability(
         states: counts.into_iter().map(|(state, count)| (state.to_string(), count)).collect(),
         muted: MUTED.to_owned(),
     }))
-}
-
-/// Tenants are stored in lower case.
-fn tenant(params: &Params) -> Option<String> {
-    params.get("tenant").map(str::to_ascii_lowercase)
 }

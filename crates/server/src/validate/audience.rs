@@ -1,4 +1,5 @@
-//! Who is meant: people by object id, channels by conversation id, everyone with the app.
+//! Who is meant: people by object id, channels and chats by conversation id, everyone
+//! with the app.
 
 use nuncio_api::{Audience, Code};
 use nuncio_domain::message::Named;
@@ -19,9 +20,10 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
     not_built_yet(findings, asked);
     let nobody = asked.users.is_empty()
         && asked.channels.is_empty()
+        && asked.chats.is_empty()
         && !asked.installed
         && !asked.everyone
-        && [&asked.teams, &asked.groups, &asked.chats, &asked.lists].iter().all(|part| part.is_empty());
+        && [&asked.teams, &asked.groups, &asked.lists].iter().all(|part| part.is_empty());
     if nobody {
         findings.add(Code::EmptyAudience, "/audience", "this names nobody");
     }
@@ -30,7 +32,7 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
         if asked.installed {
             findings.add(Code::UrgentAudience, "/audience/installed", text);
         }
-        if asked.users.len() + asked.channels.len() > MOST_URGENT {
+        if asked.users.len() + asked.channels.len() + asked.chats.len() > MOST_URGENT {
             findings.add(Code::UrgentAudience, "/audience", text);
         }
     }
@@ -45,6 +47,16 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
             }
         }
     }
+    if fits(findings, "/audience/chats", asked.chats.len()) {
+        for (index, text) in asked.chats.iter().enumerate() {
+            if is_chat(text) {
+                checked.named.push(Named { kind: RecipientKind::Chat, key: text.clone() });
+            } else {
+                let text = "this must be a group chat's conversation id such as 19:…@thread.v2";
+                findings.add(Code::RecipientInvalid, format!("/audience/chats/{index}"), text);
+            }
+        }
+    }
     checked.exclude = people(findings, "/audience/exclude/users", &asked.exclude.users);
     checked
 }
@@ -54,7 +66,6 @@ fn not_built_yet(findings: &mut Findings, asked: &Audience) {
         (asked.everyone, "/audience/everyone"),
         (!asked.teams.is_empty(), "/audience/teams"),
         (!asked.groups.is_empty(), "/audience/groups"),
-        (!asked.chats.is_empty(), "/audience/chats"),
         (!asked.lists.is_empty(), "/audience/lists"),
         (!asked.include.is_empty(), "/audience/include"),
         (!asked.exclude.groups.is_empty(), "/audience/exclude/groups"),
@@ -100,14 +111,7 @@ fn people(findings: &mut Findings, pointer: &str, entries: &[String]) -> Vec<Str
 /// `19:…@thread.tacv2`, older ones `@thread.skype`. A team's id is that of its General channel.
 fn channel(findings: &mut Findings, pointer: &str, text: &str) -> Option<String> {
     let (base, thread) = text.split_once(";messageid=").map_or((text, None), |(base, id)| (base, Some(id)));
-    let middle = base
-        .strip_prefix("19:")
-        .and_then(|rest| rest.strip_suffix("@thread.tacv2").or_else(|| rest.strip_suffix("@thread.skype")));
-    let looks_right = middle.is_some_and(|middle| {
-        !middle.is_empty()
-            && middle.len() <= 200
-            && middle.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'))
-    });
+    let looks_right = is_thread(base, &["@thread.tacv2", "@thread.skype"]);
     let digits = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     match thread {
         None if looks_right => Some(base.to_owned()),
@@ -122,6 +126,20 @@ fn channel(findings: &mut Findings, pointer: &str, text: &str) -> Option<String>
             None
         }
     }
+}
+
+/// `19:…@thread.v2`, a meeting's `19:meeting_…@thread.v2`.
+fn is_chat(text: &str) -> bool {
+    is_thread(text, &["@thread.v2"])
+}
+
+fn is_thread(text: &str, ends: &[&str]) -> bool {
+    let middle = text.strip_prefix("19:").and_then(|rest| ends.iter().find_map(|end| rest.strip_suffix(end)));
+    middle.is_some_and(|middle| {
+        !middle.is_empty()
+            && middle.len() <= 200
+            && middle.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':'))
+    })
 }
 
 #[cfg(test)]
@@ -151,6 +169,18 @@ mod tests {
             "Incidents",
         ] {
             assert_eq!(code_of(text), Some(Code::RecipientInvalid), "{text}");
+        }
+    }
+
+    #[test]
+    fn chats_are_told_from_channels_and_people() {
+        for text in ["19:5be1c0f2a8d94e7f@thread.v2", "19:meeting_MjQ2-x_0@thread.v2"] {
+            assert!(is_chat(text), "{text}");
+        }
+        for text in
+            ["", "19:@thread.v2", "19:x@thread.tacv2", "19:x_y@unq.gbl.spaces", "a:1", "19:x/y@thread.v2"]
+        {
+            assert!(!is_chat(text), "{text}");
         }
     }
 }

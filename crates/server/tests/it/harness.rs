@@ -178,6 +178,11 @@ impl Server {
         secret
     }
 
+    /// Another one at every call, for ids.
+    pub(crate) fn number(&self) -> u64 {
+        self.made.fetch_add(1, Ordering::SeqCst)
+    }
+
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.http.request(method.parse().unwrap(), format!("{}{path}", self.base))
     }

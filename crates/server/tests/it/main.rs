@@ -5,6 +5,7 @@ mod access;
 mod bot;
 mod harness;
 mod lists;
+mod places;
 mod plain;
 mod report;
 mod send;

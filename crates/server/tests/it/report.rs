@@ -26,7 +26,7 @@ async fn columns_outcomes_and_defused_cells() {
         tenant: TENANT.to_owned(),
         at: Time(NOON),
         event: ("a:1".to_owned(), "f:1".to_owned()),
-        person: Some(person),
+        people: vec![person],
         ..Learned::default()
     };
     server.store.learn(learned).await.unwrap();

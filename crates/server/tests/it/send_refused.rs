@@ -99,7 +99,6 @@ async fn what_is_not_built_yet() {
         ("/audience/everyone", json!(true)),
         ("/audience/groups", json!(["g"])),
         ("/audience/teams", json!(["t"])),
-        ("/audience/chats", json!(["c"])),
         ("/audience/lists", json!(["aud_x"])),
         ("/audience/include", json!(["guests"])),
         ("/audience/exclude/groups", json!(["g"])),

@@ -1,14 +1,16 @@
-//! What activities tell us: lanes, people, conversations, channels (`docs/construction.md`, The way of the data).
+//! What activities tell us of lanes, people and their conversations (`docs/construction.md`, The way of the data);
+//! channels, chats and teams are in `learn_places.rs`.
 
-use nuncio_domain::people::{Lane, Learned, LearnedDone, SeenChannel, SeenPerson};
+use nuncio_domain::ReachState;
+use nuncio_domain::people::{Lane, Learned, LearnedDone, SeenPerson};
+use nuncio_domain::places::PlaceKind;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{ReachState, RecipientKind};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
 use super::error::of_sqlx;
-use super::reach;
 use super::words::{get, json, word};
+use super::{learn_places, reach};
 
 /// Teams sends an activity again after 15 s and gives up soon; ten minutes would do.
 const KEEP_SEEN: i64 = 15 * 60 * 1_000_000;
@@ -74,11 +76,14 @@ pub(crate) async fn learn(
             .map_err(of_sqlx)?;
     }
     let mut recipients = Vec::new();
-    if let Some(seen) = &learned.person {
+    for seen in &learned.people {
         recipients.push(person(connection, lane.lane_no, learned, seen).await?);
     }
-    for seen in &learned.channels {
-        recipients.push(channel(connection, lane.lane_no, learned, seen).await?);
+    for seen in &learned.places {
+        recipients.push(learn_places::place(connection, lane.lane_no, learned, seen).await?);
+    }
+    if let Some(seen) = &learned.team {
+        learn_places::team(connection, lane.lane_no, learned, seen).await?;
     }
     let event = serde_json::json!({"learned": {"what": learned.what, "recipients": recipients}});
     let seq = sqlx::query("INSERT INTO commits (lane_no, at, events) VALUES (?, ?, ?)")
@@ -144,54 +149,40 @@ async fn person(
     .map_err(of_sqlx)?;
     let recipient_no = get(&row, "recipient_no")?;
     if let Some(conversation_id) = &seen.conversation_id {
-        sqlx::query(
-            "INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
-             VALUES (?1, ?2, ?3, ?4, 'inbound', ?5)
-             ON CONFLICT (recipient_no, conversation_id) DO UPDATE
-                SET service_url = iif(excluded.seen_at >= seen_at, excluded.service_url, service_url),
-                    seen_at = max(seen_at, excluded.seen_at), origin = 'inbound', suspect_at = NULL",
-        )
-        .bind(lane_no)
-        .bind(recipient_no)
-        .bind(conversation_id)
-        .bind(&learned.service_url)
-        .bind(learned.at.0)
-        .execute(&mut *connection)
-        .await
-        .map_err(of_sqlx)?;
+        refer(connection, lane_no, recipient_no, (conversation_id, PlaceKind::Personal), learned).await?;
     }
     tell_reach(connection, recipient_no, &row, seen.reach.as_ref(), learned).await?;
     Ok(recipient_no)
 }
 
-async fn channel(
+/// Keeps the conversation with a recipient. Whatever comes from there shows that it exists.
+pub(crate) async fn refer(
     connection: &mut SqliteConnection,
     lane_no: i64,
+    recipient_no: i64,
+    (conversation_id, kind): (&str, PlaceKind),
     learned: &Learned,
-    seen: &SeenChannel,
-) -> Result<i64, StoreError> {
-    let row = sqlx::query(
-        "INSERT INTO recipients (lane_no, kind, key, name, team_id, team_name) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (lane_no, kind, key) DO UPDATE
-            SET name = coalesce(excluded.name, name), team_id = coalesce(excluded.team_id, team_id),
-                team_name = coalesce(excluded.team_name, team_name)
-         RETURNING recipient_no, reach",
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at, kind)
+         VALUES (?1, ?2, ?3, ?4, 'inbound', ?5, ?6)
+         ON CONFLICT (recipient_no, conversation_id) DO UPDATE
+            SET service_url = iif(excluded.seen_at >= seen_at, excluded.service_url, service_url),
+                seen_at = max(seen_at, excluded.seen_at), origin = 'inbound', suspect_at = NULL",
     )
     .bind(lane_no)
-    .bind(RecipientKind::Channel.as_str())
-    .bind(&seen.conversation_id)
-    .bind(&seen.name)
-    .bind(&seen.team_id)
-    .bind(&seen.team_name)
-    .fetch_one(&mut *connection)
+    .bind(recipient_no)
+    .bind(conversation_id)
+    .bind(&learned.service_url)
+    .bind(learned.at.0)
+    .bind(kind.as_str())
+    .execute(connection)
     .await
     .map_err(of_sqlx)?;
-    let recipient_no = get(&row, "recipient_no")?;
-    tell_reach(connection, recipient_no, &row, seen.reach.as_ref(), learned).await?;
-    Ok(recipient_no)
+    Ok(())
 }
 
-async fn tell_reach(
+pub(crate) async fn tell_reach(
     connection: &mut SqliteConnection,
     recipient_no: i64,
     row: &SqliteRow,

@@ -4,7 +4,7 @@
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
-use super::{commit, commit_message, expand, recover, rows, submit, views};
+use super::{commit, commit_message, conversations, expand, recover, rows, submit, views};
 
 const FILL: &str = "
     INSERT INTO lanes (app, tenant) VALUES ('app', 'tenant');
@@ -35,7 +35,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 14] = [
+    let expected: [(&str, &str, &[&str]); 15] = [
         (
             "intents",
             commit::INTENTS,
@@ -116,6 +116,15 @@ async fn hot_statements_take_their_keys() {
             "named",
             submit::NAMED,
             &["SEARCH r USING COVERING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)"],
+        ),
+        (
+            "conversation of an id",
+            conversations::ONE,
+            &[
+                "SEARCH c USING INDEX conversations_of_id (conversation_id=?)",
+                "SEARCH r USING INTEGER PRIMARY KEY",
+                "SEARCH t USING INDEX sqlite_autoindex_teams_1 (lane_no=? AND team_id=?) LEFT-JOIN",
+            ],
         ),
         ("deliveries", views::DELIVERIES, &["SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no>?)"]),
     ];

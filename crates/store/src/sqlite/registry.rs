@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use nuncio_domain::people::{Lane, Learned, LearnedDone, PeopleFilter, Person, Reference};
+use nuncio_domain::places::{Conversation, ConversationFilter, Team, TeamFilter};
 use nuncio_domain::ports::{Registry, StoreError};
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::Page;
@@ -9,7 +10,7 @@ use nuncio_domain::{KeyId, ReachState, Scope, Time};
 
 use super::error::of_sqlx;
 use super::writer::Queue;
-use super::{SqliteStore, keys, learn, people, rows};
+use super::{SqliteStore, conversations, keys, learn, people, rows, teams};
 
 #[async_trait]
 impl Registry for SqliteStore {
@@ -74,6 +75,43 @@ impl Registry for SqliteStore {
         filter: &PeopleFilter,
     ) -> Result<Vec<(ReachState, i64)>, StoreError> {
         people::reachability(&self.readers, scope, filter).await
+    }
+
+    #[tracing::instrument(name = "store.conversations", level = "debug", skip_all)]
+    async fn conversations(
+        &self,
+        scope: &Scope,
+        filter: &ConversationFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<Conversation>, StoreError> {
+        conversations::list(&self.readers, scope, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.conversation", level = "debug", skip_all)]
+    async fn conversation(
+        &self,
+        scope: &Scope,
+        conversation_id: &str,
+        filter: &ConversationFilter,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        conversations::one(&self.readers, scope, conversation_id, filter).await
+    }
+
+    #[tracing::instrument(name = "store.teams", level = "debug", skip_all)]
+    async fn teams(
+        &self,
+        scope: &Scope,
+        filter: &TeamFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<Team>, StoreError> {
+        teams::list(&self.readers, scope, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.team", level = "debug", skip_all)]
+    async fn team(&self, scope: &Scope, id: &str, filter: &TeamFilter) -> Result<Vec<Team>, StoreError> {
+        teams::one(&self.readers, scope, id, filter).await
     }
 
     #[tracing::instrument(name = "store.add_key", level = "debug", skip_all)]

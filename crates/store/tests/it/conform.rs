@@ -58,8 +58,8 @@ impl Fixture for OnDisk {
             at,
             event: ("conversation".to_owned(), event),
             what: "message".to_owned(),
-            person: Some(seen),
-            channels: Vec::new(),
+            people: vec![seen],
+            ..Learned::default()
         };
         assert_eq!(self.store.learn(learned).await.unwrap(), LearnedDone::New { lane_no });
         self.person(|person| person.tenant == lane.tenant && person.app == lane.app && person.key == key)

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nuncio_domain::message::{Body, Submitted};
+use nuncio_domain::places::{ConversationFilter, TeamFilter};
 use nuncio_domain::ports::{Ledger, Registry, StoreError};
 use nuncio_domain::{Class, Content, MessageId, NewMessage, RecipientKind, Role, Scope, Time};
 use nuncio_store::SqliteStore;
+use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
 
 const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None };
@@ -111,7 +113,6 @@ async fn a_newer_schema_is_refused() {
     let path = directory.path().join("nuncio.db");
     open(&path).await.close().await;
     {
-        use sqlx::{ConnectOptions, Connection};
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
         let mut connection = options.connect().await.unwrap();
         sqlx::query("PRAGMA user_version = 99").execute(&mut connection).await.unwrap();
@@ -147,5 +148,33 @@ async fn many_submit_at_once_and_shutdown_answers_every_one() {
     }
     let store = open(&path).await;
     assert_eq!(store.open(lane_no).await.unwrap().len(), stored);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_keeps_what_it_knew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("nuncio.db");
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut connection = options.connect().await.unwrap();
+    let first = include_str!("../../src/sqlite/migrations/0001_ledger.sql");
+    let rows = "INSERT INTO lanes (app, tenant, service_url) VALUES ('app', 'tenant', 'https://smba/');
+        INSERT INTO recipients (lane_no, kind, key, name, team_id, team_name)
+        VALUES (1, 'channel', '19:g', NULL, '19:g', 'Ops'), (1, 'channel', '19:c', 'Calls', '19:g', 'Ops'),
+               (1, 'channel', '19:named only', NULL, NULL, NULL);
+        INSERT INTO recipients (lane_no, kind, key) VALUES (1, 'person', 'ann');
+        INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+        VALUES (1, 4, 'a:ann', 'https://smba/', 'created', 5);";
+    let script = format!("{first}; {rows} PRAGMA user_version = 1;");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(script)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+
+    let store = SqliteStore::open(&path).await.unwrap();
+    let known = store.conversations(&OPERATOR, &ConversationFilter::default(), None, 10).await.unwrap().items;
+    let short: Vec<(&str, &str)> =
+        known.iter().map(|one| (one.kind.as_str(), one.conversation_id.as_str())).collect();
+    assert_eq!(short, [("personal", "a:ann"), ("channel", "19:g"), ("channel", "19:c")]);
+    let teams = store.teams(&OPERATOR, &TeamFilter::default(), None, 10).await.unwrap().items;
+    assert_eq!((teams.len(), teams[0].name.as_deref(), teams[0].channels.len()), (1, Some("Ops"), 2));
     store.close().await;
 }

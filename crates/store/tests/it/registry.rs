@@ -1,6 +1,7 @@
 //! Lanes, people, channels, keys.
 
-use nuncio_domain::people::{Learned, LearnedDone, PeopleFilter, SeenChannel, SeenPerson};
+use nuncio_domain::people::{Learned, LearnedDone, PeopleFilter, SeenPerson};
+use nuncio_domain::places::{PlaceKind, SeenPlace};
 use nuncio_domain::ports::Registry;
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::{KeyId, ReachState, RecipientKind, Role, Scope, Time};
@@ -17,8 +18,7 @@ fn learned(activity: &str, at: i64) -> Learned {
         at: Time(at),
         event: ("a:1".to_owned(), activity.to_owned()),
         what: "install".to_owned(),
-        person: None,
-        channels: Vec::new(),
+        ..Learned::default()
     }
 }
 
@@ -36,7 +36,7 @@ fn seen(name: &str) -> SeenPerson {
 async fn an_activity_makes_its_lane_and_is_known_the_second_time() {
     let disk = OnDisk::new().await;
     let store = disk.store();
-    let first = Learned { person: Some(seen("Ann")), ..learned("1", 10) };
+    let first = Learned { people: vec![seen("Ann")], ..learned("1", 10) };
     let lane_no = store.lane("app", "tenant").await.unwrap().lane_no;
     assert_eq!(store.learn(first.clone()).await.unwrap(), LearnedDone::New { lane_no });
     assert_eq!(store.learn(first).await.unwrap(), LearnedDone::Duplicate);
@@ -57,18 +57,20 @@ async fn people_and_channels_are_listed_within_scope() {
     let disk = OnDisk::new().await;
     let store = disk.store();
     for (number, name) in ["Ann", "Bob", "Cid"].into_iter().enumerate() {
-        store.learn(Learned { person: Some(seen(name)), ..learned(&number.to_string(), 10) }).await.unwrap();
+        store.learn(Learned { people: vec![seen(name)], ..learned(&number.to_string(), 10) }).await.unwrap();
     }
     let gone = SeenPerson { reach: Some((ReachState::Removed, "removed".to_owned())), ..seen("bob") };
-    let channel = SeenChannel {
+    let channel = SeenPlace {
+        kind: PlaceKind::Channel,
         conversation_id: "19:x@thread.tacv2".to_owned(),
         name: Some("General".to_owned()),
         team_id: Some("19:t".to_owned()),
-        ..SeenChannel::default()
+        channel_kind: None,
+        reach: None,
     };
-    let news = Learned { person: Some(gone), channels: vec![channel], ..learned("9", 20) };
+    let news = Learned { people: vec![gone], places: vec![channel], ..learned("9", 20) };
     store.learn(news).await.unwrap();
-    let elsewhere = Learned { app: "other".to_owned(), person: Some(seen("Eve")), ..learned("1", 10) };
+    let elsewhere = Learned { app: "other".to_owned(), people: vec![seen("Eve")], ..learned("1", 10) };
     store.learn(elsewhere).await.unwrap();
 
     let own = Scope { app: Some("app".to_owned()), ..OPERATOR };
