@@ -91,6 +91,10 @@ pub fn settings_hint(places: &Places<'_>, app_id: &str, client_secret: &str) -> 
              NODE_EXTRA_CA_CERTS={ca}\n\
              SSL_CERT_FILE={ca}\n\
              REQUESTS_CA_BUNDLE={ca}\n\
+             # A client that heeds a proxy then reaches the simulator under Microsoft's own addresses:\n\
+             HTTPS_PROXY={base}\n\
+             NO_PROXY=localhost,127.0.0.1\n\
+             NODE_USE_ENV_PROXY=1\n\
              \n"
         )
     });

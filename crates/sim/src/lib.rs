@@ -28,6 +28,7 @@ mod openid;
 mod org;
 mod outage;
 mod people;
+mod proxy;
 mod random;
 mod refusal;
 mod server;
@@ -52,6 +53,8 @@ pub use crate::{
 };
 use crate::{
     org::Plan,
+    proxy::Proxy,
+    server::Port,
     settings::Settings,
     world::{Shared, Start, TlsPort},
 };
@@ -128,11 +131,14 @@ impl Sim {
         }));
         let (router, stop) = (server::router(&shared), &shared.stop);
         let mut serving = Vec::new();
+        let mut proxy = None;
         if let Some((listener, acceptor)) = secure {
-            let accept = server::accept(listener, Some(acceptor), router.clone(), stop.clone());
+            proxy = Some(Proxy { acceptor: acceptor.clone(), own: addr });
+            let accept = server::accept(listener, Port::Tls(acceptor), router.clone(), stop.clone());
             serving.push(tokio::spawn(accept));
         }
-        serving.push(tokio::spawn(server::accept(listener, None, router, stop.clone())));
+        let accept = server::accept(listener, Port::Plain(proxy), router, stop.clone());
+        serving.push(tokio::spawn(accept));
         Ok(Self { addr, shared, serving })
     }
 

@@ -8,7 +8,7 @@ use axum::{
     extract::FromRequestParts,
     routing::{get, post},
 };
-use http::{Request, Uri, header, request::Parts};
+use http::{Request, Response, Uri, header, request::Parts};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -19,7 +19,14 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use crate::{connector, control, entra, exchange::Cutter, openid, socket::Socket, world::Shared};
+use crate::{
+    connector, control, entra,
+    exchange::Cutter,
+    openid,
+    proxy::{self, Proxy, Way},
+    socket::Socket,
+    world::Shared,
+};
 
 /// A client that connects and then says nothing is let go after this.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -47,9 +54,9 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
 #[derive(Clone)]
 pub(crate) struct Asked(pub(crate) String);
 
-/// By which port a request came.
+/// Whether a request came with TLS.
 #[derive(Clone, Copy)]
-struct Scheme(&'static str);
+pub(crate) struct Scheme(pub(crate) &'static str);
 
 impl FromRequestParts<Arc<Shared>> for Asked {
     type Rejection = Infallible;
@@ -67,12 +74,14 @@ impl FromRequestParts<Arc<Shared>> for Asked {
     }
 }
 
-pub(crate) async fn accept(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    stop: CancellationToken,
-) {
+/// What a port does with a connection.
+#[derive(Clone)]
+pub(crate) enum Port {
+    Plain(Option<Proxy>),
+    Tls(TlsAcceptor),
+}
+
+pub(crate) async fn accept(listener: TcpListener, port: Port, router: Router, stop: CancellationToken) {
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -88,48 +97,70 @@ pub(crate) async fn accept(
         };
         let cutter = Cutter::new(stop.child_token());
         let socket = Socket::new(stream, cutter.clone());
-        match tls.clone() {
-            None => drop(tokio::spawn(connection(socket, Scheme("http"), router.clone(), cutter))),
-            Some(acceptor) => drop(tokio::spawn(secure(socket, acceptor, router.clone(), cutter))),
+        match port.clone() {
+            Port::Plain(proxy) => drop(tokio::spawn(connection(socket, proxy, router.clone(), cutter))),
+            Port::Tls(acceptor) => drop(tokio::spawn(secure(socket, acceptor, router.clone(), cutter))),
         }
     }
 }
 
-async fn secure(socket: Socket, acceptor: TlsAcceptor, router: Router, cutter: Cutter) {
+pub(crate) async fn secure<S>(stream: S, acceptor: TlsAcceptor, router: Router, cutter: Cutter)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let shaken = tokio::select! {
-        shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)) => shaken,
+        shaken = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)) => shaken,
         () = cutter.cut.cancelled() => return,
     };
-    match shaken {
-        Ok(Ok(stream)) => connection(stream, Scheme("https"), router, cutter).await,
+    let stream = match shaken {
+        Ok(Ok(stream)) => stream,
         // Mostly a client that was not told of the authority.
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!("a TLS handshake took too long"),
+        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => return tracing::debug!("a TLS handshake took too long"),
+    };
+    let (cut, tagged) = (cutter.cut.clone(), cutter);
+    let service = service_fn(move |request| serve(request, Scheme("https"), router.clone(), tagged.clone()));
+    let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        ended = serving => told(ended),
+        // Dropping the connection closes its socket.
+        () = cut.cancelled() => {}
     }
 }
 
-async fn connection<S>(stream: S, scheme: Scheme, router: Router, cutter: Cutter)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let cut = cutter.cut.clone();
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(cutter.clone());
-        request.extensions_mut().insert(scheme);
-        let router = router.clone();
+async fn connection(stream: Socket, proxy: Option<Proxy>, router: Router, cutter: Cutter) {
+    let (cut, tagged) = (cutter.cut.clone(), cutter);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (router, cutter, proxy) = (router.clone(), tagged.clone(), proxy.clone());
         async move {
-            let response = router.oneshot(request.map(Body::new)).await;
-            response.map_err(|never: Infallible| never)
-        }
-    });
-    let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        ended = serving => {
-            if let Err(error) = ended {
-                tracing::debug!(%error, "a connection ended early");
+            let way = proxy.as_ref().map_or(Way::Serve(Scheme("http")), |proxy| proxy.way(&request));
+            match (way, proxy) {
+                (Way::Serve(scheme), _) => serve(request, scheme, router, cutter).await,
+                (Way::Tunnel, Some(proxy)) => Ok(proxy::tunnel(proxy, request, router, cutter)),
+                _ => Ok(proxy::refusal(&request)),
             }
         }
-        // Dropping the connection closes its socket.
+    });
+    let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades();
+    tokio::select! {
+        ended = serving => told(ended),
         () = cut.cancelled() => {}
+    }
+}
+
+async fn serve(
+    mut request: Request<Incoming>,
+    scheme: Scheme,
+    router: Router,
+    cutter: Cutter,
+) -> Result<Response<Body>, Infallible> {
+    request.extensions_mut().insert(cutter);
+    request.extensions_mut().insert(scheme);
+    router.oneshot(request.map(Body::new)).await
+}
+
+fn told(ended: Result<(), hyper::Error>) {
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
     }
 }

@@ -120,6 +120,55 @@ async fn who_does_not_trust_the_authority_is_not_served() {
 }
 
 #[tokio::test]
+async fn microsofts_own_addresses_through_the_proxy() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = start(folder.path()).await;
+    let ca = Certificate::from_pem(authority(&sim).as_bytes()).unwrap();
+    let proxy = reqwest::Proxy::all(sim.base()).unwrap();
+    let http = Client::builder().proxy(proxy).tls_certs_only([ca]).build().unwrap();
+    let authority = format!("https://login.microsoftonline.com/{}", sim.tenant_id());
+    let metadata = get(&http, &format!("{authority}/v2.0/.well-known/openid-configuration")).await;
+    assert_eq!(metadata["token_endpoint"], format!("{authority}/oauth2/v2.0/token"));
+    let metadata = get(&http, "https://login.botframework.com/v1/.well-known/openidconfiguration").await;
+    assert_eq!(metadata["jwks_uri"], "https://login.botframework.com/v1/.well-known/keys");
+    // Cutting goes through it.
+    let fault = json!({"match": {"op": "keys"}, "do": {"cut": "before_status"}, "times": 1});
+    client().post(format!("{}/sim/faults", sim.base())).json(&fault).send().await.unwrap();
+    assert!(http.get(text(&metadata["jwks_uri"])).send().await.is_err());
+    get(&http, text(&metadata["jwks_uri"])).await;
+
+    // It is no way to anywhere else: not with a tunnel, not without.
+    assert!(http.get("https://contoso.example/").send().await.is_err());
+    let (status, refused) = read(http.get("http://contoso.example/").send().await.unwrap()).await;
+    assert_eq!(status, 403);
+    assert!(text(&refused).contains("contoso.example is not a host"), "{refused}");
+    // Its own address in full is an ordinary request.
+    let info = get(&http, &format!("{}/sim/info", sim.base())).await;
+    assert_eq!(info["tenant_id"], sim.tenant_id());
+    // As axios asks a proxy.
+    let mut plain = tokio::net::TcpStream::connect(sim.addr()).await.unwrap();
+    let request = "GET https://login.botframework.com/v1/.well-known/openidconfiguration HTTP/1.1\r\n\
+        Host: login.botframework.com\r\nConnection: close\r\n\r\n";
+    plain.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    plain.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("\"https://login.botframework.com/v1/.well-known/keys\""), "{answer}");
+}
+
+#[tokio::test]
+async fn without_a_tls_port_there_is_no_proxy() {
+    let world = crate::harness::World::start().await;
+    let mut plain = tokio::net::TcpStream::connect(world.sim.addr()).await.unwrap();
+    plain
+        .write_all(b"CONNECT login.microsoftonline.com:443 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    plain.read_to_string(&mut answer).await.unwrap();
+    assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}");
+}
+
+#[tokio::test]
 async fn the_authority_is_kept_while_it_is_good() {
     let folder = tempfile::tempdir().unwrap();
     let place = folder.path().join("deeper/ca");
