@@ -8,7 +8,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use service_url::is_loopback;
 pub use service_url::{ServiceUrl, ServiceUrlError};
+
+/// The metadata service of machines in Azure, the same in every cloud. Only a managed identity's call goes there.
+const IMDS: &str = "http://169.254.169.254";
 
 /// Where the simulator listens unless told otherwise.
 const SIMULATOR_BASE: &str = "http://127.0.0.1:4100";
@@ -80,6 +84,7 @@ pub struct Endpoints {
     issuer: String,
     openid_metadata: String,
     service_url: Option<String>,
+    imds: String,
     hosts: Hosts,
 }
 
@@ -115,6 +120,7 @@ impl Endpoints {
             issuer: "https://api.botframework.com".into(),
             openid_metadata: "https://login.botframework.com/v1/.well-known/openidconfiguration".into(),
             service_url: Some(service_url.into()),
+            imds: IMDS.into(),
             hosts: Hosts::named(&PUBLIC_HOSTS),
         };
         let us_government = |service_url: &str, host: &str| Self {
@@ -125,6 +131,7 @@ impl Endpoints {
             issuer: "https://api.botframework.us".into(),
             openid_metadata: "https://login.botframework.azure.us/v1/.well-known/openidconfiguration".into(),
             service_url: Some(service_url.into()),
+            imds: IMDS.into(),
             hosts: Hosts::named(&[host]),
         };
         match cloud {
@@ -147,6 +154,7 @@ impl Endpoints {
                 openid_metadata: "https://login.botframework.azure.cn/v1/.well-known/openidconfiguration"
                     .into(),
                 service_url: None,
+                imds: IMDS.into(),
                 hosts: Hosts::named(&["frontend.botapi.msg.infra.teams.microsoftonline.cn"]),
             },
             Cloud::Simulator => Self::simulator(SIMULATOR_BASE),
@@ -161,6 +169,7 @@ impl Endpoints {
             authority: base.to_owned(),
             openid_metadata: format!("{base}/v1/.well-known/openidconfiguration"),
             service_url: Some(format!("{base}/teams/")),
+            imds: base.to_owned(),
             hosts: Hosts::Loopback,
             ..Self::of(Cloud::Public)
         }
@@ -200,6 +209,11 @@ impl Endpoints {
     /// [`Endpoints::check_service_url`], see [`Endpoints::default_service_url`].
     pub fn service_url(&self) -> Option<&str> {
         self.service_url.as_deref()
+    }
+
+    /// Where the metadata service of the machine is, without a final slash (protocol section 2.4).
+    pub fn imds(&self) -> &str {
+        &self.imds
     }
 
     /// Which hosts may be given a token.
@@ -271,7 +285,7 @@ pub(crate) fn check_own_endpoint(url: &str) -> Result<(), EndpointError> {
     let url = reqwest::Url::parse(url).map_err(|_| EndpointError::NotSafe)?;
     let scheme_ok = match url.scheme() {
         "https" => true,
-        "http" => service_url::is_loopback(&url),
+        "http" => is_loopback(&url),
         _ => false,
     };
     let plain = url.username().is_empty()

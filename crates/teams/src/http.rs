@@ -10,7 +10,7 @@ mod client;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use ::http::{HeaderMap, HeaderName, Method, StatusCode};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -35,11 +35,34 @@ pub struct Request {
     pub method: Method,
     /// The whole URL. It never holds a secret.
     pub url: String,
+    /// Headers of this request alone; not `Authorization`, which is the client's to add.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body with its content type; none for GET.
     pub body: Option<(ContentType, Bytes)>,
 }
 
-/// Without the body (it may hold a secret or a message) and without the URL (it may name a person).
+impl Request {
+    /// A request without headers and body.
+    pub fn new(method: Method, url: String) -> Self {
+        Self { method, url, headers: Vec::new(), body: None }
+    }
+
+    /// With this body.
+    #[must_use]
+    pub fn with_body(mut self, content_type: ContentType, body: Bytes) -> Self {
+        self.body = Some((content_type, body));
+        self
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// Without the body and headers (they may hold a secret or a message) and without the URL (it may name a person).
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request").field("method", &self.method).finish_non_exhaustive()

@@ -1,9 +1,11 @@
 //! Access tokens for the Connector (protocol section 2).
 
+mod cache;
 mod certificate;
 mod credential;
 mod entra;
 mod federated;
+mod managed_identity;
 mod refusal;
 mod x509;
 
@@ -15,9 +17,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::retry_after::RetryAfter;
 
+pub use cache::{CachedTokens, Grant, Grantor};
 pub use certificate::{AssertionAlgorithm, Certificate, CertificateError};
 pub use credential::Credential;
-pub use entra::EntraTokens;
+pub use entra::{Entra, EntraTokens};
+pub use managed_identity::{
+    Identity, ManagedBot, ManagedIdentity, ManagedIdentityError, ManagedIdentityTokens,
+};
 
 /// Where tokens come from. One source serves one app; it is shared by all calls of that app.
 #[async_trait]
@@ -48,6 +54,11 @@ impl AccessToken {
     /// Is there none?
     pub fn is_none(&self) -> bool {
         self.0.is_none()
+    }
+
+    /// As the proof of another request. `None` has no text, and no proof.
+    pub(super) fn into_secret(self) -> SecretString {
+        self.0.unwrap_or_else(|| SecretString::from(""))
     }
 
     /// The value of `Authorization`.

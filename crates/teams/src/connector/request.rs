@@ -113,11 +113,11 @@ pub fn paged_members(
 }
 
 fn post(url: String, body: Bytes) -> Request {
-    Request { method: Method::POST, url, body: Some((ContentType::Json, body)) }
+    Request::new(Method::POST, url).with_body(ContentType::Json, body)
 }
 
 fn get(url: String) -> Request {
-    Request { method: Method::GET, url, body: None }
+    Request::new(Method::GET, url)
 }
 
 #[cfg(test)]

@@ -169,6 +169,9 @@ impl HttpClient {
             .current()
             .request(request.method.clone(), &request.url)
             .header(ACCEPT, HeaderValue::from_static("application/json"));
+        for (name, value) in &request.headers {
+            outgoing = outgoing.header(name, value);
+        }
         if let Some((content_type, _)) = &request.body {
             let value = match content_type {
                 ContentType::Json => "application/json; charset=utf-8",

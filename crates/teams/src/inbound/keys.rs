@@ -188,7 +188,7 @@ impl KeyStore {
 
     async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
         check_own_endpoint(url).map_err(|error| error.to_string())?;
-        let request = Request { method: Method::GET, url: url.to_owned(), body: None };
+        let request = Request::new(Method::GET, url.to_owned());
         let answer = self.http.send(&request, None).await.map_err(|failure| failure.to_string())?;
         if !answer.status.is_success() {
             return Err(format!("answered {}", answer.status.as_u16()));

@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    fn malformed(name: &str, value: Value) -> bool {
+    fn malformed(name: &str, value: &Value) -> bool {
         let activity: Activity =
             serde_json::from_value(json!({"type": "invoke", "name": name, "value": value})).unwrap();
         activity.invoke() == Invoke::Malformed(name)
@@ -168,9 +168,9 @@ mod tests {
             ("message/submitAction", json!({"actionName": "other"})),
             ("fileConsent/invoke", json!({"action": "perhaps"})),
         ] {
-            assert!(malformed(name, value.clone()), "{name} {value}");
+            assert!(malformed(name, &value), "{name} {value}");
         }
-        assert!(!malformed("adaptiveCard/action", json!({"action": {}})));
-        assert!(!malformed("anything/else", json!(7)));
+        assert!(!malformed("adaptiveCard/action", &json!({"action": {}})));
+        assert!(!malformed("anything/else", &json!(7)));
     }
 }

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Certificate, TokenError, federated};
+use super::{Certificate, ManagedIdentity, TokenError, federated};
 use crate::clock::Clock;
-use crate::http::encoded;
+use crate::http::{HttpClient, encoded};
 
 /// What an app has to prove itself with.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub enum Credential {
     Certificate(Certificate),
     /// A file that another issuer's token is in, which Entra trusts for this app (section 2.5).
     FederatedTokenFile(PathBuf),
+    /// A managed identity that Entra trusts for this app (section 2.5).
+    FederatedIdentity(ManagedIdentity),
 }
 
 /// Without what is in it.
@@ -28,6 +30,7 @@ impl fmt::Debug for Credential {
         match self {
             Self::Secret(_) => f.write_str("Secret([REDACTED])"),
             Self::Certificate(certificate) => f.debug_tuple("Certificate").field(certificate).finish(),
+            Self::FederatedIdentity(identity) => f.debug_tuple("FederatedIdentity").field(identity).finish(),
             Self::FederatedTokenFile(file) => f.debug_tuple("FederatedTokenFile").field(file).finish(),
         }
     }
@@ -61,7 +64,13 @@ impl Proof {
 
 impl Credential {
     /// The proof for one request of `client_id` to the token endpoint `url`.
-    pub(super) async fn proof(&self, url: &str, client_id: &str, clock: &Clock) -> Result<Proof, TokenError> {
+    pub(super) async fn proof(
+        &self,
+        http: &HttpClient,
+        url: &str,
+        client_id: &str,
+        clock: &Clock,
+    ) -> Result<Proof, TokenError> {
         match self {
             Self::Secret(secret) => Ok(Proof::Secret(secret.clone())),
             Self::Certificate(certificate) => {
@@ -70,6 +79,9 @@ impl Credential {
                     return Err(expired(certificate.not_after()));
                 }
                 Ok(Proof::Assertion(certificate.assertion(url, client_id, clock.unix_seconds())))
+            }
+            Self::FederatedIdentity(identity) => {
+                federated::by_identity(http, identity, clock).await.map(Proof::Assertion)
             }
             Self::FederatedTokenFile(file) => federated::assertion(file).await.map(Proof::Assertion),
         }

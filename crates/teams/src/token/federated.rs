@@ -1,10 +1,26 @@
-//! Another issuer's token as the app's credential: workload identity (protocol section 2.5).
+//! Another issuer's token as the app's credential: workload identity, and a managed identity that vouches for the app
+//! (protocol section 2.5).
 
 use std::path::Path;
 
 use secrecy::SecretString;
 
-use super::TokenError;
+use super::{ManagedIdentity, TokenError};
+use crate::clock::Clock;
+use crate::http::HttpClient;
+
+/// What a managed identity's token must be for, to be exchanged for one of the app.
+const EXCHANGE: &str = "api://AzureADTokenExchange";
+
+/// A token of the identity. Asked for each time: it is needed once in the life of a token of the app, and its own
+/// endpoint keeps it.
+pub(super) async fn by_identity(
+    http: &HttpClient,
+    identity: &ManagedIdentity,
+    clock: &Clock,
+) -> Result<SecretString, TokenError> {
+    Ok(identity.ask(http, EXCHANGE, clock).await?.into_token().into_secret())
+}
 
 /// The token in `file`. Read for each request: whoever writes it (Kubernetes, say) renews it before it expires.
 pub(super) async fn assertion(file: &Path) -> Result<SecretString, TokenError> {

@@ -72,6 +72,68 @@ pub(super) fn of(answer: &Answer, retry_after: Option<RetryAfter>, secret: &str)
     TokenError::Refused { code: named, problem, fix: fix.to_owned(), text }
 }
 
+/// What a refusal by the endpoint of a managed identity means; `place` says which endpoint. `secret` as above.
+pub(super) fn of_managed_identity(
+    answer: &Answer,
+    retry_after: Option<RetryAfter>,
+    place: &'static str,
+    secret: &str,
+) -> TokenError {
+    /// IMDS writes as Entra does; App Service says `message`.
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Said {
+        error: Option<String>,
+        error_description: Option<String>,
+        message: Option<String>,
+    }
+    let status = answer.status.as_u16();
+    let said: Said = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let description = said.error_description.or(said.message).unwrap_or_default();
+    let text = short(&description, secret);
+    // 404 and 410: IMDS is being updated, for a minute or so (Microsoft, "How to use managed identities to acquire an
+    // access token", error handling).
+    if matches!(status, 404 | 408 | 410 | 429 | 500..) {
+        return TokenError::Unreachable { cause: format!("{place} answered {status}"), retry_after };
+    }
+    let code = aadsts(&description);
+    let has = |words: &[&str]| {
+        let text = text.to_ascii_lowercase();
+        words.iter().any(|word| text.contains(word))
+    };
+    let (problem, fix) = if let Some((problem, fix)) = code.and_then(known) {
+        (problem.to_owned(), fix)
+    } else if said.error.as_deref() == Some("invalid_resource") || code == Some(500_011) {
+        (
+            "the tenant of the managed identity knows no such resource".to_owned(),
+            "check cloud and endpoints.bot_scope",
+        )
+    } else if has(&["several", "multiple"]) {
+        (
+            "this machine has several managed identities".to_owned(),
+            "name the one by its client id (identity = \"user_assigned\", or federated_by)",
+        )
+    } else if has(&["identity not found", "no user assigned", "no managed identity"]) {
+        (
+            "this machine has no such managed identity".to_owned(),
+            "assign it to the machine or app in Azure; its client id is app_id, or what federated_by says",
+        )
+    } else if matches!(status, 401 | 403) {
+        (
+            format!("{place} answered {status}"),
+            "IDENTITY_HEADER changes when the platform restarts the app: do not copy it, start again",
+        )
+    } else {
+        let error = defuse(&said.error.unwrap_or_default(), 60);
+        let error = if error.is_empty() { String::new() } else { format!(" {error}") };
+        (
+            format!("{place} answered {status}{error}"),
+            "check that the managed identity is assigned to this machine",
+        )
+    };
+    TokenError::Refused { code: code.map(|code| format!("AADSTS{code}")), problem, fix: fix.to_owned(), text }
+}
+
 /// The number in `AADSTS7000215: Invalid client secret …`.
 fn aadsts(description: &str) -> Option<u64> {
     let after = description.split_once("AADSTS")?.1;

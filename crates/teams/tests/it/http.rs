@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::stand_in::{Scripted, StandIn, client};
 
 fn post(url: String) -> Request {
-    Request { method: Method::POST, url, body: Some((ContentType::Json, "{\"type\":\"message\"}".into())) }
+    Request::new(Method::POST, url).with_body(ContentType::Json, "{\"type\":\"message\"}".into())
 }
 
 /// Reads one request to the end of its body.

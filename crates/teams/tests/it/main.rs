@@ -10,5 +10,6 @@ mod http;
 mod inbound;
 mod inbound_keys;
 mod kinds;
+mod managed_identity;
 mod stand_in;
 mod token;

@@ -29,6 +29,8 @@ use tokio::sync::Semaphore;
 pub(crate) struct Seen {
     pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: HeaderMap,
     pub(crate) authorization: Option<String>,
     pub(crate) body: Vec<u8>,
 }
@@ -133,7 +135,9 @@ async fn answer(
     stand_in.0.seen.lock().unwrap().push(Seen {
         method,
         path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
         authorization: headers.get("authorization").map(|value| value.to_str().unwrap().to_owned()),
+        headers,
         body: body.to_vec(),
     });
     stand_in.0.gate.acquire().await.unwrap().forget();
