@@ -6,6 +6,7 @@
 //! | `settings` | the file and the environment as one flat list of keys, each with its place |
 //! | `read` | one value at a time, typed; complaints are collected |
 //! | `app` | what `[app.NAME]` makes of it |
+//! | `credential` | what an app proves itself with |
 //! | `error` | complaints with their places, and what to do without a configuration |
 //!
 //! # How to add a key
@@ -14,6 +15,7 @@
 //! `docs/configuration.md` repeats. Tests hold the three together.
 
 mod app;
+mod credential;
 mod error;
 mod keys;
 mod read;
@@ -31,6 +33,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tracing_subscriber::EnvFilter;
 
 pub use app::{App, Kind};
+pub use credential::AppCredential;
 pub use error::{ConfigError, Place, Problem, explain_missing};
 
 use read::Reader;
@@ -169,7 +172,7 @@ impl Config {
         let (path, text) = file.unzip();
         let (settings, problems) =
             Settings::gather(path.as_deref(), text.as_deref().unwrap_or_default(), env)?;
-        let mut reader = Reader::new(settings, problems, path.as_deref());
+        let mut reader = Reader::new(settings, problems, path.as_deref(), env);
         let config = Self {
             server: server(&mut reader),
             database: database(&mut reader),

@@ -19,10 +19,10 @@ use nuncio_teams::cloud::Endpoints;
 use nuncio_teams::connector::Connector;
 use nuncio_teams::http::HttpClient;
 use nuncio_teams::inbound::{AcceptedApp, AllowedTenants, Authenticator};
-use nuncio_teams::token::{EntraTokens, NoToken, TokenSource};
+use nuncio_teams::token::{EntraTokens, ManagedIdentityTokens, NoToken, TokenSource};
 use uuid::Uuid;
 
-use crate::config::{self, Config};
+use crate::config::{self, AppCredential, Config};
 
 /// How long a stop waits for calls under way (`docs/delivery.md`, Intents, leases, time-outs).
 const DRAIN: Duration = Duration::from_secs(25);
@@ -145,13 +145,16 @@ fn http_client(config: &Config) -> anyhow::Result<HttpClient> {
 
 fn connector(app: &config::App, local: bool, http: &HttpClient) -> AppConnector {
     let tokens: Arc<dyn TokenSource> = match &app.credential {
-        Some(credential) if !local => Arc::new(EntraTokens::new(
+        Some(AppCredential::Entra(credential)) if !local => Arc::new(EntraTokens::new(
             http.clone(),
             &app.endpoints,
             app.token_tenant(),
             &app.app_id,
             credential.clone(),
         )),
+        Some(AppCredential::ManagedIdentity(identity)) if !local => {
+            Arc::new(ManagedIdentityTokens::new(http.clone(), &app.endpoints, identity.clone()))
+        }
         _ => Arc::new(NoToken),
     };
     AppConnector {

@@ -19,10 +19,12 @@
 //!   [`classify::Refusal`], its code in the table of `classify.rs`, a line in that file's test.
 //! * **A call of the Connector**: a pure function in `connector/request.rs` with its test, then a method of
 //!   [`connector::Connector`] that runs it.
+//! * **An activity**: its variant in `schema/kind.rs` (an invoke's in `schema/invoke.rs`), a fixture in
+//!   `fixtures/microsoft/activities`, its line in `tests/it/kinds.rs`.
 //! * **A field of an activity**: the field in `schema.rs`; until then it is kept in `extra`, nothing is lost.
 //! * **Another credential** that Entra's token endpoint takes: a variant of [`token::Credential`] and its proof in
-//!   `token/credential.rs`. Another place that tokens come from (managed identity): another [`token::TokenSource`]
-//!   beside `token/entra.rs`.
+//!   `token/credential.rs`. Another place that tokens come from: another [`token::Grantor`] beside `token/entra.rs` and
+//!   `token/managed_identity.rs`.
 
 #![warn(missing_docs)]
 

@@ -1,13 +1,12 @@
 //! `[app.NAME]`: one bot registration.
 
 use std::fmt::Display;
-use std::path::PathBuf;
 
 use nuncio_sender::outcome::GatewayErrors;
 use nuncio_teams::cloud::{Cloud, Endpoints};
-use nuncio_teams::token::{AssertionAlgorithm, Certificate, Credential};
 use uuid::Uuid;
 
+use super::credential::{self, AppCredential};
 use super::keys;
 use super::read::Reader;
 
@@ -28,7 +27,7 @@ pub struct App {
     pub allowed_tenants: Vec<String>,
     pub kind: Kind,
     /// Always there, save in `--local` mode.
-    pub credential: Option<Credential>,
+    pub credential: Option<AppCredential>,
     pub cloud: Cloud,
     pub endpoints: Endpoints,
     pub gateway_errors: GatewayErrors,
@@ -43,7 +42,15 @@ pub enum Kind {
     SingleTenant,
     /// From Microsoft's tenant for bots; Microsoft makes no new ones of this kind.
     MultiTenant,
+    /// From the machine that it runs on. The bot is a managed identity, which is of its own tenant and no other.
+    ManagedIdentity,
 }
+
+const KINDS: [(&str, Kind); 3] = [
+    ("single_tenant", Kind::SingleTenant),
+    ("multi_tenant", Kind::MultiTenant),
+    ("managed_identity", Kind::ManagedIdentity),
+];
 
 impl App {
     /// The app of `nuncio serve --local`: no credential, and no address but this computer's.
@@ -65,7 +72,7 @@ impl App {
     /// The tenant that its tokens are asked of; `None` is the cloud's own for bots.
     pub fn token_tenant(&self) -> Option<&str> {
         match self.kind {
-            Kind::SingleTenant => Some(&self.tenant_id),
+            Kind::SingleTenant | Kind::ManagedIdentity => Some(&self.tenant_id),
             Kind::MultiTenant => None,
         }
     }
@@ -118,104 +125,25 @@ fn read(reader: &mut Reader, name: &str) -> App {
     if reader.boolean(&key("may_install")) == Some(true) {
         reader.complain(&key("may_install"), "= true is not built yet: leave it out");
     }
+    let kind = reader.word(&key("kind"), &KINDS).unwrap_or(Kind::SingleTenant);
+    let endpoints = endpoints(reader, name, cloud, cloud_is_known);
+    let allowed_tenants = allowed_tenants(reader, name, &tenant_id);
+    if kind == Kind::ManagedIdentity && allowed_tenants.iter().any(|tenant| *tenant != tenant_id) {
+        let text = "names other tenants: a managed identity gets tokens of its own tenant only; \
+                    an app with federated_by can work in others";
+        reader.complain(&key("allowed_tenants"), text);
+    }
     App {
         name: name.to_owned(),
-        allowed_tenants: allowed_tenants(reader, name, &tenant_id),
-        kind: kind(reader, name),
-        credential: credential(reader, name),
+        allowed_tenants,
+        kind,
+        credential: credential::read(reader, name, kind, &app_id, &endpoints),
         cloud,
-        endpoints: endpoints(reader, name, cloud, cloud_is_known),
+        endpoints,
         gateway_errors: gateway_errors.unwrap_or_default(),
         calls_per_s: calls_per_s(reader, name, cloud, cloud_is_known),
         app_id,
         tenant_id,
-    }
-}
-
-/// The one credential. Files are read here, where a complaint can still name its line.
-fn credential(reader: &mut Reader, name: &str) -> Option<Credential> {
-    let key = |key| ["app", name, key];
-    // Of the two forms of the secret only one can be; the reader sees to that.
-    let forms = [
-        ["client_secret", "client_secret_file"].as_slice(),
-        ["certificate_file", "private_key_file"].as_slice(),
-        ["federated_token_file"].as_slice(),
-    ];
-    let said: Vec<&str> = forms
-        .iter()
-        .filter_map(|form| form.iter().copied().find(|name| reader.is_said(&key(name))))
-        .collect();
-    for only in ["assertion", "send_x5c"] {
-        if reader.is_said(&key(only)) && !reader.is_said(&key("certificate_file")) {
-            reader.complain(&key(only), "goes with certificate_file only");
-        }
-    }
-    match said.as_slice() {
-        [] => {
-            reader.complain(
-                &key("client_secret"),
-                "or client_secret_file is missing, or certificate_file with private_key_file, or federated_token_file",
-            );
-            None
-        }
-        ["client_secret" | "client_secret_file"] => {
-            reader.secret(&["app", name], "client_secret").map(Credential::Secret)
-        }
-        ["federated_token_file"] => {
-            // Read for each request; here only so that a wrong path is told at once.
-            let (file, _) = read_file(reader, &key("federated_token_file"), "where the token is")?;
-            Some(Credential::FederatedTokenFile(file))
-        }
-        [_] => certificate(reader, name).map(Credential::Certificate),
-        [first, .., last] => {
-            let first = key(first).join(".");
-            reader.complain(&key(last), &format!("and {first} are both given: an app has one credential"));
-            None
-        }
-    }
-}
-
-fn certificate(reader: &mut Reader, name: &str) -> Option<Certificate> {
-    let key = |key| ["app", name, key];
-    let algorithm = reader.word(
-        &key("assertion"),
-        &[("ps256", AssertionAlgorithm::Ps256), ("rs256", AssertionAlgorithm::Rs256)],
-    );
-    let send_chain = reader.boolean(&key("send_x5c"));
-    let of_certificate = read_file(reader, &key("certificate_file"), "the certificate of private_key_file");
-    let of_key = read_file(reader, &key("private_key_file"), "the private key of certificate_file");
-    let ((certificate_file, certificate), (key_file, private_key)) = (of_certificate?, of_key?);
-    match Certificate::from_pem(&certificate, &private_key) {
-        Ok(certificate) => Some(
-            certificate
-                .with_algorithm(algorithm.unwrap_or_default())
-                .send_chain(send_chain.unwrap_or_default()),
-        ),
-        Err(error) => {
-            let (path, file) = if error.is_of_key() {
-                (key("private_key_file"), key_file)
-            } else {
-                (key("certificate_file"), certificate_file)
-            };
-            reader.complain(&path, &format!("{} {error}", file.display()));
-            None
-        }
-    }
-}
-
-/// A file that must be there, and what is in it.
-fn read_file(reader: &mut Reader, path: &[&str], what: &str) -> Option<(PathBuf, Vec<u8>)> {
-    if !reader.is_said(path) {
-        reader.complain(path, &format!("is missing: {what}"));
-        return None;
-    }
-    let file = reader.path(path)?;
-    match std::fs::read(&file) {
-        Ok(content) => Some((file, content)),
-        Err(error) => {
-            reader.complain(path, &format!("{} cannot be read: {error}", file.display()));
-            None
-        }
     }
 }
 
@@ -246,26 +174,6 @@ fn allowed_tenants(reader: &mut Reader, name: &str, tenant_id: &str) -> Vec<Stri
             reader.complain(&path, "must be a list of tenant ids (GUIDs), or [\"*\"] for any tenant");
             Vec::new()
         }
-    }
-}
-
-fn kind(reader: &mut Reader, name: &str) -> Kind {
-    let path = ["app", name, "kind"];
-    let kinds = [
-        ("single_tenant", Some(Kind::SingleTenant)),
-        ("multi_tenant", Some(Kind::MultiTenant)),
-        ("managed_identity", None),
-    ];
-    match reader.word(&path, &kinds) {
-        Some(Some(kind)) => kind,
-        Some(None) => {
-            reader.complain(
-                &path,
-                "= \"managed_identity\" is not built yet: use a client secret or a certificate",
-            );
-            Kind::SingleTenant
-        }
-        None => Kind::SingleTenant,
     }
 }
 

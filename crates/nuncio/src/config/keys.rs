@@ -1,7 +1,7 @@
 //! Which keys there are. An app's name stands as `*`.
 
 /// Every key of the file. The variable of a key is its name in capitals with `_` for `.`, after `NUNCIO_`.
-pub(super) const KEYS: [&str; 30] = [
+pub(super) const KEYS: [&str; 32] = [
     "server.listen",
     "database.path",
     "log.format",
@@ -14,6 +14,7 @@ pub(super) const KEYS: [&str; 30] = [
     "app.*.tenant_id",
     "app.*.allowed_tenants",
     "app.*.kind",
+    "app.*.identity",
     "app.*.client_secret",
     "app.*.client_secret_file",
     "app.*.certificate_file",
@@ -21,6 +22,7 @@ pub(super) const KEYS: [&str; 30] = [
     "app.*.assertion",
     "app.*.send_x5c",
     "app.*.federated_token_file",
+    "app.*.federated_by",
     "app.*.cloud",
     "app.*.gateway_errors",
     "app.*.may_install",

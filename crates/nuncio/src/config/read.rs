@@ -17,11 +17,23 @@ pub(super) struct Reader<'a> {
     settings: Settings,
     problems: Vec<Problem>,
     file: Option<&'a Path>,
+    env: &'a [(String, String)],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(settings: Settings, problems: Vec<Problem>, file: Option<&'a Path>) -> Self {
-        Self { settings, problems, file }
+    pub(super) fn new(
+        settings: Settings,
+        problems: Vec<Problem>,
+        file: Option<&'a Path>,
+        env: &'a [(String, String)],
+    ) -> Self {
+        Self { settings, problems, file, env }
+    }
+
+    /// A variable that is not ours: what the platform says. An empty one is not set.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        let (_, value) = self.env.iter().find(|(known, value)| known == name && !value.is_empty())?;
+        Some(value.clone())
     }
 
     /// All complaints, in the order of the file.

@@ -6,34 +6,34 @@ use nuncio_teams::token::Credential;
 
 use super::*;
 
-const APP: &str = "6f2d1c84-3b0e-4c57-9a61-8e40c7f2b913";
-const TENANT: &str = "b7c41e0a-9d25-4f6e-8a37-52e1f08c6d9b";
+pub(super) const APP: &str = "6f2d1c84-3b0e-4c57-9a61-8e40c7f2b913";
+pub(super) const TENANT: &str = "b7c41e0a-9d25-4f6e-8a37-52e1f08c6d9b";
 
 /// The least that starts, from line 1.
-fn least() -> String {
+pub(super) fn least() -> String {
     format!("[app.main]\napp_id = \"{APP}\"\ntenant_id = \"{TENANT}\"\nclient_secret = \"hunter2\"\n")
 }
 
 /// A folder with `nuncio.toml` in it, and what loading it gives. Paths are written as `nuncio.toml` for the folder's.
-struct Folder(tempfile::TempDir);
+pub(super) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("nuncio.toml"), text).unwrap();
         Self(folder)
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(super) fn file(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn load(&self, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    pub(super) fn load(&self, env: &[(&str, &str)]) -> Result<Config, ConfigError> {
         Config::load(Some(&self.file("nuncio.toml")), &owned(env))
     }
 
     /// All complaints, one a line.
-    fn complaints(&self, env: &[(&str, &str)]) -> Vec<String> {
+    pub(super) fn complaints(&self, env: &[(&str, &str)]) -> Vec<String> {
         let error = self.load(env).unwrap_err();
         let ConfigError::Problems(problems) = error else { panic!("{error}") };
         let folder = format!("{}/", self.0.path().display());
@@ -62,7 +62,9 @@ fn complains(text: &str, beginning: &str) {
 
 /// The client secret of an app that has one.
 fn secret(app: &App) -> &str {
-    let Some(Credential::Secret(secret)) = &app.credential else { panic!("{:?}", app.credential) };
+    let Some(AppCredential::Entra(Credential::Secret(secret))) = &app.credential else {
+        panic!("{:?}", app.credential)
+    };
     secret.expose_secret()
 }
 
@@ -159,7 +161,7 @@ fn unknown_keys_are_refused_with_their_line() {
     assert_eq!(
         complaints(&text),
         [
-            "nuncio.toml:1: app.main.client_secret or client_secret_file is missing, or certificate_file with private_key_file, or federated_token_file",
+            "nuncio.toml:1: app.main.client_secret or client_secret_file is missing, or certificate_file with private_key_file, federated_token_file or federated_by",
             "nuncio.toml:4: unknown key \"app.main.clinet_secret\"; did you mean \"client_secret\"?",
             "nuncio.toml:6: unknown key \"sever\"; did you mean \"server\"?",
         ]
@@ -186,7 +188,6 @@ fn each_value_is_checked_with_its_line() {
             "reachability.recheck_days must be a whole number from 0 to 365",
         ),
         ("[reachability]\nrecheck_days = \"7\"", "reachability.recheck_days must be a whole number"),
-        ("[app.main]\nkind = \"managed_identity\"", "app.main.kind = \"managed_identity\" is not built yet"),
         ("[app.main]\nkind = \"x\"", "app.main.kind must be \"single_tenant\" or "),
         ("[app.main]\ncloud = \"azure\"", "app.main.cloud must be \"public\" or \"gcc\" or "),
         ("[app.main]\nmay_install = true", "app.main.may_install = true is not built yet"),
@@ -238,7 +239,7 @@ fn what_must_be_there() {
         [
             "nuncio.toml:2: app.main.app_id is missing: the application (client) id of the app registration",
             "nuncio.toml:2: app.main.tenant_id is missing: the directory (tenant) id of the app registration",
-            "nuncio.toml:2: app.main.client_secret or client_secret_file is missing, or certificate_file with private_key_file, or federated_token_file",
+            "nuncio.toml:2: app.main.client_secret or client_secret_file is missing, or certificate_file with private_key_file, federated_token_file or federated_by",
         ]
     );
     complains("[server]\n", "nuncio.toml: no app: add a table [app.main]");
@@ -322,7 +323,7 @@ fn an_app_can_come_from_the_environment_alone() {
     assert_eq!(
         complaints,
         [
-            "nuncio.toml: app.ops.client_secret or client_secret_file is missing, or certificate_file with private_key_file, or federated_token_file"
+            "nuncio.toml: app.ops.client_secret or client_secret_file is missing, or certificate_file with private_key_file, federated_token_file or federated_by"
         ]
     );
 }
@@ -353,47 +354,6 @@ fn a_secret_is_given_once() {
         &(least() + "client_secret_file = \"x\"\n"),
         "nuncio.toml:5: app.main.client_secret_file and app.main.client_secret are both given: keep one",
     );
-}
-
-/// A folder with a certificate, its key, and this configuration beside them.
-fn with_certificate(lines: &str) -> Folder {
-    let folder = Folder::new(&least().replace("client_secret = \"hunter2\"", lines));
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
-    let certificate = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
-    std::fs::write(folder.file("cert.pem"), certificate.pem()).unwrap();
-    std::fs::write(folder.file("key.pem"), key.serialize_pem()).unwrap();
-    folder
-}
-
-#[test]
-fn other_credentials_than_a_secret() {
-    let both = "certificate_file = \"cert.pem\"\nprivate_key_file = \"key.pem\"\n";
-    let folder = with_certificate(&format!("{both}assertion = \"rs256\"\nsend_x5c = true"));
-    let shown = format!("{:?}", folder.load(&[]).unwrap().apps[0].credential);
-    assert!(shown.contains("Rs256") && shown.contains("send_chain: true"), "{shown}");
-    let shown = format!("{:?}", with_certificate(both).load(&[]).unwrap().apps[0].credential);
-    assert!(shown.contains("Ps256") && shown.contains("send_chain: false"), "{shown}");
-    let federated = "federated_token_file = \"cert.pem\"";
-    let shown = format!("{:?}", with_certificate(federated).load(&[]).unwrap().apps[0].credential);
-    assert!(shown.contains("FederatedTokenFile"), "{shown}");
-    for (lines, complaint) in [
-        (federated.replace("cert.pem", "none"), "4: app.main.federated_token_file none cannot be read"),
-        (both.replace("key.pem", "cert.pem"), "5: app.main.private_key_file cert.pem holds no private key"),
-        (both.replace("cert.pem", "key.pem"), "4: app.main.certificate_file key.pem holds no certificate"),
-        (both.replace("key.pem", "none"), "5: app.main.private_key_file none cannot be read"),
-        (both.replace("private_key_file = \"key.pem\"\n", ""), "1: app.main.private_key_file is missing"),
-        (both.replace("certificate_file = \"cert.pem\"\n", ""), "1: app.main.certificate_file is missing"),
-        (format!("{both}assertion = \"hs256\""), "6: app.main.assertion must be \"ps256\" or \"rs256\""),
-        (
-            format!("{both}client_secret = \"x\""),
-            "4: app.main.certificate_file and app.main.client_secret are both given",
-        ),
-        ("client_secret = \"x\"\nsend_x5c = true".into(), "5: app.main.send_x5c goes with certificate_file"),
-    ] {
-        let complaints = with_certificate(&lines).complaints(&[]);
-        let expected = format!("nuncio.toml:{complaint}");
-        assert!(complaints.len() == 1 && complaints[0].starts_with(&expected), "{complaints:#?}");
-    }
 }
 
 #[test]
@@ -460,7 +420,8 @@ fn the_example_has_every_key_with_its_default() {
     let (folder, text) = filled();
     let default = folder.load(&[]).unwrap();
     // Nor are files defaults.
-    let not_defaults = ["proxy", "client_secret", "assertion", "send_x5c", "base"];
+    let not_defaults =
+        ["proxy", "client_secret", "assertion", "send_x5c", "base", "identity", "federated_by"];
     let mut path = String::new();
     let mut keys: Vec<String> = Vec::new();
     let mut spoken = String::new();

@@ -10,6 +10,7 @@
 //! | `kill` | `kill -9` and stops in mid-broadcast |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `apps` | two apps in one server |
+//! | `credentials` | managed identities |
 //! | `inbound` | the bot endpoint against forged activities |
 //! | `serve` | what the server refuses at start, local mode, what its log must not have |
 //! | `cli` | the commands that talk to a server: exit codes, what they print |
@@ -20,6 +21,7 @@ mod apps;
 mod broadcast;
 mod cli;
 mod control;
+mod credentials;
 mod demo;
 mod faults;
 mod inbound;

@@ -158,7 +158,7 @@ async fn one_database_has_one_server() {
 async fn a_port_that_is_taken_is_named() {
     let world = Plan::people(1).start().await;
     let address = world.url.strip_prefix("http://").unwrap().to_owned();
-    let other = folder(&world.sim.config(""));
+    let other = folder(&world.sim.config(&format!("client_secret = \"{SECRET}\""), ""));
     let text = refused(other.path(), &["serve", "--listen", &address], 3).await;
     has(&text, &[&address, "another server"]);
     world.end().await;

@@ -31,15 +31,23 @@ impl Sim {
     }
 
     /// A configuration for a server in front of it.
-    pub(crate) fn config(&self, app: &str) -> String {
+    pub(crate) fn config(&self, credential: &str, app: &str) -> String {
         format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n\n[log]\nfilter = \"debug\"\n\n[app.main]\napp_id = \"{APP_ID}\"\n\
-             tenant_id = \"{}\"\nclient_secret = \"{SECRET}\"\ncloud = \"simulator\"\nendpoints = {{ base = \"{}\" }}\n\
+             tenant_id = \"{}\"\n{credential}\ncloud = \"simulator\"\nendpoints = {{ base = \"{}\" }}\n\
              {app}",
             self.tenant,
             self.base,
             app = app.replace("{base}", &self.base).replace("{tenant}", &self.tenant)
         )
+    }
+
+    /// What a platform puts into the environment of an app that has a managed identity.
+    pub(crate) async fn platform(&self) -> Vec<(&'static str, String)> {
+        let info = self.get("info").await;
+        [("IDENTITY_ENDPOINT", "identity_endpoint"), ("IDENTITY_HEADER", "identity_header")]
+            .map(|(name, field)| (name, info[field].as_str().unwrap().to_owned()))
+            .into()
     }
 
     /// Makes the bot's endpoint the server at `url`.

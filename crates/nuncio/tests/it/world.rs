@@ -29,12 +29,22 @@ pub(crate) struct Plan {
     limits: bool,
     latency_ms: u32,
     app: String,
+    credential: String,
+    platform: bool,
 }
 
 impl Plan {
     /// So many people, all of whom have the app.
     pub(crate) fn people(people: u32) -> Self {
-        Self { people, states: json!({}), limits: false, latency_ms: 5, app: String::new() }
+        Self {
+            people,
+            states: json!({}),
+            limits: false,
+            latency_ms: 5,
+            app: String::new(),
+            credential: format!("client_secret = \"{SECRET}\""),
+            platform: false,
+        }
     }
 
     /// Shares of people in other states.
@@ -61,6 +71,18 @@ impl Plan {
         self
     }
 
+    /// These lines instead of the secret.
+    pub(crate) fn credential(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.credential);
+        self
+    }
+
+    /// The server runs in something like App Service, which gives it `IDENTITY_ENDPOINT` and `IDENTITY_HEADER`.
+    pub(crate) fn platform(mut self) -> Self {
+        self.platform = true;
+        self
+    }
+
     /// Starts both processes; everybody who has or had the app is learned from signed activities.
     pub(crate) async fn start(self) -> World {
         let world = self.start_unmet().await;
@@ -74,9 +96,10 @@ impl Plan {
         let sim = Sim::start(folder.path(), self.limits, self.latency_ms).await;
         sim.post("reset", &json!({"seed": 1, "people": self.people, "teams": 2, "states": self.states}))
             .await;
-        let config = sim.config(&self.app);
+        let config = sim.config(&self.credential, &self.app);
         std::fs::write(folder.path().join("nuncio.toml"), config).unwrap();
-        let (server, url) = serve(folder.path()).await;
+        let env = if self.platform { sim.platform().await } else { Vec::new() };
+        let (server, url) = serve(folder.path(), &env).await;
         sim.register(&url).await;
         let key = std::fs::read_to_string(folder.path().join("key")).unwrap().trim().to_owned();
         let client = Client::new(&url, &key).unwrap();
@@ -85,8 +108,10 @@ impl Plan {
 }
 
 /// Starts the server in its folder; its first start writes the first key to the file `key`.
-async fn serve(folder: &Path) -> (Process, String) {
-    let mut server = Process::start(nuncio(folder, &["serve", "--key-file", "key"]));
+async fn serve(folder: &Path, env: &[(&str, String)]) -> (Process, String) {
+    let mut command = nuncio(folder, &["serve", "--key-file", "key"]);
+    command.envs(env.iter().map(|(name, value)| (name, value)));
+    let mut server = Process::start(command);
     let url = address(&mut server).await;
     (server, url)
 }
@@ -263,7 +288,7 @@ impl World {
 
     /// Starts the server again, with the same configuration and database.
     pub(crate) async fn start(&mut self) {
-        (self.server, self.url) = serve(self.folder.path()).await;
+        (self.server, self.url) = serve(self.folder.path(), &[]).await;
         self.client = Client::new(&self.url, &self.key).unwrap();
         self.sim.register(&self.url).await;
     }

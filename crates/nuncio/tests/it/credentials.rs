@@ -1,0 +1,56 @@
+//! Credentials other than a secret, end to end: the machine's managed identity.
+
+use serde_json::json;
+
+use crate::counts;
+use crate::world::{APP_ID, Plan, World, to_installed};
+
+/// From now on the bot is a managed identity and has no secret.
+async fn is_managed(world: &World) {
+    let endpoint = format!("{}/api/messages", world.url);
+    let bot = json!({"app_id": APP_ID, "managed_identity": APP_ID, "endpoint": endpoint});
+    world.sim.post("bots", &bot).await;
+    world.everyone_installs().await;
+}
+
+/// Everybody is told, and each token was asked for at `path`.
+async fn all_told(world: World, path: &str) {
+    let sent = world.sent(&to_installed("from a managed identity")).await;
+    assert_eq!(sent.counts, counts! { audience: 4, delivered: 4 });
+    let tokens = world.sim.journal("token", 0).await;
+    assert!(!tokens.is_empty());
+    assert!(tokens.iter().all(|entry| entry["path"] == path), "{tokens:?}");
+    assert_eq!(world.sim.calls("token").await, 1, "it is kept");
+    let header = &world.sim.platform().await[1].1;
+    assert!(!world.log().contains(header.as_str()), "the platform's header is in the log");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_managed_identity_of_a_virtual_machine() {
+    let world = Plan::people(4).credential("kind = \"managed_identity\"").start_unmet().await;
+    is_managed(&world).await;
+    all_told(world, "/metadata/identity/oauth2/token").await;
+}
+
+#[tokio::test]
+async fn a_managed_identity_of_an_app_service() {
+    let lines = "kind = \"managed_identity\"\nidentity = \"system_assigned\"";
+    let world = Plan::people(4).credential(lines).platform().start_unmet().await;
+    is_managed(&world).await;
+    all_told(world, "/msi/token").await;
+}
+
+#[tokio::test]
+async fn an_identity_that_is_not_there_is_named_and_waited_for() {
+    let world = Plan::people(4).credential("kind = \"managed_identity\"").start_unmet().await;
+    world.everyone_installs().await;
+    let id = world.send(&to_installed("later")).await;
+    let waiting = world.until(&id, "credential", |message| message.state == "waiting").await;
+    assert_eq!(waiting.cause.as_deref(), Some("credential"));
+    let text = waiting.cause_text.unwrap();
+    assert!(text.contains("this machine has no such managed identity: assign it to the machine"), "{text}");
+    is_managed(&world).await;
+    assert_eq!(world.over(&id).await.counts, counts! { audience: 4, delivered: 4 });
+    world.end().await;
+}
