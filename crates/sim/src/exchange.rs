@@ -25,7 +25,7 @@ use crate::{
     journal::Entry,
     messages::Receipt,
     outage::{Kind, Strike},
-    refusal::{Refusal, fault_body},
+    refusal::{WRITES_BLOCKED_HEADERS, fault_body},
     world::{Shared, World},
 };
 
@@ -43,6 +43,11 @@ pub(crate) enum Op {
     Reaction,
     Members,
     Teams,
+    Batch,
+    Attachments,
+    Meetings,
+    /// The list of conversations, and history (both in swagger only).
+    Conversations,
     /// Nothing that is simulated.
     Other,
 }
@@ -61,6 +66,10 @@ impl Op {
             Self::Reaction => "reaction",
             Self::Members => "members",
             Self::Teams => "teams",
+            Self::Batch => "batch",
+            Self::Attachments => "attachments",
+            Self::Meetings => "meetings",
+            Self::Conversations => "conversations",
             Self::Other => "other",
         }
     }
@@ -113,8 +122,24 @@ pub(crate) struct Answer {
     /// `None`: an empty body. A text is sent as it is: no answer of Microsoft's is a JSON string.
     pub(crate) body: Option<Value>,
     pub(crate) retry_after: Option<String>,
+    /// What few answers have.
+    pub(crate) more: Option<Box<More>>,
     /// The messages that were taken.
     pub(crate) receipts: Vec<Receipt>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct More {
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
+    /// Instead of `body`: bytes of this media type.
+    pub(crate) raw: Option<(String, Bytes)>,
+}
+
+impl More {
+    /// Further headers; `None` for none.
+    pub(crate) fn headers(headers: &[(&'static str, &'static str)]) -> Option<Box<Self>> {
+        (!headers.is_empty()).then(|| Box::new(Self { headers: headers.to_vec(), raw: None }))
+    }
 }
 
 impl Answer {
@@ -124,17 +149,6 @@ impl Answer {
 
     pub(crate) fn empty(status: u16) -> Self {
         Self { status, ..Self::default() }
-    }
-}
-
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        Self {
-            status: refusal.status(),
-            code: refusal.code().map(str::to_owned),
-            body: Some(refusal.body()),
-            ..Self::default()
-        }
     }
 }
 
@@ -157,15 +171,16 @@ pub(crate) async fn exchange(shared: Arc<Shared>, call: Call, cutter: Cutter, wo
         flag: Arc::new(AtomicBool::new(false)),
         armed: true,
     };
+    let connector = call.op.is_connector();
     let task = tokio::spawn(process(shared, call, cutter.clone(), work, Arc::clone(&gone.flag)));
     match task.await {
         Ok(Outcome::Answer(answer)) => {
             gone.disarm();
-            respond(&answer, None)
+            respond(&answer, connector, None)
         }
         Ok(Outcome::Half(answer)) => {
             gone.disarm();
-            respond(&answer, Some(cutter))
+            respond(&answer, connector, Some(cutter))
         }
         Ok(Outcome::Gone) | Err(_) => {
             gone.disarm();
@@ -346,7 +361,11 @@ async fn faulty(
                 None => Some(fault_body(status, action.code.as_deref())),
             },
             retry_after: action.retry_after(),
-            receipts: Vec::new(),
+            more: match action.code.as_deref() {
+                Some("209") => More::headers(&WRITES_BLOCKED_HEADERS),
+                _ => None,
+            },
+            ..Answer::default()
         },
         (None, Some(answer)) => answer.clone(),
         // A cut without a status: half of a success that never was.
@@ -420,19 +439,31 @@ fn record(
     });
 }
 
+const JSON: &str = "application/json; charset=utf-8";
+const HTML: &str = "text/html; charset=us-ascii";
+
 /// Builds the response; with a cutter only half of the body is sent before the connection closes.
-fn respond(answer: &Answer, half: Option<Cutter>) -> Response {
-    let (kind, body) = match &answer.body {
-        None => (None, Bytes::new()),
-        Some(Value::String(text)) => (Some("text/html; charset=us-ascii"), Bytes::from(text.clone())),
-        Some(body) => (Some("application/json; charset=utf-8"), Bytes::from(body.to_string())),
+fn respond(answer: &Answer, connector: bool, half: Option<Cutter>) -> Response {
+    let (kind, body) = match (answer.more.as_ref().and_then(|more| more.raw.as_ref()), &answer.body) {
+        (Some((kind, bytes)), _) => (HeaderValue::from_str(kind).ok(), bytes.clone()),
+        (None, None) => (None, Bytes::new()),
+        (None, Some(Value::String(text))) => {
+            (Some(HeaderValue::from_static(HTML)), Bytes::from(text.clone()))
+        }
+        (None, Some(body)) => (Some(HeaderValue::from_static(JSON)), Bytes::from(body.to_string())),
     };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     correlation(headers);
+    if connector {
+        headers.insert(header::SERVER, HeaderValue::from_static("Microsoft-HTTPAPI/2.0"));
+    }
     if let Some(kind) = kind {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    for (name, value) in answer.more.iter().flat_map(|more| &more.headers) {
+        headers.insert(*name, HeaderValue::from_static(value));
     }
     if let Some(retry_after) = answer.retry_after.as_ref().and_then(|text| HeaderValue::from_str(text).ok()) {
         headers.insert(header::RETRY_AFTER, retry_after);

@@ -62,6 +62,15 @@ impl Sealer<'_> {
         format!("a:1{}", self.seal("chat", index, generation))
     }
 
+    /// A session beside the chat: it looks like one.
+    pub(crate) fn session(&self, index: u32, number: u32) -> String {
+        format!("a:1{}", self.seal("session", index, number))
+    }
+
+    pub(crate) fn open_session(&self, id: &str) -> Option<(u32, u32)> {
+        self.open("session", id.strip_prefix("a:1")?)
+    }
+
     pub(crate) fn open_chat(&self, id: &str) -> Option<(u32, u32)> {
         self.open("chat", id.strip_prefix("a:1")?)
     }

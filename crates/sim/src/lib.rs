@@ -35,6 +35,7 @@ mod server;
 mod settings;
 mod signing;
 mod socket;
+mod switches;
 mod tls;
 mod world;
 

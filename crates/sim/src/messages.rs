@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     clock::{Micros, millis, rfc3339},
@@ -26,6 +27,8 @@ pub(crate) struct Message {
     pub(crate) by: Option<u32>,
     pub(crate) conversation: Box<str>,
     pub(crate) reply_to: Option<Box<str>>,
+    /// The one member (Entra object id) who sees it, of a targeted message (protocol section 5.4).
+    pub(crate) targeted: Option<Uuid>,
     body: Box<str>,
     truncated: bool,
     /// Something a person sees, not `typing` and the like.
@@ -56,6 +59,7 @@ impl Message {
         json!({
             "id": self.id.to_string(), "at": rfc3339(self.at), "from": if self.app.is_some() { "bot" } else { "person" },
             "app_id": app_id, "conversation_id": self.conversation, "reply_to": self.reply_to,
+            "targeted": self.targeted,
             "activity": activity, "truncated": self.truncated,
             "beginning": if self.truncated { Some(&*self.body) } else { None },
             "edits": self.edits, "deleted": self.deleted, "reactions": reactions, "answer_lost": self.answer_lost,
@@ -82,6 +86,7 @@ pub(crate) struct Incoming<'a> {
     pub(crate) app: Option<u16>,
     pub(crate) by: Option<u32>,
     pub(crate) reply_to: Option<&'a str>,
+    pub(crate) targeted: Option<Uuid>,
     pub(crate) activity: &'a Value,
 }
 
@@ -113,6 +118,7 @@ impl Messages {
             by: incoming.by,
             conversation: incoming.conversation.into(),
             reply_to: incoming.reply_to.map(Into::into),
+            targeted: incoming.targeted,
             body,
             truncated,
             visible,
@@ -222,6 +228,7 @@ mod tests {
             app: Some(0),
             by: None,
             reply_to: None,
+            targeted: None,
             activity,
         };
         messages.accept(1_795_356_312_044_000, &incoming)

@@ -3,7 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{limits::WindowKind, random::Rng};
+use crate::{
+    limits::WindowKind,
+    random::Rng,
+    switches::{
+        BlockedAs, ChatDeletedCreate, PersonAnswer, RefusedTokenAs, TeamOnlyAs, UninstalledAs,
+        UninstalledCreate,
+    },
+};
 
 /// How long the Connector takes for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -76,52 +83,12 @@ impl Latency {
     }
 }
 
-/// How a post to somebody who blocked the bot is refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum BlockedAs {
-    /// 403 `ConversationBlockedByUser`
-    #[default]
-    Code,
-    /// 403 with errorCode 209
-    #[serde(rename = "209")]
-    WritesBlocked,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum UninstalledAs {
-    /// 403 `BotNotInConversationRoster`
-    #[default]
-    Code,
-    #[serde(rename = "209")]
-    WritesBlocked,
-    /// 201, as one report has it (protocol section 4.4)
-    Accepted,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum UninstalledCreate {
-    #[default]
-    Created,
-    Forbidden,
-}
-
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum UninstallEvent {
     #[default]
     None,
     Remove,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TeamOnlyAs {
-    #[default]
-    Accepted,
-    Blocked,
 }
 
 /// Which of the two endorsed keys signs what goes to bots; change it to rehearse a rotation.
@@ -133,6 +100,7 @@ pub(crate) enum SigningKey {
     Second,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "switches, each independent of the others")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -154,6 +122,23 @@ pub(crate) struct Settings {
     pub(crate) uninstalled_create: UninstalledCreate,
     pub(crate) uninstall_event: UninstallEvent,
     pub(crate) team_only_as: TeamOnlyAs,
+    pub(crate) chat_deleted_create: ChatDeletedCreate,
+    pub(crate) unlicensed_as: PersonAnswer,
+    pub(crate) account_disabled_as: PersonAnswer,
+    pub(crate) guest_as: PersonAnswer,
+    pub(crate) deleted_as: PersonAnswer,
+    pub(crate) never_signed_in_as: PersonAnswer,
+    pub(crate) policy_blocked_as: PersonAnswer,
+    pub(crate) external_as: PersonAnswer,
+    pub(crate) refused_token_as: RefusedTokenAs,
+    /// Makes the tenant one of GCC whose calls must come to this host (and port); others get `InvalidBotApiHost`.
+    pub(crate) gcc_host: Option<String>,
+    /// Whether a 1:1 create with an activity inside tells the id of its message (protocol section 5.1 and Microsoft's
+    /// integration tests of 2026 disagree).
+    pub(crate) personal_activity_id: bool,
+    pub(crate) targeted_in_personal: bool,
+    /// How long a targeted message can be seen.
+    pub(crate) targeted_lifetime_s: f64,
     pub(crate) signing_key: SigningKey,
     /// Share of the sends into good conversations that get 404 `ConversationNotFound` (protocol section 10).
     pub(crate) spurious_404_share: f64,
@@ -181,6 +166,19 @@ impl Settings {
             uninstalled_create: UninstalledCreate::default(),
             uninstall_event: UninstallEvent::default(),
             team_only_as: TeamOnlyAs::default(),
+            chat_deleted_create: ChatDeletedCreate::default(),
+            unlicensed_as: PersonAnswer::NotInstalled,
+            account_disabled_as: PersonAnswer::Accepted,
+            guest_as: PersonAnswer::NotInstalled,
+            deleted_as: PersonAnswer::NotFound,
+            never_signed_in_as: PersonAnswer::NotInstalled,
+            policy_blocked_as: PersonAnswer::DisabledByAdmin,
+            external_as: PersonAnswer::NotFound,
+            refused_token_as: RefusedTokenAs::default(),
+            gcc_host: None,
+            personal_activity_id: true,
+            targeted_in_personal: false,
+            targeted_lifetime_s: 86_400.0,
             signing_key: SigningKey::default(),
             spurious_404_share: 0.0,
             spurious_404_lasting: 0.5,
@@ -225,6 +223,12 @@ impl Settings {
             if !(0.0..=1.0).contains(&value) {
                 return Err(format!("{name} must be between 0 and 1"));
             }
+        }
+        if !(0.0..=86_400.0 * 365.0).contains(&self.targeted_lifetime_s) {
+            return Err("targeted_lifetime_s must be between 0 and 31536000".into());
+        }
+        if self.gcc_host.as_ref().is_some_and(|host| host.is_empty() || host.contains(['/', ' '])) {
+            return Err("gcc_host must be a host, or a host and a port".into());
         }
         for (name, value) in
             [("event_timeout_s", self.event_timeout_s), ("event_again_after_s", self.event_again_after_s)]

@@ -55,6 +55,8 @@ pub(crate) struct Bot {
     pub(crate) tenant_id: String,
     pub(crate) kind: BotKind,
     pub(crate) endpoint: Option<String>,
+    /// Manifest `supportsSessions`: each 1:1 create makes a new session (protocol section 5.1).
+    pub(crate) supports_sessions: bool,
     /// The registration was deleted: tokens that it holds get 401 `BotNotRegistered`.
     pub(crate) deleted: bool,
 }
@@ -67,6 +69,7 @@ impl Bot {
         json!({
             "app_id": self.app_id, "name": self.name, "tenant_id": self.tenant_id, "kind": self.kind,
             "endpoint": self.endpoint, "certificates": certificates, "managed_identity": self.managed_identity,
+            "supports_sessions": self.supports_sessions,
         })
     }
 }
@@ -75,6 +78,8 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) bots: Vec<Bot>,
     pub(crate) org: Org,
+    /// How many sessions a bot made with a person.
+    pub(crate) sessions: HashMap<(u16, u32), u32>,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
     pub(crate) outage: Outage,
@@ -96,6 +101,7 @@ impl World {
             settings,
             bots: Vec::new(),
             org: Org::new(plan),
+            sessions: HashMap::new(),
             limits: Limits::default(),
             faults: Faults::default(),
             outage: Outage::default(),
@@ -169,7 +175,12 @@ impl World {
         if let Some((person, generation)) = self.sealer(app).open_chat(id) {
             let known = self.org.person(person)?;
             let alive = generation == known.chat && !known.chat_gone;
-            return Some(Conversation { thread: Thread::Person(person), root: None, alive });
+            return Some(Conversation { thread: Thread::Person(person), root: None, session: None, alive });
+        }
+        if let Some((person, session)) = self.sealer(app).open_session(id) {
+            let alive = session <= *self.sessions.get(&(app, person))?;
+            let session = Some(session);
+            return Some(Conversation { thread: Thread::Person(person), root: None, session, alive });
         }
         // Graph's name of a 1:1 chat (protocol section 4.0).
         if let Some(inner) = id.strip_prefix("19:").and_then(|rest| rest.strip_suffix("@unq.gbl.spaces")) {
@@ -179,7 +190,7 @@ impl World {
             }
             let person = self.org.by_object_id(&object_id.parse().ok()?)?;
             let alive = !self.org.person(person)?.chat_gone;
-            return Some(Conversation { thread: Thread::Person(person), root: None, alive });
+            return Some(Conversation { thread: Thread::Person(person), root: None, session: None, alive });
         }
         let (base, root) = match id.split_once(";messageid=") {
             Some((base, root)) => (base, Some(root.to_owned())),
@@ -189,7 +200,7 @@ impl World {
             Some((team, channel)) => Thread::Channel { team, channel },
             None => Thread::Chat(self.org.chat(base)?),
         };
-        Some(Conversation { thread, root, alive: self.org.place(thread) != Place::Gone })
+        Some(Conversation { thread, root, session: None, alive: self.org.place(thread) != Place::Gone })
     }
 }
 
@@ -197,6 +208,8 @@ pub(crate) struct Conversation {
     pub(crate) thread: Thread,
     /// The message whose thread is meant, in a channel.
     pub(crate) root: Option<String>,
+    /// Which session of the person is meant; without, the default one.
+    pub(crate) session: Option<u32>,
     /// False for a chat that its person deleted, and for a deleted channel or team.
     pub(crate) alive: bool,
 }

@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     /// File by file; a new fixture fails here until it is given its name.
-    const FIXTURES: [(&str, Refusal); 33] = [
+    const FIXTURES: [(&str, Refusal); 39] = [
         ("activity_not_found", Refusal::ActivityNotFound),
         ("authorization_denied", Refusal::AuthorizationDenied),
         ("authorization_error", Refusal::AuthorizationError),
@@ -227,6 +227,12 @@ mod tests {
         ("gateway_html", Refusal::ServiceUnavailable),
         ("message_entities", Refusal::MessageEntities),
         ("request_timeout", Refusal::RequestTimeout),
+        ("creation_parameters", Refusal::BadSyntax),
+        ("conversation_id_format", Refusal::BadSyntax),
+        ("batch_forbidden", Refusal::Unknown),
+        ("message_citations", Refusal::MessageEntities),
+        ("message_appearance", Refusal::MessageEntities),
+        ("mention_entity", Refusal::BadArgument),
     ];
 
     #[test]

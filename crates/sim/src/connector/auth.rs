@@ -12,6 +12,7 @@ use crate::{
     clock::seconds,
     entra::{AUDIENCE, BOT_FRAMEWORK_TENANT, issuer},
     refusal::Refusal,
+    switches::RefusedTokenAs,
     world::{BotKind, Shared},
 };
 
@@ -31,6 +32,13 @@ const KEPT: usize = 1_000;
 
 /// The place of the calling bot, or why it is refused.
 pub(crate) fn caller(shared: &Shared, headers: &HeaderMap) -> Result<u16, Refusal> {
+    known(shared, headers).map_err(|refusal| match (refusal, shared.world().settings.refused_token_as) {
+        (Refusal::AuthorizationDenied, RefusedTokenAs::Code) => Refusal::AuthorizationError,
+        (refusal, _) => refusal,
+    })
+}
+
+fn known(shared: &Shared, headers: &HeaderMap) -> Result<u16, Refusal> {
     let denied = Refusal::AuthorizationDenied;
     let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).ok_or(denied)?;
     let (scheme, token) = value.split_once(' ').ok_or(denied)?;

@@ -6,7 +6,7 @@ use super::{Incoming, activity, admit, send};
 use crate::{
     clock::Micros,
     exchange::Answer,
-    limits::{Kind, Thread},
+    limits::Kind,
     messages::Receipt,
     refusal::Refusal,
     world::{Conversation, World},
@@ -33,7 +33,7 @@ pub(super) fn update(
     if body["type"] != "message" {
         return Refusal::BadArgument("Unsupported activity type").into();
     }
-    match own_message(world, incoming.app, target, id) {
+    match own_message(world, now, incoming, target, id) {
         Ok(message) => {
             world.messages.update(message, body);
             Answer::ok(200, json!({"id": message.id.to_string()}))
@@ -54,7 +54,7 @@ pub(super) fn delete(
         Ok(target) => target,
         Err(throttled) => return throttled,
     };
-    match own_message(world, incoming.app, target, id) {
+    match own_message(world, now, incoming, target, id) {
         Ok(message) => {
             world.messages.delete(message);
             Answer::empty(200)
@@ -80,7 +80,10 @@ pub(super) fn react(
         Ok(target) => target,
         Err(refusal) => return refusal.into(),
     };
-    let Some(message) = present(world, target.thread, id) else {
+    // Nobody reacts to a targeted message.
+    let message = present(world, now, &target, id)
+        .filter(|receipt| world.messages.message(*receipt).is_some_and(|message| message.targeted.is_none()));
+    let Some(message) = message else {
         return Refusal::ActivityNotFound.into();
     };
     if kind.is_empty() {
@@ -103,22 +106,37 @@ fn counted(
     Ok(target)
 }
 
-/// A message that this bot sent into that conversation and that is still there.
-fn own_message(world: &World, app: u16, target: Option<Conversation>, id: &str) -> Result<Receipt, Refusal> {
-    let target = send::writable(world, app, target)?;
+/// A message that this bot sent into that conversation and that is still there. A targeted one is reached only as such,
+/// and never given to somebody else (protocol section 5.4).
+fn own_message(
+    world: &World,
+    now: Micros,
+    incoming: &Incoming,
+    target: Option<Conversation>,
+    id: &str,
+) -> Result<Receipt, Refusal> {
+    let target = send::writable(world, incoming.app, target)?;
+    let recipient = incoming.body.as_ref().is_some_and(|body| !body["recipient"].is_null());
+    if incoming.targeted() && recipient {
+        return Err(Refusal::BadArgument("Bad argument"));
+    }
     let gone = Refusal::ActivityNotFound;
-    let receipt = present(world, target.thread, id).ok_or(gone)?;
-    let own = world.messages.message(receipt).is_some_and(|message| message.app == Some(app));
+    let receipt = present(world, now, &target, id).ok_or(gone)?;
+    let message = world.messages.message(receipt).ok_or(gone)?;
+    let own = message.app == Some(incoming.app) && message.targeted.is_some() == incoming.targeted();
     if own { Ok(receipt) } else { Err(gone) }
 }
 
-/// Anybody's message in a thread, if it can be seen there now.
-pub(super) fn present(world: &World, thread: Thread, id: &str) -> Option<Receipt> {
-    let receipt = Receipt { thread, id: id.parse().ok()? };
+/// Anybody's message in a conversation, if it can be seen there now.
+pub(super) fn present(world: &World, now: Micros, target: &Conversation, id: &str) -> Option<Receipt> {
+    let receipt = Receipt { thread: target.thread, id: id.parse().ok()? };
     let message = world.messages.message(receipt)?;
-    // A message from before its person deleted the chat is not in the chat that followed. Ids of chats differ per bot.
+    // A message from before its person deleted the chat is not in the chat that followed, nor is one of another session.
+    // Ids of chats differ per bot.
     let here = (0..world.bots.len() as u16)
         .find_map(|app| world.conversation(app, &message.conversation))
-        .is_some_and(|conversation| conversation.alive);
-    (message.visible && !message.deleted && here).then_some(receipt)
+        .is_some_and(|conversation| conversation.alive && conversation.session == target.session);
+    let lifetime = (world.settings.targeted_lifetime_s * 1e6) as Micros;
+    let expired = message.targeted.is_some() && now - message.at >= lifetime;
+    (message.visible && !message.deleted && !expired && here).then_some(receipt)
 }

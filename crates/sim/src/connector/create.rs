@@ -3,14 +3,22 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Incoming, activity, admit, send};
+use super::{
+    Incoming, activity, admit,
+    send::{self, Post},
+};
 use crate::{
     clock::Micros,
     exchange::Answer,
     limits::{Kind, Thread},
     refusal::Refusal,
+    switches::ChatDeletedCreate,
     world::World,
 };
+
+/// As Microsoft's integration tests of April 2026 saw it for a group chat or a thread without an activity
+/// (microsoft/teams.net, `CreateConversation` API Behavior).
+const WRONG_PARAMETERS: Refusal = Refusal::BadSyntaxAs("Incorrect conversation creation parameters");
 
 pub(crate) fn is_thread(body: &Value) -> bool {
     body["isGroup"] == true || channel_id(body).is_some()
@@ -102,7 +110,8 @@ fn chat(
 ) -> Result<Answer, Refusal> {
     let members = body["members"].as_array().ok_or(Refusal::BadSyntax)?;
     let [member] = members.as_slice() else {
-        return Err(Refusal::BadSyntax);
+        // No new group chats this way.
+        return Err(if members.is_empty() { Refusal::BadSyntax } else { WRONG_PARAMETERS });
     };
     // `aadObjectId` instead of `id` is refused (protocol section 15).
     let id = member["id"].as_str().ok_or(Refusal::BadSyntax)?;
@@ -116,27 +125,45 @@ fn chat(
         let object_id = guid(id).ok_or(Refusal::BadSyntax)?;
         let person = world.org.by_object_id(&object_id).ok_or(Refusal::ConversationNotFound)?;
         let known = world.org.person(person).ok_or(Refusal::ConversationNotFound)?;
-        known.state.create_by_object_id()?;
+        known.state.create_by_object_id(&world.settings)?;
         person
     };
+    let sessions = world.bots[usize::from(incoming.app)].supports_sessions
+        && world.org.person(person).is_some_and(|known| known.state.has_the_app(&world.settings));
+    // A session needs its first message, whose text becomes its title.
+    if sessions && inside.is_none() {
+        return Err(Refusal::MissingProperty);
+    }
+    let same = world.settings.chat_deleted_create == ChatDeletedCreate::Same;
     if let Some(known) = world.org.person_mut(person) {
         known.chat_lost = false;
-        // After a deleted chat comes another one, with another id.
         if known.chat_gone {
-            known.chat += 1;
+            known.chat += u32::from(!same);
             known.chat_gone = false;
         }
     }
-    let chat = world.chat_id(incoming.app, person);
+    let chat = if sessions {
+        let count = world.sessions.entry((incoming.app, person)).or_default();
+        *count += 1;
+        let number = *count;
+        world.sealer(incoming.app).session(person, number)
+    } else {
+        world.chat_id(incoming.app, person)
+    };
     let Some(inside) = inside else {
         return Ok(Answer::ok(201, json!({"id": chat})));
     };
     if let Some(known) = world.org.person(person) {
         known.state.send(&world.settings)?;
     }
-    let receipts = send::take(world, now, incoming.app, Thread::Person(person), &chat, None, inside, split);
+    let thread = Thread::Person(person);
+    let post = Post { thread, conversation: &chat, reply_to: None, targeted: None, activity: inside, split };
+    let receipts = send::take(world, now, incoming.app, &post);
     let mut body = json!({"id": chat});
-    if !split && let Some(receipt) = receipts.first() {
+    if !split
+        && (sessions || world.settings.personal_activity_id)
+        && let Some(receipt) = receipts.first()
+    {
         body["activityId"] = json!(receipt.id.to_string());
     }
     Ok(Answer { receipts, ..Answer::ok(201, body) })
@@ -151,13 +178,14 @@ fn new_thread(
     split: bool,
 ) -> Result<Answer, Refusal> {
     // Without a channel this would be a new group chat, which a bot cannot make.
-    let id = channel_id(body).ok_or(Refusal::BadSyntax)?;
-    let inside = inside.ok_or(Refusal::BadSyntax)?;
+    let id = channel_id(body).ok_or(WRONG_PARAMETERS)?;
+    let inside = inside.ok_or(WRONG_PARAMETERS)?;
     let base = id.split_once(';').map_or(id, |(base, _)| base);
     let (team, channel) = world.org.channel(base).ok_or(Refusal::ConversationNotFound)?;
     let thread = Thread::Channel { team, channel };
     send::open(world, incoming.app, thread)?;
-    let receipts = send::take(world, now, incoming.app, thread, base, None, inside, split);
+    let post = Post { thread, conversation: base, reply_to: None, targeted: None, activity: inside, split };
+    let receipts = send::take(world, now, incoming.app, &post);
     let root = receipts.first().map(|receipt| receipt.id.to_string()).unwrap_or_default();
     let mut body = json!({"id": format!("{base};messageid={root}")});
     if !split {

@@ -7,7 +7,6 @@ use crate::{
     clock::Micros,
     exchange::Answer,
     limits::{Kind, Thread},
-    people::PersonState,
     refusal::Refusal,
     signing::{b64, unb64},
     world::World,
@@ -36,8 +35,8 @@ pub(super) fn of_activity(
     id: &str,
 ) -> Answer {
     let answer = all(world, now, incoming, conversation);
-    let thread = world.conversation(incoming.app, conversation).map(|conversation| conversation.thread);
-    let there = thread.is_some_and(|thread| present(world, thread, id).is_some());
+    let target = world.conversation(incoming.app, conversation);
+    let there = target.is_some_and(|target| present(world, now, &target, id).is_some());
     if answer.status == 200 && !there { Refusal::ActivityNotFound.into() } else { answer }
 }
 
@@ -82,16 +81,20 @@ pub(super) fn one(
         Ok(thread) => thread,
         Err(refused) => return refused,
     };
-    let person = world
-        .sealer(incoming.app)
-        .open_person(id)
-        .or_else(|| world.org.by_object_id(&guid(id)?))
-        .or_else(|| world.org.by_upn(id))
-        .filter(|person| world.org.is_in(thread, *person));
-    match person {
+    match found(world, incoming.app, thread, id) {
         Some(person) => Answer::ok(200, member(world, incoming, person)),
         None => Refusal::MemberNotFound.into(),
     }
+}
+
+/// A member of a conversation by `29:` id, object id or UPN.
+pub(super) fn found(world: &World, app: u16, thread: Thread, id: &str) -> Option<u32> {
+    world
+        .sealer(app)
+        .open_person(id)
+        .or_else(|| world.org.by_object_id(&guid(id)?))
+        .or_else(|| world.org.by_upn(id))
+        .filter(|person| world.org.is_in(thread, *person))
 }
 
 fn roster(
@@ -122,18 +125,17 @@ fn entered(
     let thread = target.as_ref().map(|target| target.thread);
     admit(world, now, incoming.app, thread, kind, 1)?;
     let target = target.filter(|target| target.alive).ok_or(Refusal::ConversationNotFound)?;
-    let inside = match target.thread {
-        Thread::Person(person) => world.org.person(person).map(|person| person.state),
-        thread => world.org.is_installed(incoming.app, thread).then_some(PersonState::Installed),
-    };
-    match inside {
-        Some(PersonState::AdminDisabled) => Err(Refusal::BotDisabledByAdmin.into()),
-        None | Some(PersonState::Uninstalled | PersonState::NeverInstalled) => {
-            Err(Refusal::BotNotInConversationRoster.into())
+    match target.thread {
+        Thread::Person(person) => {
+            let known = world.org.person(person).ok_or(Refusal::ConversationNotFound)?;
+            known.state.look(&world.settings)?;
         }
-        // Whether a block hides the roster is not documented.
-        Some(_) => Ok(target.thread),
+        thread if !world.org.is_installed(incoming.app, thread) => {
+            return Err(Refusal::BotNotInConversationRoster.into());
+        }
+        _ => {}
     }
+    Ok(target.thread)
 }
 
 fn member(world: &World, incoming: &Incoming, index: u32) -> Value {

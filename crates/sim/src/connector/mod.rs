@@ -1,6 +1,6 @@
 //! The Connector, which Teams offers to bots under the service URL (protocol section 5).
 //!
-//! To add an operation: a file of its own beside `send.rs`, an arm in [`Target::of`] and one in [`work`].
+//! To add an operation: a file of its own beside `send.rs`, an arm in [`Target`] and one in [`work`].
 
 pub(crate) mod activity;
 pub(crate) mod auth;
@@ -10,110 +10,29 @@ pub(crate) use create::guid;
 mod members;
 pub(crate) mod path;
 mod send;
+mod target;
 mod teams;
 
 use std::sync::Arc;
 
-use axum::{
-    body::{Body, to_bytes},
-    extract::State,
-    response::Response,
-};
-use bytes::Bytes;
-use http::{Method, Request};
+use axum::{body::Body, extract::State, response::Response};
+use futures_util::StreamExt;
+use http::{HeaderMap, Request, header, request::Parts, uri::Authority};
 use serde_json::Value;
 
 use crate::{
     clock::Micros,
     exchange::{Answer, Call, Cutter, Op, Work, exchange},
     limits::{Kind, Thread},
-    refusal::Refusal,
+    refusal::{self, Refusal},
     world::{Shared, World},
 };
+use target::Target;
 
 /// Far above what a message may have, because embedded images do not count into its size.
 const BODY_LIMIT: usize = 8 * 1024 * 1024;
-
-/// What a path means.
-enum Target {
-    Create,
-    Send { conversation: String, reply_to: Option<String> },
-    Update { conversation: String, activity: String },
-    Delete { conversation: String, activity: String },
-    Reaction { conversation: String, activity: String, kind: String, there: bool },
-    ActivityMembers { conversation: String, activity: String },
-    Members { conversation: String },
-    PagedMembers { conversation: String },
-    Member { conversation: String, member: String },
-    Team { id: String },
-    TeamConversations { id: String },
-    WrongMethod,
-    Unknown,
-}
-
-impl Target {
-    fn of(method: &Method, path: &str) -> Self {
-        let segments: Vec<String> =
-            path.strip_suffix('/').unwrap_or(path).split('/').skip(1).map(path::decode).collect();
-        let lower: Vec<String> = segments.iter().map(|segment| segment.to_lowercase()).collect();
-        let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
-        let at = |place: usize| segments[place].clone();
-        let (needed, target) = match lower.as_slice() {
-            ["teams", "v3", "conversations"] => (Method::POST, Self::Create),
-            ["teams", "v3", "conversations", _, "activities"] => {
-                (Method::POST, Self::Send { conversation: at(3), reply_to: None })
-            }
-            ["teams", "v3", "conversations", _, "activities", _] if *method == Method::PUT => {
-                (Method::PUT, Self::Update { conversation: at(3), activity: at(5) })
-            }
-            ["teams", "v3", "conversations", _, "activities", _] if *method == Method::DELETE => {
-                (Method::DELETE, Self::Delete { conversation: at(3), activity: at(5) })
-            }
-            // The id may be one that was never given out: SDKs put a random one here (protocol section 14).
-            ["teams", "v3", "conversations", _, "activities", _] => {
-                (Method::POST, Self::Send { conversation: at(3), reply_to: Some(at(5)) })
-            }
-            ["teams", "v3", "conversations", _, "activities", _, "reactions", _] => {
-                let there = *method == Method::PUT;
-                let needed = if there { Method::PUT } else { Method::DELETE };
-                (needed, Self::Reaction { conversation: at(3), activity: at(5), kind: at(7), there })
-            }
-            ["teams", "v3", "conversations", _, "activities", _, "members"] => {
-                (Method::GET, Self::ActivityMembers { conversation: at(3), activity: at(5) })
-            }
-            ["teams", "v3", "conversations", _, "members"] => {
-                (Method::GET, Self::Members { conversation: at(3) })
-            }
-            ["teams", "v3", "conversations", _, "pagedmembers"] => {
-                (Method::GET, Self::PagedMembers { conversation: at(3) })
-            }
-            ["teams", "v3", "conversations", _, "members", _] => {
-                (Method::GET, Self::Member { conversation: at(3), member: at(5) })
-            }
-            ["teams", "v3", "teams", _] => (Method::GET, Self::Team { id: at(3) }),
-            ["teams", "v3", "teams", _, "conversations"] => {
-                (Method::GET, Self::TeamConversations { id: at(3) })
-            }
-            _ => return Self::Unknown,
-        };
-        if *method == needed { target } else { Self::WrongMethod }
-    }
-
-    fn conversation(&self) -> Option<&str> {
-        match self {
-            Self::Send { conversation, .. }
-            | Self::Update { conversation, .. }
-            | Self::Delete { conversation, .. }
-            | Self::Reaction { conversation, .. }
-            | Self::ActivityMembers { conversation, .. }
-            | Self::Members { conversation }
-            | Self::PagedMembers { conversation }
-            | Self::Member { conversation, .. } => Some(conversation),
-            Self::Team { id } | Self::TeamConversations { id } => Some(id),
-            Self::Create | Self::WrongMethod | Self::Unknown => None,
-        }
-    }
-}
+/// What a client may send on until the connection is closed.
+const READ_AT_MOST: usize = 64 * 1024 * 1024;
 
 /// A request in the form in which the operations take it.
 struct Incoming {
@@ -125,6 +44,13 @@ struct Incoming {
     length: usize,
 }
 
+impl Incoming {
+    /// Whether the activity is for one member's eyes (protocol section 5.4).
+    fn targeted(&self) -> bool {
+        path::parameter(&self.query, "isTargetedActivity").is_some_and(|is| is.eq_ignore_ascii_case("true"))
+    }
+}
+
 /// Everything that is neither the control API nor a fixed document.
 pub(crate) async fn serve(
     State(shared): State<Arc<Shared>>,
@@ -133,26 +59,11 @@ pub(crate) async fn serve(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let target = Target::of(&parts.method, parts.uri.path());
-    let read = to_bytes(body, BODY_LIMIT).await;
-    let too_big = read.is_err();
-    let body: Bytes = read.unwrap_or_default();
+    let (body, too_big) = read(body).await;
     let caller = auth::caller(&shared, &parts.headers);
     let length = body.len();
     let body: Option<Value> = serde_json::from_slice(&body).ok();
-    let op = match &target {
-        Target::Create if body.as_ref().is_some_and(create::is_thread) => Op::CreateThread,
-        Target::Create => Op::Create,
-        Target::Send { .. } => Op::Send,
-        Target::Update { .. } => Op::Update,
-        Target::Delete { .. } => Op::Delete,
-        Target::Reaction { .. } => Op::Reaction,
-        Target::ActivityMembers { .. }
-        | Target::Members { .. }
-        | Target::PagedMembers { .. }
-        | Target::Member { .. } => Op::Members,
-        Target::Team { .. } | Target::TeamConversations { .. } => Op::Teams,
-        Target::WrongMethod | Target::Unknown => Op::Other,
-    };
+    let op = target.op(body.as_ref().is_some_and(create::is_thread));
     let call = {
         let world = shared.world();
         let person = caller.ok().and_then(|app| match target.conversation() {
@@ -179,15 +90,65 @@ pub(crate) async fn serve(
         }
     };
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    let work: Work = match (caller, too_big) {
-        (Err(refusal), _) => Box::new(move |_, _| refusal.into()),
-        (Ok(_), true) => Box::new(|_, _| Refusal::MessageSizeTooBig.into()),
-        (Ok(app), false) => {
-            let incoming = Incoming { shared: Arc::clone(&shared), app, query, body, length };
-            Box::new(move |world, now| work(world, now, &target, &incoming))
+    let host = host(&parts);
+    let refused = match (&target, caller) {
+        // The web server in front looks at no token.
+        (Target::Refused(refusal @ (Refusal::BadUrl | Refusal::UrlTooLong)), _) => Some(*refusal),
+        (_, Err(refusal)) => Some(refusal),
+        (_, Ok(_)) if too_big => Some(Refusal::MessageSizeTooBig),
+        (target, Ok(_)) if target.takes_a_body() && length > 0 && !is_json(&parts.headers) => {
+            Some(Refusal::UnsupportedMediaType)
         }
+        _ => None,
+    };
+    let work: Work = match (caller, refused) {
+        (Ok(app), None) => {
+            let incoming = Incoming { shared: Arc::clone(&shared), app, query, body, length };
+            Box::new(move |world, now| match elsewhere(world, &host) {
+                Some(refused) => refused,
+                None => work(world, now, &target, &incoming),
+            })
+        }
+        (Err(refusal), None) | (_, Some(refusal)) => Box::new(move |_, _| refusal.into()),
     };
     exchange(shared, call, cutter, work).await
+}
+
+/// The body, and whether it was too big. What is too big is read to its end all the same, so that the answer arrives.
+async fn read(body: Body) -> (Vec<u8>, bool) {
+    let mut stream = body.into_data_stream();
+    let (mut read, mut length) = (Vec::new(), 0_usize);
+    while let Some(chunk) = stream.next().await {
+        // Cut off in the middle: nothing was said.
+        let Ok(chunk) = chunk else { return (Vec::new(), false) };
+        length += chunk.len();
+        if length <= BODY_LIMIT {
+            read.extend_from_slice(&chunk);
+        }
+        if length > READ_AT_MOST {
+            break;
+        }
+    }
+    (read, length > BODY_LIMIT)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(kind.as_str(), "application/json" | "text/json")
+        || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// The host that was asked, with its port.
+fn host(parts: &Parts) -> String {
+    let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    named.or(parts.uri.authority().map(Authority::as_str)).unwrap_or_default().to_ascii_lowercase()
+}
+
+/// The refusal of a call that came to another host than that of the GCC tenant (protocol sections 1 and 6).
+fn elsewhere(world: &World, host: &str) -> Option<Answer> {
+    let gcc = world.settings.gcc_host.as_deref()?;
+    (!gcc.eq_ignore_ascii_case(host)).then(|| refusal::invalid_host(gcc))
 }
 
 fn work(world: &mut World, now: Micros, target: &Target, incoming: &Incoming) -> Answer {
@@ -213,8 +174,7 @@ fn work(world: &mut World, now: Micros, target: &Target, incoming: &Incoming) ->
         Target::Member { conversation, member } => members::one(world, now, incoming, conversation, member),
         Target::Team { id } => teams::details(world, now, incoming, id),
         Target::TeamConversations { id } => teams::conversations(world, now, incoming, id),
-        Target::WrongMethod => Refusal::MethodNotAllowed.into(),
-        Target::Unknown => Refusal::NoSuchPath.into(),
+        Target::Refused(refusal) => (*refusal).into(),
     }
 }
 

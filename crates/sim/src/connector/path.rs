@@ -20,6 +20,21 @@ pub(crate) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// As [`decode`], but `None` where the web server in front refuses: half a sequence, no UTF-8, control characters.
+pub(super) fn decode_strictly(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    let whole =
+        bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%').all(|(at, _)| {
+            bytes.get(at + 1..at + 3).is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit))
+        });
+    if !whole {
+        return None;
+    }
+    let decoded = decode(text);
+    // What was no UTF-8 became the sign for it, which no id has.
+    (!decoded.contains(|c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER)).then_some(decoded)
+}
+
 /// A parameter of a query, decoded; names without regard to case.
 pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     query.split('&').find_map(|pair| {

@@ -1,8 +1,9 @@
 //! `POST /v3/conversations/{c}/activities` and its reply form (protocol section 5.3).
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
-use super::{Incoming, activity, admit};
+use super::{Incoming, activity, admit, members};
 use crate::{
     clock::Micros,
     exchange::Answer,
@@ -41,7 +42,12 @@ pub(super) fn send(
         return Refusal::ConversationNotFound.into();
     }
     let root = target.root.as_deref().or(reply_to).or(activity["replyToId"].as_str());
-    let receipts = take(world, now, incoming.app, target.thread, conversation, root, activity, split);
+    let to = match targeted(world, incoming, &target, root) {
+        Ok(to) => to,
+        Err(refusal) => return refusal.into(),
+    };
+    let post = Post { thread: target.thread, conversation, reply_to: root, targeted: to, activity, split };
+    let receipts = take(world, now, incoming.app, &post);
     let answer = if split {
         // Two messages, neither with an id that could be used.
         Answer::empty(202)
@@ -78,20 +84,52 @@ pub(super) fn open(world: &World, app: u16, thread: Thread) -> Result<(), Refusa
     }
 }
 
+/// Whom a targeted message is for (protocol section 5.4); nobody answers one.
+fn targeted(
+    world: &World,
+    incoming: &Incoming,
+    target: &Conversation,
+    root: Option<&str>,
+) -> Result<Option<Uuid>, Refusal> {
+    let root = root.and_then(|root| root.parse().ok()).map(|id| Receipt { thread: target.thread, id });
+    if root.and_then(|root| world.messages.message(root)).is_some_and(|root| root.targeted.is_some()) {
+        return Err(Refusal::ActivityNotFound);
+    }
+    if !incoming.targeted() {
+        return Ok(None);
+    }
+    let refusal = Refusal::BadArgument("Bad argument");
+    if matches!(target.thread, Thread::Person(_)) && !world.settings.targeted_in_personal {
+        return Err(refusal);
+    }
+    let id = incoming.body.as_ref().and_then(|body| body["recipient"]["id"].as_str()).ok_or(refusal)?;
+    let person = members::found(world, incoming.app, target.thread, id).ok_or(refusal)?;
+    Ok(world.org.person(person).map(|person| person.object_id))
+}
+
+/// An activity that is taken.
+pub(super) struct Post<'a> {
+    pub(super) thread: Thread,
+    pub(super) conversation: &'a str,
+    pub(super) reply_to: Option<&'a str>,
+    pub(super) targeted: Option<Uuid>,
+    pub(super) activity: &'a Value,
+    /// Text and attachments become two messages.
+    pub(super) split: bool,
+}
+
 /// Takes an activity as one message or, if it is split, as two.
-#[expect(clippy::too_many_arguments, reason = "one line of the ledger, written from two places")]
-pub(super) fn take(
-    world: &mut World,
-    now: Micros,
-    app: u16,
-    thread: Thread,
-    conversation: &str,
-    reply_to: Option<&str>,
-    activity: &Value,
-    split: bool,
-) -> Vec<Receipt> {
-    let incoming =
-        |activity| messages::Incoming { thread, conversation, app: Some(app), by: None, reply_to, activity };
+pub(super) fn take(world: &mut World, now: Micros, app: u16, post: &Post<'_>) -> Vec<Receipt> {
+    let Post { thread, conversation, reply_to, targeted, activity, split } = *post;
+    let incoming = |activity| messages::Incoming {
+        thread,
+        conversation,
+        app: Some(app),
+        by: None,
+        reply_to,
+        targeted,
+        activity,
+    };
     world.counts.sent(now);
     if !split {
         return vec![world.messages.accept(now, &incoming(activity))];

@@ -32,6 +32,8 @@ struct Order {
     endpoint: Option<String>,
     name: Option<String>,
     kind: Option<BotKind>,
+    #[serde(default)]
+    supports_sessions: bool,
 }
 
 /// Registers a bot, or changes one that has the same app id.
@@ -78,6 +80,7 @@ pub(super) async fn register(
         tenant_id: order.tenant_id.unwrap_or_else(|| shared.tenant_id.clone()),
         kind: order.kind.unwrap_or_default(),
         endpoint,
+        supports_sessions: order.supports_sessions,
         deleted: false,
     };
     let shown = bot.show();

@@ -157,6 +157,7 @@ pub(super) async fn says(
                     app: None,
                     by: Some(person),
                     reply_to: None,
+                    targeted: None,
                     activity: &activity,
                 };
                 let receipt = world.messages.accept(now, &incoming);

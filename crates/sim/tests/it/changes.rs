@@ -4,14 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    fixtures::fixture,
+    fixtures::{fixture, refusal},
     harness::{BotServer, SCOPE, World, text},
 };
-
-fn refusal(name: &str) -> (u16, Value) {
-    let fixture = fixture(&format!("refusals/{name}.json"));
-    (fixture["status"].as_u64().unwrap() as u16, fixture["body"].clone())
-}
 
 fn path(chat: &str, id: &Value) -> String {
     format!("v3/conversations/{chat}/activities/{}", text(id))

@@ -2,14 +2,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
-    fixtures::fixture,
+    fixtures::refusal,
     harness::{APP, World, read, text},
 };
-
-fn refusal(name: &str) -> (u16, Value) {
-    let fixture = fixture(&format!("refusals/{name}.json"));
-    (fixture["status"].as_u64().unwrap() as u16, fixture["body"].clone())
-}
 
 #[tokio::test]
 async fn create_is_idempotent_and_send_is_stored() {
@@ -136,10 +131,10 @@ async fn malformed_creates() {
         (json!({}), "bad_syntax"),
         (json!({"members": [{"id": id}]}), "bad_syntax"),
         (json!({"members": [{"aadObjectId": id}], "tenantId": tenant}), "bad_syntax"),
-        (json!({"members": [{"id": id}, {"id": id}], "tenantId": tenant}), "bad_syntax"),
+        (json!({"members": [{"id": id}, {"id": id}], "tenantId": tenant}), "creation_parameters"),
         (json!({"members": [], "tenantId": tenant}), "bad_syntax"),
         (json!({"members": [{"id": id}], "tenantId": other}), "tenant_no_permission"),
-        (json!({"members": [{"id": id}], "isGroup": true, "tenantId": tenant}), "bad_syntax"),
+        (json!({"members": [{"id": id}], "isGroup": true, "tenantId": tenant}), "creation_parameters"),
     ] {
         let answer = world.call(Method::POST, "v3/conversations", Some(body.clone())).await;
         assert_eq!(answer, refusal(expected), "{body}");

@@ -1,0 +1,88 @@
+//! Switches for what Microsoft does not document: which of several answers the Connector gives. `docs/simulator.md`
+//! lists them; the default of each is the first.
+
+use serde::{Deserialize, Serialize};
+
+/// How a post to somebody who blocked the bot is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BlockedAs {
+    /// 403 `ConversationBlockedByUser`
+    #[default]
+    Code,
+    /// 403 with errorCode 209
+    #[serde(rename = "209")]
+    WritesBlocked,
+    /// 403 `BotDisabledByUser`, named once by a Microsoft moderator
+    DisabledByUser,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UninstalledAs {
+    /// 403 `BotNotInConversationRoster`
+    #[default]
+    Code,
+    #[serde(rename = "209")]
+    WritesBlocked,
+    /// 201, as one report has it (protocol section 4.4)
+    Accepted,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UninstalledCreate {
+    #[default]
+    Created,
+    Forbidden,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TeamOnlyAs {
+    #[default]
+    Accepted,
+    Blocked,
+}
+
+/// The chat that a create makes after the person deleted theirs (protocol section 10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ChatDeletedCreate {
+    #[default]
+    New,
+    /// The old one is there again, under its id.
+    Same,
+}
+
+/// What a person in one of the states without a documented answer gets (protocol section 10, last row).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PersonAnswer {
+    /// As for a person who has the app.
+    Accepted,
+    /// Create: 403 `ForbiddenOperationException`; send: 403 `BotNotInConversationRoster`.
+    NotInstalled,
+    /// Create: 201; send: 403 `ConversationBlockedByUser`.
+    Blocked,
+    /// Create: 201; send: 403 with errorCode 209.
+    #[serde(rename = "209")]
+    WritesBlocked,
+    /// 403 `BotDisabledByAdmin`
+    DisabledByAdmin,
+    /// 403 `NotEnoughPermissions`
+    NotPermitted,
+    /// 404 `ConversationNotFound`
+    NotFound,
+}
+
+/// How a token that is not good is refused (protocol section 6 has both).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RefusedTokenAs {
+    /// The gateway's body, which has no code.
+    #[default]
+    Gateway,
+    /// 401 `AuthorizationError`
+    Code,
+}
