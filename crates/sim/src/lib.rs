@@ -9,6 +9,7 @@
 //! the work of one; `world` is the state; `events/` sends to bots; `control/` is `/sim/…`. Section numbers in comments
 //! are those of `docs/protocol.md`.
 
+mod answer;
 mod clock;
 mod cloud;
 mod config;
