@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::org::OrgFile;
 pub use crate::settings::Latency;
 
 /// How to start a simulator.
@@ -16,6 +17,8 @@ pub struct SimConfig {
     pub listen_tls: Option<SocketAddr>,
     /// The folder of the TLS port's certificate authority, made where it is missing. Its certificate is `ca.pem` in there.
     pub ca_dir: PathBuf,
+    /// The first organisation as described in a file, instead of `people`, `teams` and `seed`.
+    pub org: Option<OrgFile>,
     /// People of the first organisation; `POST /sim/reset` makes another.
     pub people: u32,
     /// Teams of the first organisation.
@@ -36,6 +39,7 @@ impl Default for SimConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             listen_tls: None,
             ca_dir: PathBuf::from("nuncio-sim-ca"),
+            org: None,
             people: 1000,
             teams: 2,
             seed: 1,

@@ -50,11 +50,12 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use crate::{
     config::{Latency, Places, SimConfig, settings_hint},
+    org::{OrgError, OrgFile},
     signing::KeyError,
     tls::authority::TlsError,
 };
 use crate::{
-    org::Plan,
+    org::Description,
     proxy::Proxy,
     server::Port,
     settings::Settings,
@@ -70,6 +71,9 @@ pub enum SimError {
     /// A setting that cannot be.
     #[error("{0}")]
     Setting(String),
+    /// An organisation that cannot be.
+    #[error(transparent)]
+    Org(#[from] OrgError),
     /// The address is taken or not ours.
     #[error("cannot listen on {addr}")]
     Listen {
@@ -105,8 +109,10 @@ impl Sim {
                 return Err(SimError::ControlKeyNeeded(addr));
             }
         }
-        let plan = Plan::new(config.seed, config.people, config.teams);
-        plan.check().map_err(SimError::Setting)?;
+        let description = match &config.org {
+            Some(file) => file.description.clone(),
+            None => Description::made_up(config.seed, config.people, config.teams),
+        };
         Settings::new(config.limits, config.latency).check().map_err(SimError::Setting)?;
         let keys = signing::Keys::shared()?;
         let clock = clock::Clock::start();
@@ -120,17 +126,21 @@ impl Sim {
             secure = Some((listener, acceptor));
             port = Some(TlsPort { addr, base: base_of("https", addr), ca });
         }
-        let shared = Arc::new(Shared::new(Start {
+        let shared = Shared::new(Start {
             base: base_of("http", addr),
             tls: port,
             clock,
             control_key: config.control_key,
             keys,
             http: client()?,
-            plan,
+            description,
             limits: config.limits,
             latency: config.latency,
-        }));
+        });
+        let shared = Arc::new(shared.map_err(|problem| match &config.org {
+            Some(file) => SimError::Org(file.error(&problem)),
+            None => SimError::Setting(problem.to_string()),
+        })?);
         let (router, stop) = (server::router(&shared), &shared.stop);
         let mut serving = Vec::new();
         let mut proxy = None;
@@ -172,6 +182,12 @@ impl Sim {
     /// The tenant of the organisation.
     pub fn tenant_id(&self) -> &str {
         &self.shared.tenant_id
+    }
+
+    /// How many people and teams there are.
+    pub fn size(&self) -> (u32, usize) {
+        let world = self.shared.world();
+        (world.org.len(), world.org.teams.len())
     }
 
     /// What a bot has to be told, for [`settings_hint`].

@@ -22,7 +22,7 @@ use crate::{
     limits::{Limits, Rules, Thread},
     marks::Marks,
     messages::Messages,
-    org::{Org, Place, Plan},
+    org::{Description, Org, Place, Problem},
     outage::Outage,
     random::Rng,
     settings::{Latency, Settings},
@@ -95,12 +95,30 @@ pub(crate) struct World {
     pub(crate) era: CancellationToken,
 }
 
+/// Adds a bot, or puts it in the place of the one with its app id; whether it is new, or `None` if there are too many.
+pub(crate) fn register_in(bots: &mut Vec<Bot>, bot: Bot) -> Option<bool> {
+    match place_of(bots, &bot.app_id) {
+        Some(at) => {
+            bots[at] = bot;
+            Some(false)
+        }
+        None if bots.len() >= usize::from(u16::MAX) => None,
+        None => {
+            bots.push(bot);
+            Some(true)
+        }
+    }
+}
+
+fn place_of(bots: &[Bot], app_id: &str) -> Option<usize> {
+    bots.iter().position(|bot| bot.app_id.eq_ignore_ascii_case(app_id))
+}
+
 impl World {
-    fn new(plan: &Plan, settings: Settings, stop: &CancellationToken) -> Self {
+    fn empty(org: Org, settings: Settings, stop: &CancellationToken) -> Self {
         Self {
             settings,
             bots: Vec::new(),
-            org: Org::new(plan),
             sessions: HashMap::new(),
             limits: Limits::default(),
             faults: Faults::default(),
@@ -111,25 +129,64 @@ impl World {
             journal: Journal::default(),
             events: EventStats::default(),
             // Another stream than the people's, so that latency does not repeat them.
-            rng: Rng::new(plan.seed ^ 0x5eed_0fc4_a7ce),
+            rng: Rng::new(org.seed ^ 0x5eed_0fc4_a7ce),
+            org,
             open: 0,
             era: stop.child_token(),
         }
     }
 
-    /// New people; everything counted so far, messages and faults are gone. Bots and settings stay.
-    pub(crate) fn reset(&mut self, plan: &Plan, stop: &CancellationToken) {
+    /// Another organisation; everything counted so far, messages and faults are gone. Bots and settings stay where the
+    /// description does not change them. If it cannot be, nothing is changed.
+    pub(crate) fn reset(
+        &mut self,
+        description: &Description,
+        tenant_id: &str,
+        stop: &CancellationToken,
+    ) -> Result<(), Problem> {
+        let mut added: Vec<Bot> = Vec::new();
+        for (at, order) in description.bot.iter().enumerate() {
+            let path = format!("bot[{at}]");
+            let bot = order.clone().bot(tenant_id).map_err(|text| Problem::new(&path, text))?;
+            if place_of(&added, &bot.app_id).is_some() {
+                return Err(Problem::new(format!("{path}.app_id"), "another bot has this app id too"));
+            }
+            added.push(bot);
+        }
+        let mut app_ids: Vec<String> = self.bots.iter().map(|bot| bot.app_id.clone()).collect();
+        app_ids
+            .extend(added.iter().filter(|bot| self.bot(&bot.app_id).is_none()).map(|bot| bot.app_id.clone()));
+        let find = |app_id: &str| {
+            app_ids.iter().position(|known| known.eq_ignore_ascii_case(app_id)).map(|at| at as u16)
+        };
+        let org = Org::described(description, &find)?;
+        let settings = self
+            .settings
+            .patched(&Value::Object(description.settings.clone()))
+            .map_err(|text| Problem::new("settings", text))?;
+        for (at, fault) in description.fault.iter().enumerate() {
+            fault.check().map_err(|text| Problem::new(format!("fault[{at}]"), text))?;
+        }
+        if app_ids.len() > usize::from(u16::MAX) {
+            return Err(Problem::new("bot", "too many bots"));
+        }
+
         self.era.cancel();
-        let settings = self.settings.clone();
+        self.faults.release(&Which::default(), Release::GoOn);
         let bots = std::mem::take(&mut self.bots);
-        let mut faults = std::mem::take(&mut self.faults);
-        faults.release(&Which::default(), Release::GoOn);
         let open = self.open;
-        *self = Self { bots, open, ..Self::new(plan, settings, stop) };
+        *self = Self { bots, open, ..Self::empty(org, settings, stop) };
+        for bot in added {
+            register_in(&mut self.bots, bot);
+        }
+        for fault in &description.fault {
+            self.faults.add(fault.clone());
+        }
+        Ok(())
     }
 
     pub(crate) fn bot(&self, app_id: &str) -> Option<(u16, &Bot)> {
-        let at = self.bots.iter().position(|bot| bot.app_id.eq_ignore_ascii_case(app_id))?;
+        let at = place_of(&self.bots, app_id)?;
         Some((at as u16, &self.bots[at]))
     }
 
@@ -247,19 +304,28 @@ pub(crate) struct Start {
     pub(crate) control_key: Option<String>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) http: reqwest::Client,
-    pub(crate) plan: Plan,
+    pub(crate) description: Description,
     pub(crate) limits: bool,
     pub(crate) latency: Latency,
 }
 
 impl Shared {
-    pub(crate) fn new(start: Start) -> Self {
+    pub(crate) fn new(start: Start) -> Result<Self, Problem> {
         let stop = CancellationToken::new();
-        let world = World::new(&start.plan, Settings::new(start.limits, start.latency), &stop);
-        Self {
-            service_url: format!("{}/teams/", start.base),
+        let description = start.description;
+        let tenant_id = match &description.tenant.id {
+            Some(id) => crate::connector::guid(id)
+                .ok_or_else(|| Problem::new("tenant.id", "must be a GUID"))?
+                .to_string(),
             // From the seed of the start, so that a reset does not change whose tokens are good.
-            tenant_id: Rng::new(start.plan.seed ^ 0x7e4a_4e7e).uuid().to_string(),
+            None => Rng::new(description.seed.unwrap_or(1) ^ 0x7e4a_4e7e).uuid().to_string(),
+        };
+        let nobody = Org::described(&Description::made_up(1, 0, 0), &|_| None)?;
+        let mut world = World::empty(nobody, Settings::new(start.limits, start.latency), &stop);
+        world.reset(&description, &tenant_id, &stop)?;
+        Ok(Self {
+            service_url: format!("{}/teams/", start.base),
+            tenant_id,
             base: start.base,
             tls: start.tls,
             control_key: start.control_key,
@@ -270,7 +336,7 @@ impl Shared {
             http: start.http,
             stop,
             world: Mutex::new(world),
-        }
+        })
     }
 
     /// A panic elsewhere does not make the counts wrong in a way that matters more than going on.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use nuncio_sim::{Latency, Sim, SimConfig, settings_hint};
+use nuncio_sim::{Latency, OrgFile, Sim, SimConfig, settings_hint};
 use serde_json::json;
 
 use crate::commands::stop_signal;
@@ -26,14 +26,17 @@ pub struct Args {
     /// Folder of the TLS port's certificate authority; made at the first start, its certificate is ca.pem in there
     #[arg(long, default_value = "nuncio-sim-ca", value_name = "DIR", requires = "listen_tls")]
     ca_dir: PathBuf,
-    /// How many people the organisation has
-    #[arg(long, default_value_t = 1000)]
-    people: u32,
-    /// How many teams it has
-    #[arg(long, default_value_t = 2)]
+    /// The organisation, described in TOML: people, teams, chats, bots (docs/examples/org.toml)
+    #[arg(long, value_name = "FILE")]
+    org: Option<PathBuf>,
+    /// How many people are made up [default: 1000, or what the file of --org says]
+    #[arg(long, value_name = "N")]
+    people: Option<u32>,
+    /// How many teams are made up
+    #[arg(long, default_value_t = 2, conflicts_with = "org")]
     teams: u32,
     /// The same seed makes the same organisation
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, conflicts_with = "org")]
     seed: u64,
     /// Whether Microsoft's rate limits are enforced
     #[arg(long, value_enum, default_value_t = Switch::On)]
@@ -62,11 +65,23 @@ enum Switch {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let mut org = args.org.as_deref().map(OrgFile::read).transpose()?;
+    if let Some(people) = args.people {
+        org = org.map(|org| org.with_people(people));
+    }
+    // Of the file, if it has bots; else the one that the arguments tell.
+    let described = org.as_ref().and_then(OrgFile::first_bot);
+    let (app_id, secret) = match described {
+        Some((app_id, secret)) => (app_id.to_owned(), secret.unwrap_or_default().to_owned()),
+        None => (args.app_id.clone(), args.secret.clone()),
+    };
+    let described = described.is_some();
     let sim = Sim::start(SimConfig {
         listen: args.listen,
         listen_tls: args.listen_tls,
         ca_dir: args.ca_dir.clone(),
-        people: args.people,
+        org,
+        people: args.people.unwrap_or(1000),
         teams: args.teams,
         seed: args.seed,
         limits: matches!(args.limits, Switch::On),
@@ -78,14 +93,17 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Some(tls) => format!("the simulator does not start on {} and {tls}", args.listen),
         None => format!("the simulator does not start on {}", args.listen),
     })?;
-    register(&sim, &args).await?;
+    if !described {
+        register(&sim, &args).await?;
+    }
     println!("nuncio sim: listening on {}", sim.base());
     if let (Some(base), Some(ca)) = (sim.tls_base(), sim.ca_path()) {
         println!("with TLS on {base}, its authority is {}", ca.display());
     }
     println!();
-    print!("{}", settings_hint(&sim.places(), &args.app_id, &args.secret));
-    eprintln!("\n{} people in {} teams; stop with Ctrl-C", args.people, args.teams);
+    print!("{}", settings_hint(&sim.places(), &app_id, &secret));
+    let (people, teams) = sim.size();
+    eprintln!("\n{people} people in {teams} teams; stop with Ctrl-C");
     stop_signal().await;
     sim.stop().await;
     Ok(ExitCode::SUCCESS)

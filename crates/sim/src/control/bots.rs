@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use super::{ControlError, Result, read};
 use crate::{
     entra::certificate::Certificate,
-    world::{Bot, BotKind, Shared},
+    world::{Bot, BotKind, Shared, register_in},
 };
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Order {
+pub(crate) struct Order {
     app_id: String,
     /// May be absent when there are certificates or a managed identity
     secret: Option<String>,
@@ -36,66 +36,70 @@ struct Order {
     supports_sessions: bool,
 }
 
+impl Order {
+    /// App id and secret.
+    pub(crate) fn credentials(&self) -> (&str, Option<&str>) {
+        (&self.app_id, self.secret.as_deref())
+    }
+
+    /// `tenant_id`: the organisation's
+    pub(crate) fn bot(self, tenant_id: &str) -> std::result::Result<Bot, String> {
+        if self.app_id.is_empty() || self.app_id.chars().any(char::is_whitespace) {
+            return Err("app_id must not be empty or have spaces".into());
+        }
+        if self.secret.as_ref().is_some_and(String::is_empty) {
+            return Err("secret must not be empty".into());
+        }
+        if self.managed_identity.as_ref().is_some_and(String::is_empty) {
+            return Err("managed_identity must not be empty".into());
+        }
+        if self.secret.is_none() && self.certificates.is_empty() && self.managed_identity.is_none() {
+            return Err("a bot needs a secret, certificates or a managed_identity".into());
+        }
+        let certificates = self
+            .certificates
+            .iter()
+            .map(|text| {
+                Certificate::read(text)
+                    .ok_or_else(|| "certificates: PEM or base64 DER of RSA certificates".to_owned())
+            })
+            .collect::<std::result::Result<Vec<_>, String>>()?;
+        let endpoint = self.endpoint.filter(|endpoint| !endpoint.is_empty());
+        if let Some(endpoint) = &endpoint {
+            let url = reqwest::Url::parse(endpoint).map_err(|error| format!("endpoint: {error}"))?;
+            if !matches!(url.scheme(), "http" | "https") {
+                return Err("endpoint must be an http or https URL".into());
+            }
+        }
+        Ok(Bot {
+            app_id: self.app_id,
+            name: self.name.unwrap_or_else(|| "Dispatch Bot".to_owned()),
+            secret: self.secret,
+            certificates,
+            assertions_used: HashMap::new(),
+            managed_identity: self.managed_identity,
+            tenant_id: self.tenant_id.unwrap_or_else(|| tenant_id.to_owned()),
+            kind: self.kind.unwrap_or_default(),
+            endpoint,
+            supports_sessions: self.supports_sessions,
+            deleted: false,
+        })
+    }
+}
+
 /// Registers a bot, or changes one that has the same app id.
 pub(super) async fn register(
     State(shared): State<Arc<Shared>>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>)> {
     let order: Order = read(&body)?;
-    if order.app_id.is_empty() || order.app_id.chars().any(char::is_whitespace) {
-        return Err(ControlError::bad("app_id must not be empty or have spaces"));
-    }
-    if order.secret.as_ref().is_some_and(String::is_empty) {
-        return Err(ControlError::bad("secret must not be empty"));
-    }
-    if order.managed_identity.as_ref().is_some_and(String::is_empty) {
-        return Err(ControlError::bad("managed_identity must not be empty"));
-    }
-    if order.secret.is_none() && order.certificates.is_empty() && order.managed_identity.is_none() {
-        return Err(ControlError::bad("a bot needs a secret, certificates or a managed_identity"));
-    }
-    let certificates = order
-        .certificates
-        .iter()
-        .map(|text| {
-            Certificate::read(text)
-                .ok_or_else(|| ControlError::bad("certificates: PEM or base64 DER of RSA certificates"))
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let endpoint = order.endpoint.filter(|endpoint| !endpoint.is_empty());
-    if let Some(endpoint) = &endpoint {
-        let url =
-            reqwest::Url::parse(endpoint).map_err(|error| ControlError::bad(format!("endpoint: {error}")))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(ControlError::bad("endpoint must be an http or https URL"));
-        }
-    }
-    let bot = Bot {
-        app_id: order.app_id,
-        name: order.name.unwrap_or_else(|| "Dispatch Bot".to_owned()),
-        secret: order.secret,
-        certificates,
-        assertions_used: HashMap::new(),
-        managed_identity: order.managed_identity,
-        tenant_id: order.tenant_id.unwrap_or_else(|| shared.tenant_id.clone()),
-        kind: order.kind.unwrap_or_default(),
-        endpoint,
-        supports_sessions: order.supports_sessions,
-        deleted: false,
-    };
+    let bot = order.bot(&shared.tenant_id).map_err(ControlError::bad)?;
     let shown = bot.show();
     let mut world = shared.world();
-    let before = world.bot(&bot.app_id).map(|(at, _)| usize::from(at));
-    match before {
-        Some(at) => {
-            world.bots[at] = bot;
-            Ok((StatusCode::OK, Json(shown)))
-        }
-        None if world.bots.len() >= usize::from(u16::MAX) => Err(ControlError::conflict("too many bots")),
-        None => {
-            world.bots.push(bot);
-            Ok((StatusCode::CREATED, Json(shown)))
-        }
+    match register_in(&mut world.bots, bot) {
+        Some(true) => Ok((StatusCode::CREATED, Json(shown))),
+        Some(false) => Ok((StatusCode::OK, Json(shown))),
+        None => Err(ControlError::conflict("too many bots")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The control API under `/sim/` (product.md, "Simulator"). JSON throughout; errors are `{"error": "…"}`.
 
 mod activities;
-mod bots;
+pub(crate) mod bots;
 mod chats;
 mod events;
 mod faults;
@@ -137,6 +137,7 @@ async fn info(State(shared): State<Arc<Shared>>, Asked(base): Asked) -> Json<ser
     let tls = shared.tls.as_ref().map(|tls| json!({"base": tls.base, "ca_certificate": tls.ca}));
     Json(json!({
         "base": shared.base, "tls": tls, "service_url": shared.service_url, "tenant_id": shared.tenant_id,
+        "tenant_name": shared.world().org.tenant_name,
         "version": env!("CARGO_PKG_VERSION"),
         "identity_endpoint": format!("{base}/msi/token"), "identity_header": shared.identity_header,
     }))

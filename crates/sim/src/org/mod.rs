@@ -1,15 +1,21 @@
-//! The organisation: people, teams with channels, and group chats. Made up, the same for the same seed.
+//! The organisation: people, teams with channels, and group chats. Made up, the same for the same seed, or described.
 
+mod describe;
+mod description;
 mod names;
 mod person;
 mod plan;
+mod rule;
 mod team;
 
 use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
+pub use self::description::{OrgError, OrgFile};
+use self::rule::Rule;
 pub(crate) use self::{
+    description::{Description, Problem},
     person::Person,
     plan::Plan,
     team::{Apps, Channel, ChannelKind, Chat, ChatKind, Team, TeamState},
@@ -30,21 +36,40 @@ pub(crate) enum Place {
 
 pub(crate) struct Org {
     pub(crate) seed: u64,
+    pub(crate) tenant_name: Option<String>,
     /// For ids of what is made later.
     rng: Rng,
     people: Vec<Person>,
     by_object_id: HashMap<Uuid, u32>,
+    /// Of those who were not made up; in lower case.
+    by_own_upn: HashMap<String, u32>,
     by_state: BTreeMap<PersonState, u32>,
     pub(crate) teams: Vec<Team>,
-    teams_per_person: u32,
+    rule: Rule,
     channels: HashMap<Box<str>, (u32, u32)>,
     pub(crate) chats: Vec<Chat>,
     by_chat: HashMap<Box<str>, u32>,
 }
 
 impl Org {
-    pub(crate) fn new(plan: &Plan) -> Self {
-        let mut rng = Rng::new(plan.seed);
+    fn empty(seed: u64) -> Self {
+        Self {
+            seed,
+            tenant_name: None,
+            rng: Rng::new(seed),
+            people: Vec::new(),
+            by_object_id: HashMap::new(),
+            by_own_upn: HashMap::new(),
+            by_state: BTreeMap::new(),
+            teams: Vec::new(),
+            rule: Rule::default(),
+            channels: HashMap::new(),
+            chats: Vec::new(),
+            by_chat: HashMap::new(),
+        }
+    }
+
+    fn make_people(&mut self, plan: &Plan) {
         let mut states = vec![PersonState::Installed; plan.people as usize];
         let mut next = 0;
         for (state, count) in plan.counts() {
@@ -53,45 +78,34 @@ impl Org {
             }
             next += count as usize;
         }
-        rng.shuffle(&mut states);
-        let mut by_state: BTreeMap<_, _> = PersonState::ALL.into_iter().map(|state| (state, 0)).collect();
-        let people: Vec<Person> = states
-            .into_iter()
-            .map(|state| {
-                *by_state.entry(state).or_default() += 1;
-                Person::made_up(&mut rng, state)
-            })
-            .collect();
-        let by_object_id =
-            people.iter().enumerate().map(|(i, person)| (person.object_id, i as u32)).collect();
-        let teams: Vec<Team> = (0..plan.teams).map(|index| Team::made_up(index, &mut rng)).collect();
-        let channels = teams
-            .iter()
-            .enumerate()
-            .flat_map(|(t, team)| {
-                team.channels
-                    .iter()
-                    .enumerate()
-                    .map(move |(c, channel)| (channel.id.clone(), (t as u32, c as u32)))
-            })
-            .collect();
-        let mut org = Self {
-            seed: plan.seed,
-            rng,
-            people,
-            by_object_id,
-            by_state,
-            teams,
-            teams_per_person: plan.teams_per_person.min(plan.teams.max(1)),
-            channels,
-            chats: Vec::new(),
-            by_chat: HashMap::new(),
-        };
-        for index in 0..plan.chats {
-            let chat = Chat::made_up(index, plan.people, &mut org.rng);
-            org.push_chat(chat);
+        self.rng.shuffle(&mut states);
+        self.people.reserve_exact(states.len());
+        self.by_object_id.reserve(states.len());
+        for state in states {
+            *self.by_state.entry(state).or_default() += 1;
+            let person = Person::made_up(&mut self.rng, state);
+            self.by_object_id.insert(person.object_id, self.people.len() as u32);
+            self.people.push(person);
         }
-        org
+    }
+
+    fn make_teams(&mut self, plan: &Plan, rule: Rule) {
+        self.rule = rule;
+        for index in 0..plan.teams {
+            let team = Team::made_up(index, &mut self.rng);
+            let at = self.teams.len() as u32;
+            for (c, channel) in team.channels.iter().enumerate() {
+                self.channels.insert(channel.id.clone(), (at, c as u32));
+            }
+            self.teams.push(team);
+        }
+    }
+
+    fn make_chats(&mut self, plan: &Plan) {
+        for index in 0..plan.chats {
+            let chat = Chat::made_up(index, self.people.len() as u32, &mut self.rng);
+            self.push_chat(chat);
+        }
     }
 
     pub(crate) fn len(&self) -> u32 {
@@ -111,10 +125,17 @@ impl Org {
     }
 
     pub(crate) fn by_upn(&self, upn: &str) -> Option<u32> {
+        let described = self.by_own_upn.get(&upn.to_lowercase()).copied();
+        described.or_else(|| self.by_made_up_upn(upn))
+    }
+
+    fn by_made_up_upn(&self, upn: &str) -> Option<u32> {
         let (local, _) = upn.split_once('@')?;
         let digits = local.trim_start_matches(|c: char| !c.is_ascii_digit());
         let index = digits.parse::<u32>().ok()?.checked_sub(1)?;
-        self.person(index).filter(|person| person.upn(index).eq_ignore_ascii_case(upn)).map(|_| index)
+        self.person(index)
+            .filter(|person| person.is_made_up() && person.upn(index).eq_ignore_ascii_case(upn))
+            .map(|_| index)
     }
 
     pub(crate) fn set_state(&mut self, index: u32, state: PersonState) {
@@ -159,29 +180,16 @@ impl Org {
     /// In any order.
     pub(crate) fn members(&self, team: u32) -> impl Iterator<Item = u32> + '_ {
         let given = self.teams.get(team as usize).and_then(|team| team.members.as_deref());
-        let by_rule = given.is_none();
-        let stride = self.teams.len().max(1);
-        let rounds = if by_rule { self.teams_per_person } else { 0 };
-        let from_rule = (0..rounds).flat_map(move |round| {
-            let first = (team as usize + stride - self.shift(round) % stride) % stride;
-            (first as u32..self.len()).step_by(stride)
-        });
-        given.unwrap_or_default().iter().copied().chain(from_rule)
+        let by_rule = given.is_none().then(|| self.rule.members(team, self.len()));
+        given.unwrap_or_default().iter().copied().chain(by_rule.into_iter().flatten())
     }
 
     pub(crate) fn is_member(&self, team: u32, person: u32) -> bool {
-        let Some(known) = self.teams.get(team as usize) else { return false };
-        if let Some(members) = &known.members {
-            return members.binary_search(&person).is_ok();
+        match self.teams.get(team as usize).map(|team| &team.members) {
+            Some(Some(members)) => members.binary_search(&person).is_ok(),
+            Some(None) => person < self.len() && self.rule.holds(team, person),
+            None => false,
         }
-        person < self.len()
-            && (0..self.teams_per_person)
-                .any(|round| (person as usize + self.shift(round)) % self.teams.len() == team as usize)
-    }
-
-    /// Without a list, everybody is in turn a member of one team, and of others that lie evenly apart.
-    fn shift(&self, round: u32) -> usize {
-        round as usize * self.teams.len() / self.teams_per_person.max(1) as usize
     }
 
     /// Who is in a conversation: of a channel without members of its own, the team.

@@ -1,10 +1,17 @@
 use super::*;
 
+fn made(plan: &Plan) -> Org {
+    let mut description = Description::made_up(plan.seed, plan.people, plan.teams);
+    description.teams_per_person = Some(plan.teams_per_person);
+    description.chats = plan.chats;
+    Org::described(&description, &|_| None).unwrap()
+}
+
 #[test]
 fn the_same_seed_makes_the_same_people() {
-    let one = Org::new(&Plan::new(7, 200, 3));
-    let two = Org::new(&Plan::new(7, 200, 3));
-    let other = Org::new(&Plan::new(8, 200, 3));
+    let one = made(&Plan::new(7, 200, 3));
+    let two = made(&Plan::new(7, 200, 3));
+    let other = made(&Plan::new(8, 200, 3));
     assert_eq!(one.person(42).unwrap().object_id, two.person(42).unwrap().object_id);
     assert_ne!(one.person(42).unwrap().object_id, other.person(42).unwrap().object_id);
     assert_eq!(one.teams[1].id(), two.teams[1].id());
@@ -13,7 +20,7 @@ fn the_same_seed_makes_the_same_people() {
 #[test]
 fn states_are_exact() {
     let counts = |people| {
-        let org = Org::new(&Plan::new(1, people, 1));
+        let org = made(&Plan::new(1, people, 1));
         PersonState::ALL.map(|state| org.by_state()[&state])
     };
     assert_eq!(counts(1000), [930, 20, 20, 20, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -23,7 +30,7 @@ fn states_are_exact() {
 
 #[test]
 fn people_are_found_by_what_they_are_called() {
-    let org = Org::new(&Plan::new(1, 100, 2));
+    let org = made(&Plan::new(1, 100, 2));
     let person = org.person(31).unwrap();
     assert_eq!(org.by_upn(&person.upn(31)), Some(31));
     assert_eq!(org.by_upn(&person.upn(30)), None);
@@ -35,7 +42,7 @@ fn people_are_found_by_what_they_are_called() {
 
 #[test]
 fn people_come_from_several_countries() {
-    let org = Org::new(&Plan::new(1, 300, 1));
+    let org = made(&Plan::new(1, 300, 1));
     let mut languages: Vec<&str> = (0..300).map(|i| org.person(i).unwrap().language()).collect();
     languages.sort_unstable();
     languages.dedup();
@@ -51,7 +58,7 @@ fn members_and_membership_say_the_same() {
     for per_person in 1..=4 {
         let mut plan = Plan::new(1, 103, 7);
         plan.teams_per_person = per_person;
-        let mut org = Org::new(&plan);
+        let mut org = made(&plan);
         org.set_member(3, 5, true);
         org.set_member(3, 10, false);
         for team in 0..7 {
@@ -71,7 +78,7 @@ fn members_and_membership_say_the_same() {
 
 #[test]
 fn channels_have_the_people_of_their_kind() {
-    let mut org = Org::new(&Plan::new(1, 100, 4));
+    let mut org = made(&Plan::new(1, 100, 4));
     let private = org.add_channel(0, "Salaries", ChannelKind::Private, vec![4, 0, 4]).unwrap();
     let shared = org.add_channel(0, "Partners", ChannelKind::Shared, vec![8]).unwrap();
     org.teams[0].channels[shared as usize].shared_with = vec![1];
@@ -100,10 +107,10 @@ fn channels_have_the_people_of_their_kind() {
 
 #[test]
 fn group_chats_only_when_asked_for() {
-    assert!(Org::new(&Plan::new(1, 100, 4)).chats.is_empty());
+    assert!(made(&Plan::new(1, 100, 4)).chats.is_empty());
     let mut plan = Plan::new(1, 2, 1);
     plan.chats = 200;
-    let mut org = Org::new(&plan);
+    let mut org = made(&plan);
     assert!(org.chats.iter().all(|chat| chat.members == [0, 1]));
     assert_eq!(org.chats.iter().filter(|chat| chat.kind == ChatKind::Meeting).count(), 40);
     let made = org.add_chat(None, ChatKind::Meeting, vec![1]);

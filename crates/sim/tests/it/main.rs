@@ -13,6 +13,7 @@ mod forged;
 mod harness;
 mod limits;
 mod org;
+mod org_file;
 mod outage;
 mod paths;
 mod rosters;
