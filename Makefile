@@ -28,7 +28,7 @@ run: ## Build and start the server (ARGS="…" is handed on: make run ARGS="--lo
 
 test: ## Everything that has to pass: walls, sizes, format, all tests
 	@begin=$$(date +%s); result=0; \
-	{ tools/prepare.sh \
+	{ tools/prepare.sh test \
 	  && cargo xtask check-deps \
 	  && cargo xtask check-size \
 	  && cargo fmt --all --check \

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Sees to it that what a build needs is there: cargo, a C compiler with its headers (SQLite and AWS-LC are C) and perl.
+# Sees to it that what a build needs is there: cargo, a C compiler with its headers (SQLite and AWS-LC are C), perl, and
+# npm with the two libraries of the simulator's page. `prepare.sh test` adds what only tests need: Chromium.
 # As root on Debian or Ubuntu the missing packages are installed; anyone else is shown the command and has to run it.
 set -eu
 cd "$(dirname "$0")/.."
@@ -31,25 +32,61 @@ cc_works() {
     return "$works"
 }
 
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Installs packages, or tells which are missing: $1 is what they are for, the rest are their names.
+install_packages() {
+    what=$1
+    shift
+    if ! has apt-get; then
+        say "Missing: $what. Install what your system calls: $*"
+        return 1
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        say "Missing: $what. Install it with:"
+        say "  sudo apt-get install -y --no-install-recommends $*"
+        return 1
+    fi
+    say "Installing: $*"
+    export DEBIAN_FRONTEND=noninteractive
+    # The package lists of a fresh machine are often empty or old: fetch them only when the first try fails.
+    apt-get install -y --no-install-recommends "$@" >&2 \
+        || { apt-get update >&2 && apt-get install -y --no-install-recommends "$@" >&2; }
+}
+
 missing=""
 cc_works || missing="$missing gcc libc6-dev"
-command -v perl >/dev/null 2>&1 || missing="$missing perl"
-[ -z "$missing" ] && exit 0
-
-if ! command -v apt-get >/dev/null 2>&1; then
-    say "Missing: a C compiler with its headers, or perl. Install what your system calls:$missing"
-    exit 1
-fi
-
-install="apt-get install -y --no-install-recommends$missing"
-if [ "$(id -u)" -ne 0 ]; then
-    say "Missing packages:$missing. Install them with:"
-    say "  sudo $install"
-    exit 1
-fi
-
-say "Installing:$missing"
-export DEBIAN_FRONTEND=noninteractive
-# The package lists of a fresh machine are often empty or old: fetch them only when the first try fails.
+has perl || missing="$missing perl"
 # shellcheck disable=SC2086
-$install >&2 || { apt-get update >&2 && $install >&2; }
+[ -z "$missing" ] || install_packages "a C compiler with its headers, or perl" $missing
+
+# The page of the simulator draws cards with Microsoft's library. Without it everything else works, so only tests insist.
+page=crates/sim/page
+stamp=$page/node_modules/.package-lock.json
+libraries() {
+    [ ! -e "$stamp" ] || [ "$page/package-lock.json" -nt "$stamp" ] || return 0
+    if ! has node || ! has npm; then
+        install_packages "nodejs and npm, for the simulator's page" nodejs npm || return 1
+    fi
+    say "Getting the libraries of the simulator's page (npm ci in $page)"
+    log=$(mktemp)
+    if npm ci --prefix "$page" --omit=optional --no-audit --no-fund --loglevel=error >"$log" 2>&1; then
+        # npm keeps the time of an unchanged file; the next run compares it.
+        touch "$stamp"
+        rm -f "$log"
+        return 0
+    fi
+    cat "$log" >&2
+    rm -f "$log"
+    say "npm ci failed in $page; its words are above."
+    return 1
+}
+
+for_tests=${1:-}
+if ! libraries; then
+    [ "$for_tests" != test ] || exit 1
+    say "Going on without them: the simulator's page shows cards as JSON until tools/prepare.sh succeeds."
+fi
+if [ "$for_tests" = test ] && ! has chromium; then
+    install_packages "chromium, in which the simulator's page is tested" chromium || exit 1
+fi

@@ -28,6 +28,7 @@ mod messages;
 mod openid;
 mod org;
 mod outage;
+mod page;
 mod people;
 mod proxy;
 mod random;
@@ -38,6 +39,7 @@ mod signing;
 mod socket;
 mod switches;
 mod tls;
+mod told;
 mod world;
 
 use std::{

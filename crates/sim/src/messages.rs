@@ -192,6 +192,11 @@ impl Messages {
         messages.get_mut(at)
     }
 
+    /// Threads in which something was written, with the time of the last message.
+    pub(crate) fn last_of_each(&self) -> impl Iterator<Item = (Thread, Micros)> {
+        self.logs.iter().filter_map(|(thread, log)| Some((*thread, log.messages.last()?.at)))
+    }
+
     pub(crate) fn of(&self, thread: Thread) -> &[Message] {
         self.logs.get(&thread).map_or(&[], |log| &log.messages)
     }

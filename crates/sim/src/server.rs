@@ -22,7 +22,7 @@ use tower::ServiceExt;
 use crate::{
     connector, control, entra,
     exchange::Cutter,
-    openid,
+    openid, page,
     proxy::{self, Proxy, Way},
     socket::Socket,
     world::Shared,
@@ -44,6 +44,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/msi/token", get(entra::managed_identity::app_service))
         .route("/v1/.well-known/openidconfiguration", get(openid::metadata))
         .route("/v1/.well-known/keys", get(openid::keys))
+        .merge(page::router())
         .merge(control::router(shared))
         .fallback(connector::serve)
         .with_state(Arc::clone(shared))

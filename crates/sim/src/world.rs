@@ -27,6 +27,7 @@ use crate::{
     random::Rng,
     settings::{Latency, Settings},
     signing::Keys,
+    told::Told,
 };
 
 /// Which tenants a bot's tokens may come from (protocol section 2.1).
@@ -88,6 +89,7 @@ pub(crate) struct World {
     pub(crate) counts: Counts,
     pub(crate) journal: Journal,
     pub(crate) events: EventStats,
+    pub(crate) told: Told,
     pub(crate) rng: Rng,
     /// Requests that are being worked on, held ones included.
     pub(crate) open: u64,
@@ -128,6 +130,7 @@ impl World {
             counts: Counts::default(),
             journal: Journal::default(),
             events: EventStats::default(),
+            told: Told::default(),
             // Another stream than the people's, so that latency does not repeat them.
             rng: Rng::new(org.seed ^ 0x5eed_0fc4_a7ce),
             org,

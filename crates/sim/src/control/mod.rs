@@ -7,6 +7,7 @@ mod events;
 mod faults;
 mod observe;
 mod outage;
+mod page;
 mod people;
 mod reset;
 mod settings;
@@ -29,7 +30,6 @@ use crate::{server::Asked, world::Shared};
 
 pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     Router::new()
-        .route("/sim", get(about))
         .route("/sim/info", get(info))
         .route("/sim/reset", post(reset::reset))
         .route("/sim/settings", get(settings::show).patch(settings::change))
@@ -52,6 +52,10 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/sim/outage", get(outage::show).post(outage::begin).delete(outage::end))
         .route("/sim/counts", get(observe::counts))
         .route("/sim/journal", get(observe::journal))
+        .route("/sim/told", get(page::told))
+        .route("/sim/conversations", get(page::conversations))
+        .route("/sim/conversations/{id}", get(page::conversation))
+        .route("/sim/conversations/{id}/members", get(page::members))
         .route("/sim/conversations/{id}/messages", get(observe::messages))
         .route("/sim/{*rest}", axum::routing::any(unknown))
         .layer(middleware::from_fn_with_state(Arc::clone(shared), authorise))
@@ -113,7 +117,22 @@ async fn authorise(State(shared): State<Arc<Shared>>, request: Request, next: Ne
             return ControlError(StatusCode::UNAUTHORIZED, text.into()).into_response();
         }
     }
+    if !same_origin(request.headers()) {
+        let text = "a page of another origin may not drive the simulator";
+        return ControlError(StatusCode::FORBIDDEN, text.into()).into_response();
+    }
     next.run(request).await
+}
+
+/// A browser names the page that asks in `Origin`; programs send none. Without this, any web page that is open on this
+/// machine could send a request here.
+fn same_origin(headers: &http::HeaderMap) -> bool {
+    let host = headers.get(http::header::HOST).map(http::HeaderValue::as_bytes);
+    headers.get(http::header::ORIGIN).is_none_or(|origin| {
+        let origin = origin.as_bytes();
+        let authority = [&b"http://"[..], b"https://"].iter().find_map(|scheme| origin.strip_prefix(*scheme));
+        authority.is_some() && authority == host
+    })
 }
 
 async fn unknown() -> ControlError {
@@ -126,6 +145,7 @@ pub(crate) async fn about(State(shared): State<Arc<Shared>>, Asked(base): Asked)
          token endpoint  {base}/{tenant}/oauth2/v2.0/token\n\
          OpenID metadata {base}/v1/.well-known/openidconfiguration\n\
          service URL     {service}\n\
+         page            {base}/sim\n\
          control API     {base}/sim/counts and others, see docs/simulator.md\n",
         tenant = shared.tenant_id,
         service = shared.service_url,

@@ -66,30 +66,45 @@ pub(super) async fn journal(
     ))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MessagesPage {
+    /// Only so many, the last ones
+    last: Option<usize>,
+    /// Only those that are older than this message
+    before: Option<u64>,
+}
+
 /// By conversation id (any bot's, any generation of the chat), or by the Entra object id of a person.
 pub(super) async fn messages(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
+    page: std::result::Result<Query<MessagesPage>, QueryRejection>,
 ) -> Result<Json<Value>> {
+    let page = query(page)?;
     let world = shared.world();
     let thread = thread(&world, &id).ok_or_else(|| ControlError::not_found("no such conversation"))?;
     let root = id.split_once(";messageid=").map(|(_, root)| root);
-    let items: Vec<Value> = world
+    let found: Vec<&Message> = world
         .messages
         .of(thread)
         .iter()
+        .filter(|message| page.before.is_none_or(|before| message.id < before))
         .filter(|message| {
             root.is_none_or(|root| {
                 message.reply_to.as_deref() == Some(root) || message.id.to_string() == root
             })
         })
-        .map(|message| show(&world, thread, message))
         .collect();
+    let earlier = page.last.map_or(0, |last| found.len().saturating_sub(last));
+    let items: Vec<Value> = found[earlier..].iter().map(|message| show(&world, thread, message)).collect();
     let person = match thread {
         Thread::Person(person) => world.org.person(person).map(|person| person.object_id),
         Thread::Channel { .. } | Thread::Chat(_) => None,
     };
-    Ok(Json(json!({"conversation_id": id, "person": person, "items": items, "next": null})))
+    Ok(Json(
+        json!({"conversation_id": id, "person": person, "items": items, "earlier": earlier, "next": null}),
+    ))
 }
 
 /// A message with who sent it and what people did to it.
@@ -106,7 +121,7 @@ fn show(world: &World, thread: Thread, message: &Message) -> Value {
     shown
 }
 
-fn thread(world: &World, id: &str) -> Option<Thread> {
+pub(super) fn thread(world: &World, id: &str) -> Option<Thread> {
     if let Some(person) = guid(id).and_then(|object_id| world.org.by_object_id(&object_id)) {
         return Some(Thread::Person(person));
     }

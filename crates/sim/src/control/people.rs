@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ControlError, Result, query, read};
+use super::{ControlError, Result, page::find_people, query, read};
 use crate::{
     connector::path,
     events::{
@@ -35,6 +35,8 @@ pub(super) struct Page {
     state: Option<PersonState>,
     /// The app id whose conversation ids are shown; the first bot's when absent
     bot: Option<String>,
+    /// Words that all occur in name, UPN or department, in any case
+    q: Option<String>,
 }
 
 pub(super) async fn list(
@@ -42,24 +44,23 @@ pub(super) async fn list(
     page: std::result::Result<Query<Page>, QueryRejection>,
 ) -> Result<Json<Value>> {
     let page = query(page)?;
-    let world = shared.world();
-    let app = match &page.bot {
-        Some(app_id) => Some(world.bot(app_id).ok_or_else(|| ControlError::not_found("no such bot"))?.0),
-        None => first_bot(&world),
-    };
-    let from = match page.after.as_deref().filter(|after| !after.is_empty()) {
-        Some(after) => index_of(&world, after)? + 1,
-        None => 0,
+    let (app, from, to) = {
+        let world = shared.world();
+        let app = match &page.bot {
+            Some(app_id) => Some(world.bot(app_id).ok_or_else(|| ControlError::not_found("no such bot"))?.0),
+            None => None,
+        };
+        let from = match page.after.as_deref().filter(|after| !after.is_empty()) {
+            Some(after) => index_of(&world, after)? + 1,
+            None => 0,
+        };
+        (app, from, world.org.len())
     };
     let limit = page.limit.unwrap_or(100).clamp(1, MOST);
-    let mut found = (from..world.org.len()).filter(|index| {
-        page.state.is_none_or(|state| world.org.person(*index).is_some_and(|person| person.state == state))
-    });
-    let indexes: Vec<u32> = found.by_ref().take(limit).collect();
-    let more = found.next().is_some();
-    let items: Vec<Value> = indexes.iter().map(|index| show(&world, app, *index)).collect();
-    let next = if more { items.last().map(|item| item["id"].clone()) } else { None };
-    Ok(Json(json!({"items": items, "next": next})))
+    let wanted = |world: &World, index: u32| {
+        page.state.is_none_or(|state| world.org.person(index).is_some_and(|person| person.state == state))
+    };
+    Ok(Json(find_people(&shared, from..to, page.q.as_deref(), limit, app, wanted)))
 }
 
 pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Value>> {
@@ -219,7 +220,7 @@ pub(super) fn index_of(world: &World, id: &str) -> Result<u32> {
         .ok_or_else(|| ControlError::not_found("no such person; ids are Entra object ids"))
 }
 
-fn show(world: &World, app: Option<u16>, index: u32) -> Value {
+pub(super) fn show(world: &World, app: Option<u16>, index: u32) -> Value {
     let Some(person) = world.org.person(index) else {
         return Value::Null;
     };

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{activities, token};
 use crate::{
-    clock::pause,
+    clock::{millis, pause},
+    told,
     world::{Shared, World},
 };
 
@@ -189,6 +190,7 @@ pub(crate) async fn post(
     if let Authorisation::Token(token) = authorisation {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
     }
+    let started = shared.clock.now();
     let answer = match request.send().await {
         Ok(response) => {
             BotAnswer { status: Some(response.status().as_u16()), body: beginning(response).await }
@@ -198,7 +200,18 @@ pub(crate) async fn post(
             BotAnswer { status: None, body: String::new() }
         }
     };
-    shared.world().events.attempted(answer.status);
+    let now = shared.clock.now();
+    let mut world = shared.world();
+    let world = &mut *world;
+    world.events.attempted(answer.status);
+    let post = told::Post {
+        app_id: &world.bots[usize::from(app)].app_id,
+        activity,
+        status: answer.status,
+        answer: &answer.body,
+        took_ms: millis(now - started),
+    };
+    world.told.push(now, &post);
     answer
 }
 

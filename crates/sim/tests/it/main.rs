@@ -15,6 +15,7 @@ mod limits;
 mod org;
 mod org_file;
 mod outage;
+mod page;
 mod paths;
 mod rosters;
 mod sessions;

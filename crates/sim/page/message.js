@@ -1,0 +1,127 @@
+// One message: who, when, text, cards, reactions, and what the person in front of the page can do with it.
+
+import { renderAttachment, renderText } from "./cards.js";
+import { avatar, button, h, json, time } from "./dom.js";
+
+export const REACTIONS = { like: "👍", heart: "❤️", laugh: "😆", surprised: "😮", sad: "😢", angry: "😠" };
+
+/** What a message says in one line, for those who hear it. */
+export function summary(message) {
+  const activity = message.activity ?? {};
+  if (message.deleted) return "deleted message";
+  return activity.text || activity.summary || (activity.attachments?.length ? "a card" : activity.type ?? "a long message");
+}
+
+/** The sender's name as the page shows it. */
+export function sender(message, context) {
+  if (message.from === "bot") return context.botName(message.app_id);
+  return message.activity?.from?.name ?? context.personName(message.activity?.from?.aadObjectId) ?? "Somebody";
+}
+
+/**
+ * `context`: botName(app_id), personName(id), actor (the person in front of the page, or null), and what a click does:
+ * act, say, react, edit, remove, restore.
+ */
+export function renderMessage(message, context) {
+  const activity = message.activity ?? {};
+  const name = sender(message, context);
+  const own = message.from === "person" && context.actor !== null && activity.from?.aadObjectId === context.actor.id;
+  const article = h("article", {
+    class: `message ${message.from} ${own ? "own" : ""}`, tabindex: "-1", "data-id": message.id, "aria-label": `${name}: ${summary(message)}`,
+  });
+  if (activity.type && activity.type !== "message") {
+    article.classList.add("event");
+    article.append(h("p", { class: "note" }, `${name}: ${activity.type}${activity.name ? ` ${activity.name}` : ""} `, time(message.at)));
+    return article;
+  }
+  const bubble = h("div", { class: "bubble" });
+  if (message.deleted) bubble.append(h("p", { class: "note" }, "This message was deleted."));
+  else bubble.append(...content(message, context, name));
+  const marks = [
+    message.edits > 0 && !message.deleted ? h("span", {}, message.edits === 1 ? "edited" : `edited ${message.edits} times`) : null,
+    message.answer_lost ? h("span", { class: "chip warn", title: "Taken, but the bot was not told" }, "answer lost") : null,
+    read(message),
+  ].filter(Boolean);
+  article.append(
+    avatar(name, message.from === "bot" ? "bot" : "person"),
+    h("div", { class: "body" },
+      h("p", { class: "who" }, h("span", { class: "name" }, name), time(message.at), marks),
+      bubble, reactions(message, context), h("p", { class: "outcome", role: "status" })),
+    toolbar(message, context, own, article));
+  return article;
+}
+
+function content(message, context, name) {
+  const activity = message.activity;
+  if (activity === null || activity === undefined) {
+    return [h("p", { class: "note" }, "Only the beginning of this message was kept."), h("pre", { class: "json" }, message.beginning ?? "")];
+  }
+  const parts = [];
+  if (activity.text) parts.push(renderText(activity.text, message.from === "person" ? "plain" : activity.textFormat));
+  for (const attachment of activity.attachments ?? []) {
+    // Teams adds what a person wrote once more as HTML.
+    if (attachment.contentType === "text/html") continue;
+    parts.push(renderAttachment(attachment, {
+      label: `Card of ${name}`, act: (action, inputs) => context.act(message, action, inputs), say: context.say,
+    }));
+  }
+  const suggested = activity.suggestedActions?.actions ?? [];
+  if (suggested.length > 0) {
+    parts.push(h("div", { class: "row" }, suggested.map((one) => button(one.title ?? one.value, () => context.say(String(one.value ?? one.title)), { class: "pill" }))));
+  }
+  if (parts.length === 0) parts.push(h("p", { class: "note" }, "(nothing that is shown)"));
+  return parts;
+}
+
+function read(message) {
+  const by = message.read_by ?? [];
+  return by.length > 0 ? h("span", { title: by.length === 1 ? "read by one person" : `read by ${by.length} people` }, "seen") : null;
+}
+
+/** Reactions as the simulator tells them: names of kinds, or `{type, from}`. */
+function reactions(message, context) {
+  const counts = new Map();
+  for (const one of message.reactions ?? []) {
+    const type = typeof one === "string" ? one : one.type;
+    const from = typeof one === "string" ? null : one.person ?? one.from ?? null;
+    const known = counts.get(type) ?? { count: 0, mine: false };
+    known.count += 1;
+    known.mine ||= context.actor !== null && from === context.actor.id;
+    counts.set(type, known);
+  }
+  if (counts.size === 0) return null;
+  return h("div", { class: "reactions", role: "group", "aria-label": "Reactions" }, [...counts].map(([type, { count, mine }]) =>
+    h("button", {
+      type: "button", class: "pill", "aria-pressed": String(mine), "aria-label": `${type}, ${count}`, disabled: context.actor === null,
+      on: { click: () => context.react(message, type, mine) },
+    }, REACTIONS[type] ?? type, ` ${count}`)));
+}
+
+function toolbar(message, context, own, article) {
+  const raw = () => {
+    const shown = article.querySelector(":scope > .body > details.raw");
+    if (shown) return shown.remove();
+    const details = json("Activity", message.activity ?? message.beginning ?? null, true);
+    details.classList.add("raw");
+    return article.querySelector(".body").append(details);
+  };
+  const tools = [];
+  if (context.actor !== null && !message.deleted) {
+    tools.push(...Object.entries(REACTIONS).map(([type, sign]) =>
+      button(sign, () => context.react(message, type, false), { "aria-label": `React: ${type}`, title: type })));
+  }
+  if (own && !message.deleted) {
+    tools.push(button("Edit", () => context.edit(message)), button("Delete", () => context.remove(message)));
+  }
+  if (own && message.deleted) tools.push(button("Undo", () => context.restore(message)));
+  tools.push(button("JSON", raw, { title: "The activity as it was sent" }));
+  return h("div", { class: "tools", role: "toolbar", "aria-label": "Message" }, tools);
+}
+
+/** Tells below a message what came of a click. */
+export function tell(article, text, kind) {
+  const line = article?.querySelector(".outcome");
+  if (!line) return;
+  line.className = `outcome ${kind}`;
+  line.textContent = text;
+}

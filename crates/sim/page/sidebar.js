@@ -1,0 +1,143 @@
+// The left side: what was said lately, people, channels. The server searches; here is only the page that was asked for.
+
+import { get, path } from "./api.js";
+import { avatar, button, h, number, roving, settle, tabs, time } from "./dom.js";
+
+export const STATES = {
+  installed: "installed", never_installed: "never installed", uninstalled: "uninstalled", blocked: "blocked",
+  admin_disabled: "disabled by admin", chat_deleted: "chat deleted", team_only: "only in a team",
+};
+const ITEM = "button.item";
+const PAGE = 50;
+/** Milliseconds without another key before a search starts. */
+const QUIET = 150;
+
+export function stateChip(state) {
+  const kind = state === "installed" ? "good" : state === "blocked" || state === "admin_disabled" ? "bad" : "warn";
+  return h("span", { class: `chip ${kind}` }, STATES[state] ?? state);
+}
+
+export class Sidebar {
+  /** `open` is called with a conversation's id, or a person's. */
+  constructor(root, open) {
+    this.open = open;
+    this.current = null;
+    this.turn = 0;
+    this.tab = "recent";
+    this.search = h("input", {
+      type: "search", id: "search", placeholder: "Search", "aria-label": "Search", autocomplete: "off", spellcheck: "false",
+    });
+    this.state = h("select", { "aria-label": "State", id: "state-filter" },
+      h("option", { value: "" }, "any state"),
+      Object.entries(STATES).map(([state, text]) => h("option", { value: state }, text)));
+    this.list = h("ul", { class: "list", id: "list" });
+    this.more = button("Show more", () => this.load(true), { class: "quiet more", hidden: true });
+    this.note = h("p", { class: "note", role: "status" });
+    this.tabs = tabs("Places", { recent: "Recent", people: "People", teams: "Teams" }, (name) => this.choose(name));
+    this.tabs.panel.append(h("div", { class: "search" }, this.search, this.state), this.list, this.more, this.note);
+    root.append(this.tabs.bar, this.tabs.panel);
+    roving(this.list, ITEM);
+    let waiting;
+    this.search.addEventListener("input", () => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => this.load(), QUIET);
+    });
+    this.search.addEventListener("keydown", (event) => this.fromSearch(event));
+    this.state.addEventListener("change", () => this.load());
+    this.tabs.choose("recent");
+  }
+
+  async fromSearch(event) {
+    if (event.key === "ArrowDown") {
+      event.preventDefault();
+      this.list.querySelector(ITEM)?.focus();
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      await this.load();
+      this.list.querySelector(ITEM)?.click();
+    } else if (event.key === "Escape" && this.search.value) {
+      this.search.value = "";
+      this.load();
+    }
+  }
+
+  choose(name) {
+    this.tab = name;
+    this.state.hidden = name !== "people";
+    this.search.placeholder = { recent: "Search conversations", people: "Search people", teams: "Search teams" }[name];
+    this.search.setAttribute("aria-label", this.search.placeholder);
+    this.load();
+  }
+
+  /** Reads the first page of what the tab shows, or the next one. */
+  async load(more = false) {
+    const turn = ++this.turn;
+    const asked = { q: this.search.value.trim(), limit: PAGE, after: more ? this.next : undefined };
+    const url = {
+      recent: () => path(["conversations"], asked),
+      people: () => path(["people"], { ...asked, state: this.state.value }),
+      teams: () => path(["conversations"], { ...asked, kind: "channel" }),
+    }[this.tab]();
+    let page;
+    try {
+      page = await get(url);
+    } catch (error) {
+      if (turn === this.turn) this.note.textContent = error.message;
+      return;
+    }
+    if (turn !== this.turn) return;
+    this.next = page.next;
+    if (!more) this.team = null;
+    const rows = page.items.flatMap((item) => this.rows(item));
+    const focused = this.list.contains(document.activeElement) ? document.activeElement.dataset.id : null;
+    if (more) this.list.append(...rows);
+    else this.list.replaceChildren(...rows);
+    this.more.hidden = !page.next;
+    const empty = this.list.children.length === 0;
+    this.note.textContent = empty ? (asked.q ? "Nothing found." : this.tab === "recent" ? "Nothing was said yet." : "There is nothing.") : "";
+    this.mark(this.current);
+    if (focused) this.list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  /** Reads the recent ones again, unless the person went on to further pages. */
+  refresh() {
+    if (this.tab === "recent" && this.list.children.length <= PAGE) this.load();
+  }
+
+  rows(item) {
+    if (this.tab === "people") return [this.row(item.id, item.name, item.department, avatar(item.name), badge(item.state))];
+    if (this.tab === "teams") {
+      const rows = [this.row(item.id, item.channel.name, counted(item), h("span", { class: "hash", "aria-hidden": "true" }, "#"))];
+      if (this.team !== item.team.id) {
+        this.team = item.team.id;
+        rows.unshift(h("li", { class: "heading" }, h("span", {}, item.team.name), item.team.installed ? h("span", { class: "chip good" }, "app") : null));
+      }
+      return rows;
+    }
+    const sign = avatar(item.name, item.kind === "personal" ? "person" : "group");
+    return [this.row(item.person?.id ?? item.id, item.name, counted(item), sign,
+      item.person ? badge(item.person.state) : null, item.last_at ? time(item.last_at, true) : null)];
+  }
+
+  row(id, name, below, ...signs) {
+    const [first, ...others] = signs;
+    return h("li", {}, h("button", { type: "button", class: "item", "data-id": id, tabindex: "-1", on: { click: () => this.open(id) } },
+      first, h("span", { class: "names" }, h("span", { class: "name" }, name), h("span", { class: "below" }, below)), others));
+  }
+
+  /** Shows which conversation is open. */
+  mark(id) {
+    this.current = id;
+    let open = null;
+    for (const item of this.list.querySelectorAll(ITEM)) {
+      const here = item.dataset.id === id;
+      if (here) item.setAttribute("aria-current", "true");
+      else item.removeAttribute("aria-current");
+      if (here) open = item;
+    }
+    settle(this.list, ITEM, this.list.contains(document.activeElement) ? undefined : open ?? undefined);
+  }
+}
+
+const badge = (state) => (state === "installed" ? null : stateChip(state));
+const counted = (item) => (item.messages === 1 ? "1 message" : `${number(item.messages)} messages`);
