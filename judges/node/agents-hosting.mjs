@@ -7,7 +7,7 @@ import {
 } from '@microsoft/agents-hosting';
 import { TeamsInfo } from '@microsoft/agents-hosting-extensions-teams';
 import {
-  APPROVED, CARD, check, clicks, everybodyInstalls, finish, forgeries, last, port, refused, said, same, sim, step, world,
+  answers, APPROVED, CARD, check, clicks, everybodyInstalls, finish, forgeries, last, port, refused, said, same, sim, step, world,
 } from './judge.mjs';
 
 const config = loadAuthConfigFromEnv();
@@ -59,7 +59,7 @@ await step('forged events are refused', () =>
 
 await step('answers a message', async () => {
   await sim(`people/${ada.id}/says`, { text: 'hello' });
-  same((await last(ada.id)).activity.text, 'You said: hello', 'the answer');
+  await answers(ada.id, 'You said: hello');
 });
 
 let sent;

@@ -5,7 +5,7 @@ import {
   TurnContext,
 } from 'botbuilder';
 import {
-  APPROVED, CARD, check, clicks, everybodyInstalls, finish, forgeries, last, port, refused, said, same, sim, step, world,
+  answers, APPROVED, CARD, check, clicks, everybodyInstalls, finish, forgeries, last, port, refused, said, same, sim, step, world,
 } from './judge.mjs';
 
 const adapter = new CloudAdapter(new ConfigurationBotFrameworkAuthentication(process.env));
@@ -56,7 +56,7 @@ await step('forged events are refused', () => forgeries(() => seen, ['a key endo
 
 await step('answers a message', async () => {
   await sim(`people/${ada.id}/says`, { text: 'hello' });
-  same((await last(ada.id)).activity.text, 'You said: hello', 'the answer');
+  await answers(ada.id, 'You said: hello');
 });
 
 let sent;

@@ -1,0 +1,135 @@
+// TeamsFx: ConversationBot with notifications and card actions, on the Agents SDK that it brings along.
+import { createRequire } from 'node:module';
+import express from 'express';
+import teamsfx from '@microsoft/teamsfx';
+import {
+  answers, APPROVED, CARD, check, clicks, everybodyInstalls, finish, forgeries, last, port, refused, said, same, sim, step, world,
+} from './judge.mjs';
+
+// What TeamsFx stands on, in the version that it asks for: its samples take these two from there.
+const require = createRequire(import.meta.resolve('@microsoft/teamsfx'));
+const { authorizeJWT, loadAuthConfigFromEnv, TeamsActivityHandler } = {
+  ...require('@microsoft/agents-hosting'), ...require('@microsoft/agents-hosting-extensions-teams'),
+};
+const { ConversationBot, SearchScope } = teamsfx.AgentBuilderCloudAdapter;
+
+// A store of one's own, as for production: the default one is a file that two events at once spoil.
+const references = new Map();
+const store = {
+  async add(key, reference, { overwrite }) {
+    if (references.has(key) && !overwrite) return false;
+    references.set(key, reference);
+    return true;
+  },
+  async remove(key) {
+    return references.delete(key);
+  },
+  async list() {
+    return { data: [...references.values()], continuationToken: '' };
+  },
+};
+
+const config = loadAuthConfigFromEnv();
+const bot = new ConversationBot({
+  adapterConfig: config,
+  notification: { enabled: true, store },
+  cardAction: {
+    enabled: true,
+    actions: [{
+      triggerVerb: 'approve',
+      async handleActionInvoked(_context, data) {
+        check(data.deploy === 4711, JSON.stringify(data));
+        return teamsfx.InvokeResponseFactory.textMessage(APPROVED.value);
+      },
+    }],
+  },
+});
+
+let seen = 0;
+class Handler extends TeamsActivityHandler {
+  constructor() {
+    super();
+    this.onTurn(async (_context, next) => {
+      seen += 1;
+      await next();
+    });
+    this.onMessage(async (context, next) => {
+      await context.sendActivity(`You said: ${context.activity.text}`);
+      await next();
+    });
+  }
+}
+const handler = new Handler();
+
+const server = express();
+server.use(express.json());
+server.post('/api/messages', authorizeJWT(config),
+  (request, response) => bot.requestHandler(request, response, (context) => handler.run(context)));
+const listening = server.listen(port, '127.0.0.1');
+
+const { people, team } = await world();
+const [ada, ben, cleo] = people;
+const eve = people.findLast((person) => person.teams?.includes(team.id)) ?? people.at(-1);
+
+await step('events are believed and installations are kept', async () => {
+  const events = await everybodyInstalls(team);
+  const { data } = await bot.notification.getPagedInstallations(100, undefined, false);
+  const ids = data.map((target) => target.conversationReference.conversation.id);
+  for (const person of people) check(ids.includes(person.conversation_id), `no installation of ${person.name}`);
+  check(ids.includes(team.id), 'no installation of the team');
+  return events.answered;
+});
+
+await step('forged events are refused', () =>
+  forgeries(() => seen, ['another service URL', 'a key endorsed for no channel']));
+
+await step('answers a message', async () => {
+  await sim(`people/${ada.id}/says`, { text: 'hello' });
+  await answers(ada.id, 'You said: hello');
+});
+
+const target = (conversation) => bot.notification.buildTeamsBotInstallation(
+  [...references.values()].find((reference) => reference.conversation.id === conversation));
+
+await step('sendMessage', async () => {
+  const sent = await target(ada.conversation_id).sendMessage('Deploy 4711 has begun');
+  const there = await last(ada.id);
+  same([there.activity.text, there.id], ['Deploy 4711 has begun', sent.id], 'the message');
+});
+
+await step('sendAdaptiveCard, and the invoke of its button', async () => {
+  const sent = await target(cleo.conversation_id).sendAdaptiveCard(CARD);
+  same((await last(cleo.id)).activity.attachments[0].content, CARD, 'the card');
+  same(await clicks(cleo, cleo.conversation_id, sent.id), APPROVED, 'the answer to the button');
+});
+
+await step('findMember: a new chat with a member of a team', async () => {
+  const found = await bot.notification.findMember(
+    async (each) => each.account.userPrincipalName === eve.upn, SearchScope.Channel);
+  await found.sendMessage('Hello from a new chat');
+  same((await last(eve.id)).activity.text, 'Hello from a new chat', 'what was sent');
+});
+
+await step('findChannel: a new thread', async () => {
+  const wanted = team.channels.at(-1);
+  const channel = await bot.notification.findChannel(async (each, details) =>
+    each.info.id === wanted.id && details.aadGroupId === team.aadGroupId);
+  await channel.sendMessage('Incident 4711');
+  same((await last(wanted.id)).activity.text, 'Incident 4711', 'the root of the thread');
+});
+
+await step('members of the team, the team, its channels', async () => {
+  same((await target(team.id).getPagedMembers(50)).data.length, team.members, 'members by page');
+  same((await target(team.id).getTeamDetails()).name, team.name, 'the team');
+  same((await target(team.id).channels()).length, team.channels.length, 'its channels');
+});
+
+await step('a refusal keeps its status', async () => {
+  await sim(`people/${ben.id}`, { state: 'blocked' }, 'PATCH');
+  const error = await refused(
+    () => target(ben.conversation_id).sendMessage('Anyone there?'), 'a send to who blocked');
+  check(JSON.stringify(error, Object.getOwnPropertyNames(error)).includes('403'), error.stack);
+});
+
+listening.close();
+finish();
