@@ -11,7 +11,7 @@ ARGS ?=
 SEEDS ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check soak bench fmt prepare
+.PHONY: help demo run test judges check soak bench fmt prepare
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,10 @@ test: ## Everything that has to pass: walls, sizes, format, all tests
 	if [ $$result -eq 0 ]; then word=passed; else word=FAILED; fi; \
 	printf 'make test: %s, %d min %02d s in all\n' $$word $$((took / 60)) $$((took % 60)) >&2; \
 	exit $$result
+
+judges: prepare ## Microsoft's SDKs, unmodified, against the simulator
+	@judges/prepare.sh
+	cargo test -p nuncio --test it judges -- --nocapture
 
 check: prepare ## Format, clippy with warnings as errors, walls
 	cargo fmt --all --check

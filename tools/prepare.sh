@@ -1,6 +1,6 @@
 #!/bin/sh
 # Sees to it that what a build needs is there: cargo, a C compiler with its headers (SQLite and AWS-LC are C), perl, and
-# npm with the two libraries of the simulator's page. `prepare.sh test` adds what only tests need: Chromium.
+# npm with the two libraries of the simulator's page. `prepare.sh test` adds what only tests need: Chromium and Microsoft's SDKs.
 # As root on Debian or Ubuntu the missing packages are installed; anyone else is shown the command and has to run it.
 set -eu
 cd "$(dirname "$0")/.."
@@ -90,3 +90,5 @@ fi
 if [ "$for_tests" = test ] && ! has chromium; then
     install_packages "chromium, in which the simulator's page is tested" chromium || exit 1
 fi
+# Microsoft's SDKs, which judge the simulator.
+[ "$for_tests" != test ] || judges/prepare.sh

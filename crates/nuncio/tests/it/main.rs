@@ -15,6 +15,7 @@
 //! | `serve` | what the server refuses at start, local mode, what its log must not have |
 //! | `cli` | the commands that talk to a server: exit codes, what they print |
 //! | `demo` | `nuncio demo` |
+//! | `judges` | Microsoft's SDKs, unmodified, against `nuncio sim` |
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod apps;
@@ -25,6 +26,7 @@ mod credentials;
 mod demo;
 mod faults;
 mod inbound;
+mod judges;
 mod kill;
 mod serve;
 mod sim;

@@ -6,6 +6,7 @@ use std::path::Path;
 use nuncio_testkit::process::Process;
 use nuncio_testkit::wait_until;
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use crate::world::{APP_ID, LONG, SECRET, address, nuncio};
 
@@ -22,7 +23,12 @@ impl Sim {
         let (limits, latency) = (if limits { "on" } else { "off" }, latency_ms.to_string());
         let args =
             ["sim", "--listen", "127.0.0.1:0", "--people", "0", "--limits", limits, "--latency", &latency];
-        let mut process = Process::start(nuncio(folder, &args));
+        Self::of(nuncio(folder, &args)).await
+    }
+
+    /// The simulator that a command starts.
+    pub(crate) async fn of(command: Command) -> Self {
+        let mut process = Process::start(command);
         let base = address(&mut process).await;
         let http = reqwest::Client::builder().no_proxy().timeout(LONG).build().unwrap();
         let info: Value = http.get(format!("{base}/sim/info")).send().await.unwrap().json().await.unwrap();
