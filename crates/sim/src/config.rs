@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::org::OrgFile;
 pub use crate::settings::Latency;
+use crate::{clock::Time, org::OrgFile};
 
 /// How to start a simulator.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct SimConfig {
     pub limits: bool,
     /// How long the Connector takes.
     pub latency: Latency,
+    /// How simulated time moves at first; `PATCH /sim/time` changes it.
+    pub time: Time,
     /// What `/sim/…` wants in the header `x-control-key`.
     pub control_key: Option<String>,
 }
@@ -45,6 +47,7 @@ impl Default for SimConfig {
             seed: 1,
             limits: true,
             latency: Latency::default(),
+            time: Time::default(),
             control_key: None,
         }
     }

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use crate::answer::Answer;
 use crate::{
     answer::{More, respond},
-    clock::{Micros, pause, rfc3339},
+    clock::{Micros, rfc3339},
     faults::{Accept, Cut, Hit, Hold, Release, Subject},
     journal::Entry,
     outage::{Kind, Strike},
@@ -205,13 +205,17 @@ async fn process(
         record(&shared, call, started, None, None, &outcome, &client_gone);
         return outcome;
     }
-    pause(before).await;
+    shared.clock.pause(before).await;
 
     let do_work = |work: Work| {
         let mut world = shared.world();
         // Read inside the lock, so that what is counted is counted in the order of its times.
         let now = shared.clock.now();
-        work(&mut world, now)
+        let mut answer = work(&mut world, now);
+        if let Some(Ok(seconds)) = answer.retry_after.as_deref().map(str::parse) {
+            answer.retry_after = Some(shared.clock.told_seconds(seconds).to_string());
+        }
+        answer
     };
     let mut taken = None;
     let outcome = match &hit {
@@ -222,7 +226,7 @@ async fn process(
         }
         Some(hit) => faulty(&shared, &call, hit, &cutter, &mut taken, || do_work(work)).await,
     };
-    pause(after).await;
+    shared.clock.pause(after).await;
     record(&shared, call, started, hit.as_ref(), taken.as_ref(), &outcome, &client_gone);
     outcome
 }
@@ -295,13 +299,13 @@ async fn faulty(
         return Outcome::Gone;
     }
     match action.accept() {
-        Accept::Never => pause(action.delay()).await,
+        Accept::Never => shared.clock.pause(action.delay()).await,
         Accept::Before => {
             *taken = Some(do_work());
-            pause(action.delay()).await;
+            shared.clock.pause(action.delay()).await;
         }
         Accept::After => {
-            pause(action.delay()).await;
+            shared.clock.pause(action.delay()).await;
             if action.cut == Cut::BeforeStatus {
                 cutter.cut.cancel();
             }

@@ -51,6 +51,7 @@ use std::{
 use tokio::{net::TcpListener, task::JoinHandle};
 
 pub use crate::{
+    clock::Time,
     config::{Latency, Places, SimConfig, settings_hint},
     org::{OrgError, OrgFile},
     signing::KeyError,
@@ -116,13 +117,14 @@ impl Sim {
             None => Description::made_up(config.seed, config.people, config.teams),
         };
         Settings::new(config.limits, config.latency).check().map_err(SimError::Setting)?;
+        config.time.check().map_err(SimError::Setting)?;
         let keys = signing::Keys::shared()?;
-        let clock = clock::Clock::start();
+        let clock = clock::Clock::start(config.time);
         let (listener, addr) = bind(config.listen).await?;
         let mut secure = None;
         let mut port = None;
         if let Some(wanted) = config.listen_tls {
-            let (ca, leaf) = tls::authority::open(&config.ca_dir, clock::seconds(clock.now()))?;
+            let (ca, leaf) = tls::authority::open(&config.ca_dir, clock::seconds(clock.real()))?;
             let acceptor = tls::acceptor(leaf).map_err(TlsError::from)?;
             let (listener, addr) = bind(wanted).await?;
             secure = Some((listener, acceptor));

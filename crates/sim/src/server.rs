@@ -90,7 +90,7 @@ pub(crate) async fn accept(listener: TcpListener, port: Port, router: Router, st
                 Err(error) => {
                     // Out of file descriptors, most likely: give connections time to end.
                     tracing::warn!(%error, "could not accept a connection");
-                    crate::clock::pause(Duration::from_millis(50)).await;
+                    crate::clock::rest(Duration::from_millis(50)).await;
                     continue;
                 }
             },

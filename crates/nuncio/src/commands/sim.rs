@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use nuncio_sim::{Latency, OrgFile, Sim, SimConfig, settings_hint};
+use nuncio_sim::{Latency, OrgFile, Sim, SimConfig, Time, settings_hint};
 use serde_json::json;
 
 use crate::commands::stop_signal;
@@ -44,6 +44,9 @@ pub struct Args {
     /// How many milliseconds the Connector takes for an answer
     #[arg(long, default_value_t = 5.0, value_name = "MS")]
     latency: f64,
+    /// How simulated time moves: real, explicit (only by POST /sim/time/advance), or so many times as fast, such as 60x
+    #[arg(long, default_value = "real", value_parser = time, value_name = "MODE")]
+    time: Time,
     /// What /sim/… wants in the header x-control-key
     #[arg(long, env = "NUNCIO_SIM_CONTROL_KEY", hide_env_values = true)]
     control_key: Option<String>,
@@ -62,6 +65,17 @@ pub struct Args {
 enum Switch {
     On,
     Off,
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    match text {
+        "real" => Ok(Time::Real),
+        "explicit" => Ok(Time::Explicit),
+        _ => match text.strip_suffix('x').map(str::parse) {
+            Some(Ok(scale)) if (0.01..=10_000.0).contains(&scale) => Ok(Time::Scaled { scale }),
+            _ => Err("it is real, explicit, or a factor from 0.01x to 10000x, such as 60x".to_owned()),
+        },
+    }
 }
 
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -86,6 +100,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         seed: args.seed,
         limits: matches!(args.limits, Switch::On),
         latency: Latency::Fixed { ms: args.latency, share_before: 0.5 },
+        time: args.time,
         control_key: args.control_key.clone(),
     })
     .await

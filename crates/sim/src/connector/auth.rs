@@ -46,7 +46,7 @@ fn known(shared: &Shared, headers: &HeaderMap) -> Result<u16, Refusal> {
         return Err(denied);
     }
     let claims = claims(shared, token.trim()).ok_or(denied)?;
-    let now = seconds(shared.clock.now());
+    let now = seconds(shared.clock.real());
     if now >= claims.exp || now < claims.nbf - 300 {
         return Err(denied);
     }

@@ -12,6 +12,7 @@ mod people;
 mod reset;
 mod settings;
 mod teams;
+mod time;
 
 use std::sync::Arc;
 
@@ -57,6 +58,8 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/sim/conversations/{id}", get(page::conversation))
         .route("/sim/conversations/{id}/members", get(page::members))
         .route("/sim/conversations/{id}/messages", get(observe::messages))
+        .route("/sim/time", get(time::show).patch(time::change))
+        .route("/sim/time/advance", post(time::advance))
         .route("/sim/{*rest}", axum::routing::any(unknown))
         .layer(middleware::from_fn_with_state(Arc::clone(shared), authorise))
 }

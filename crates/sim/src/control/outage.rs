@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{ControlError, Result, read};
-use crate::{clock::pause, outage::Order, world::Shared};
+use crate::{outage::Order, world::Shared};
 
 pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(now(&shared))
@@ -36,7 +36,7 @@ pub(super) async fn begin(
             tokio::select! {
                 () = over.cancelled() => {}
                 () = shared.stop.cancelled() => {}
-                () = pause(lasts) => shared.world().outage.pass(shared.clock.now()),
+                () = shared.clock.pause(lasts) => shared.world().outage.pass(shared.clock.now()),
             }
         });
     }

@@ -95,7 +95,7 @@ fn issue(shared: &Shared, world: &World, host: Host, query: &str, proved: bool) 
     if wanted.is_none() && found.next().is_some() {
         return Err((400, "invalid_request", "Several identities exist, client_id must name one"));
     }
-    let now = seconds(shared.clock.now());
+    let now = seconds(shared.clock.real());
     let expires_in = world.settings.token_expires_in;
     let mut body: Value = json!({
         "access_token": access_token(shared, id, &bot.tenant_id, now, expires_in), "client_id": id,

@@ -153,7 +153,7 @@ fn issue(
     if let Some(failure) = scope_failure(form.scope.as_deref()) {
         return fail(failure);
     }
-    let now = seconds(shared.clock.now());
+    let now = seconds(shared.clock.real());
     let expires_in = world.settings.token_expires_in;
     let bot = &mut world.bots[bot];
     prove(bot, form, asked, now)?;
@@ -264,7 +264,7 @@ impl Failure {
     fn answer(&self, shared: &Shared) -> Answer {
         let Self { status, error, code, text } = self;
         let (trace, correlation) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-        let time = entra_time(shared.clock.now());
+        let time = entra_time(shared.clock.real());
         let body: Value = json!({
             "error": error,
             "error_description": format!("AADSTS{code}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}"),

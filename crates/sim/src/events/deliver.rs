@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{activities, token};
 use crate::{
-    clock::{millis, pause},
+    clock::millis,
     told,
     world::{Shared, World},
 };
@@ -93,7 +93,7 @@ async fn all(shared: Arc<Shared>, era: CancellationToken, job: u64, errands: Vec
     for (at, errand) in errands.into_iter().enumerate() {
         let due = over.as_secs_f64() * at as f64 / count;
         let passed = (shared.clock.now() - started) as f64 / 1e6;
-        pause(Duration::from_secs_f64((due - passed).max(0.0))).await;
+        shared.clock.pause(Duration::from_secs_f64((due - passed).max(0.0))).await;
         // The semaphore is never closed; without a place there is nothing more to do.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let (shared, era, places) = (Arc::clone(&shared), era.clone(), Arc::clone(&places));
@@ -128,7 +128,7 @@ async fn one(
         return;
     }
     let wait = shared.world().settings.event_again_after_s;
-    pause(Duration::from_secs_f64(wait)).await;
+    shared.clock.pause(Duration::from_secs_f64(wait)).await;
     for activity in again {
         let Ok(_place) = places.acquire().await else { return };
         shared.world().events.sent_again += 1;

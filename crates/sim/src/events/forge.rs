@@ -56,7 +56,7 @@ impl TokenOrder {
                 return Err("token.kid must be first, second, unendorsed, foreign or mismatch".into());
             }
         };
-        let now = seconds(shared.clock.now());
+        let now = seconds(shared.clock.real());
         let mut claims = json!({
             "serviceurl": self.serviceurl.as_deref().unwrap_or(&shared.service_url),
             "nbf": now + self.nbf_s.unwrap_or(0),

@@ -93,7 +93,7 @@ impl EventStats {
 
 /// A good token for a bot: five claims, no more (protocol section 11).
 fn token(shared: &Shared, world: &mut World, app: u16) -> String {
-    let now = seconds(shared.clock.now());
+    let now = seconds(shared.clock.real());
     let which = world.settings.signing_key;
     if let Some((made, token)) = world.events.tokens.get(&(app, which))
         && now - made < TOKEN_REUSED_SECONDS

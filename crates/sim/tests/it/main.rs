@@ -21,5 +21,6 @@ mod rosters;
 mod sessions;
 mod states;
 mod targeted;
+mod time;
 mod tls;
 mod token;
