@@ -7,8 +7,8 @@ use crate::{
     limits::WindowKind,
     random::Rng,
     switches::{
-        BlockedAs, ChatDeletedCreate, PersonAnswer, RefusedTokenAs, TeamOnlyAs, UninstalledAs,
-        UninstalledCreate,
+        BlockedAs, ChatDeletedCreate, ContentChecks, PersonAnswer, RefusedTokenAs, TeamOnlyAs, UninstalledAs,
+        UninstalledCreate, UnmatchedMention,
     },
 };
 
@@ -136,6 +136,10 @@ pub(crate) struct Settings {
     /// Whether a 1:1 create with an activity inside tells the id of its message (protocol section 5.1 and Microsoft's
     /// integration tests of 2026 disagree).
     pub(crate) personal_activity_id: bool,
+    pub(crate) content_checks: ContentChecks,
+    pub(crate) unmatched_mention: UnmatchedMention,
+    /// Images of cards by URL: not in GCC High and `DoD` (protocol section 15).
+    pub(crate) image_urls: bool,
     pub(crate) targeted_in_personal: bool,
     /// How long a targeted message can be seen.
     pub(crate) targeted_lifetime_s: f64,
@@ -177,6 +181,9 @@ impl Settings {
             refused_token_as: RefusedTokenAs::default(),
             gcc_host: None,
             personal_activity_id: true,
+            content_checks: ContentChecks::default(),
+            unmatched_mention: UnmatchedMention::default(),
+            image_urls: true,
             targeted_in_personal: false,
             targeted_lifetime_s: 86_400.0,
             signing_key: SigningKey::default(),

@@ -86,3 +86,25 @@ pub(crate) enum RefusedTokenAs {
     /// 401 `AuthorizationError`
     Code,
 }
+
+/// How much of a message is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ContentChecks {
+    /// Every rule that Microsoft documents is enforced with 400.
+    #[default]
+    Strict,
+    /// Only the rows of protocol section 6.
+    Lenient,
+}
+
+/// A mention whose mark is not in the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UnmatchedMention {
+    /// As documented: no mention comes of it.
+    #[default]
+    Ignored,
+    /// As reported (OfficeDev/BotBuilder-MicrosoftTeams#199).
+    Refused,
+}

@@ -2,10 +2,17 @@
 
 use serde_json::Value;
 
+use super::content;
 use crate::{refusal::Refusal, settings::Settings};
 
-/// Checks an activity; true when text and attachments make it two messages without a usable id.
-pub(crate) fn check(activity: &Value, raw_length: usize, settings: &Settings) -> Result<bool, Refusal> {
+/// Checks an activity; true when text and attachments make it two messages without a usable id. `known`: whether an id
+/// of a mention is somebody's whom the bot can know.
+pub(crate) fn check(
+    activity: &Value,
+    raw_length: usize,
+    settings: &Settings,
+    known: &dyn Fn(&str) -> bool,
+) -> Result<bool, Refusal> {
     if !activity.is_object() {
         return Err(Refusal::BadSyntax);
     }
@@ -28,12 +35,7 @@ pub(crate) fn check(activity: &Value, raw_length: usize, settings: &Settings) ->
     if text.is_empty() && attachments.is_empty() {
         return Err(Refusal::BadSyntax);
     }
-    for attachment in attachments {
-        let kind = attachment["contentType"].as_str().ok_or(Refusal::BadSyntax)?;
-        if !known_attachment(kind) {
-            return Err(Refusal::BadArgument("Unknown attachment type"));
-        }
-    }
+    content::check(activity, settings, known)?;
     // Two bytes for each UTF-16 unit; no text has more units than its JSON has bytes, so most need no second look.
     let limit = settings.message_limit_bytes;
     if raw_length as u64 * 2 > limit && utf16_size(activity) > limit {
@@ -42,12 +44,12 @@ pub(crate) fn check(activity: &Value, raw_length: usize, settings: &Settings) ->
     Ok(!text.is_empty() && !attachments.is_empty())
 }
 
-fn known_attachment(kind: &str) -> bool {
-    let kind = kind.to_ascii_lowercase();
-    ["application/vnd.microsoft.card.", "application/vnd.microsoft.teams.", "image/"]
-        .iter()
-        .any(|prefix| kind.starts_with(prefix))
-        || kind == "text/html"
+/// How many bytes a base64 text stands for; `None` for no base64.
+pub(super) fn decoded_size(text: &str) -> Option<u64> {
+    let digits = text.trim_end_matches('=');
+    let padding = text.len() - digits.len();
+    let good = digits.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+    (good && padding <= 2 && digits.len() % 4 != 1).then_some(digits.len() as u64 * 3 / 4)
 }
 
 /// The size of a message as Microsoft's page counts it: UTF-16, without images embedded as base64.
@@ -73,12 +75,14 @@ mod tests {
     use crate::settings::Latency;
 
     fn checked(activity: &Value) -> Result<bool, Refusal> {
-        check(activity, activity.to_string().len(), &Settings::new(true, Latency::default()))
+        let settings = Settings::new(true, Latency::default());
+        check(activity, activity.to_string().len(), &settings, &|_| true)
     }
 
     #[test]
     fn what_may_be_posted() {
-        let card = json!({"contentType": "application/vnd.microsoft.card.adaptive", "content": {}});
+        let card = json!({"contentType": "application/vnd.microsoft.card.adaptive",
+            "content": {"type": "AdaptiveCard", "version": "1.5"}});
         assert_eq!(checked(&json!({"type": "message", "text": "x"})), Ok(false));
         assert_eq!(checked(&json!({"type": "message", "attachments": [card]})), Ok(false));
         assert_eq!(checked(&json!({"type": "message", "text": "x", "attachments": [card]})), Ok(true));
@@ -102,7 +106,7 @@ mod tests {
         assert_eq!(with("😀".repeat(25_600)), Err(Refusal::MessageSizeTooBig));
         let image = format!("data:image/png;base64,{}", "A".repeat(200_000));
         let card = json!({"contentType": "application/vnd.microsoft.card.adaptive",
-            "content": {"body": [{"type": "Image", "url": image}]}});
+            "content": {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "Image", "url": image}]}});
         assert_eq!(checked(&json!({"type": "message", "attachments": [card]})), Ok(false));
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Incoming, activity, admit, send};
+use super::{Incoming, admit, send};
 use crate::{
     clock::Micros,
     exchange::Answer,
@@ -27,7 +27,7 @@ pub(super) fn update(
     let Some(body) = &incoming.body else {
         return Refusal::BadSyntax.into();
     };
-    if let Err(refusal) = activity::check(body, incoming.length, &world.settings) {
+    if let Err(refusal) = incoming.check(world, body) {
         return refusal.into();
     }
     if body["type"] != "message" {

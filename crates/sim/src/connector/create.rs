@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Incoming, activity, admit,
+    Incoming, admit,
     send::{self, Post},
 };
 use crate::{
@@ -50,7 +50,7 @@ pub(super) fn create(world: &mut World, now: Micros, incoming: &Incoming) -> Ans
     };
     let inside =
         incoming.body.as_ref().and_then(|body| body.get("activity")).filter(|activity| !activity.is_null());
-    let checked = inside.map(|inside| activity::check(inside, incoming.length, &world.settings));
+    let checked = inside.map(|inside| incoming.check(world, inside));
     let cost = if matches!(checked, Some(Ok(true))) { 2 } else { 1 };
     if let Err(throttled) = admit(world, now, incoming.app, thread, Kind::Create, cost) {
         return throttled;

@@ -97,6 +97,16 @@ pub(super) fn found(world: &World, app: u16, thread: Thread, id: &str) -> Option
         .filter(|person| world.org.is_in(thread, *person))
 }
 
+/// Whether an id of a mention is somebody's: a person, or a bot that is registered.
+pub(super) fn known(world: &World, app: u16, id: &str) -> bool {
+    world.sealer(app).open_person(id).is_some_and(|person| person < world.org.len())
+        || guid(id).is_some_and(|id| world.org.by_object_id(&id).is_some())
+        || world.org.by_upn(id).is_some()
+        || id.strip_prefix("28:").is_some_and(|app_id| world.bot(app_id).is_some())
+        // A channel or team may be mentioned too.
+        || world.org.channel(id).is_some()
+}
+
 fn roster(
     world: &mut World,
     now: Micros,

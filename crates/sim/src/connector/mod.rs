@@ -5,6 +5,7 @@
 pub(crate) mod activity;
 pub(crate) mod auth;
 mod change;
+mod content;
 mod create;
 pub(crate) use create::guid;
 mod members;
@@ -45,6 +46,12 @@ struct Incoming {
 }
 
 impl Incoming {
+    /// Checks an activity that came with the request; true when it becomes two messages.
+    fn check(&self, world: &World, activity: &Value) -> Result<bool, Refusal> {
+        let known = |id: &str| members::known(world, self.app, id);
+        activity::check(activity, self.length, &world.settings, &known)
+    }
+
     /// Whether the activity is for one member's eyes (protocol section 5.4).
     fn targeted(&self) -> bool {
         path::parameter(&self.query, "isTargetedActivity").is_some_and(|is| is.eq_ignore_ascii_case("true"))

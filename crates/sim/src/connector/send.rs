@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Incoming, activity, admit, members};
+use super::{Incoming, admit, members};
 use crate::{
     clock::Micros,
     exchange::Answer,
@@ -23,7 +23,7 @@ pub(super) fn send(
 ) -> Answer {
     let target = world.conversation(incoming.app, conversation);
     let checked = match &incoming.body {
-        Some(body) => activity::check(body, incoming.length, &world.settings),
+        Some(body) => incoming.check(world, body),
         None => Err(Refusal::BadSyntax),
     };
     let cost = if matches!(checked, Ok(true)) { 2 } else { 1 };

@@ -209,7 +209,7 @@ async fn text_and_card_become_two_messages_without_an_id() {
     let world = World::start().await;
     let chat = world.chat().await;
     let path = format!("v3/conversations/{chat}/activities");
-    let card = json!({"contentType": "application/vnd.microsoft.card.adaptive", "content": {"type": "AdaptiveCard"}});
+    let card = json!({"contentType": "application/vnd.microsoft.card.adaptive", "content": {"type": "AdaptiveCard", "version": "1.5"}});
     let both = json!({"type": "message", "text": "x", "attachments": [card]});
     assert_eq!(world.call(Method::POST, &path, Some(both)).await, (202, Value::Null));
     let counts = world.get("counts").await;
