@@ -386,7 +386,7 @@ fn record(
     world.counts.answered(call.op.name(), counted);
     world.journal.push(Entry {
         n: 0,
-        at: rfc3339(started),
+        at: started,
         op: call.op.name(),
         method: call.method,
         path: call.path,
@@ -395,7 +395,7 @@ fn record(
         conversation: call.conversation,
         status,
         code,
-        activity_id: receipts.first().map(|receipt| receipt.id.to_string()),
+        activity_id: receipts.first().map(|receipt| receipt.id),
         fault: hit.map(|hit| hit.fault),
         answer_lost,
         client_gone,

@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+
+use crate::clock::{Micros, rfc3339};
 
 const KEPT: usize = 200_000;
 
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 pub(crate) struct Entry {
     pub(crate) n: u64,
-    pub(crate) at: String,
+    #[serde(serialize_with = "in_words")]
+    pub(crate) at: Micros,
     pub(crate) op: &'static str,
     pub(crate) method: String,
     pub(crate) path: String,
@@ -21,13 +24,23 @@ pub(crate) struct Entry {
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
     /// The id of the first message that this request made.
-    pub(crate) activity_id: Option<String>,
+    #[serde(serialize_with = "as_text")]
+    pub(crate) activity_id: Option<u64>,
     pub(crate) fault: Option<u64>,
     /// The message was taken but the sender did not get told.
     pub(crate) answer_lost: bool,
     /// The sender closed the connection before it was answered.
     pub(crate) client_gone: bool,
     pub(crate) ms: i64,
+}
+
+fn in_words<S: Serializer>(at: &Micros, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&rfc3339(*at))
+}
+
+#[expect(clippy::ref_option, reason = "serde calls it so")]
+fn as_text<S: Serializer>(id: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    id.map(|id| id.to_string()).serialize(serializer)
 }
 
 #[derive(Default)]
@@ -50,9 +63,9 @@ impl Journal {
         self.last - self.entries.len() as u64
     }
 
-    pub(crate) fn after(&self, n: u64, limit: usize) -> Vec<Entry> {
+    pub(crate) fn after(&self, n: u64, limit: usize) -> Vec<&Entry> {
         let skip = n.saturating_sub(self.dropped()) as usize;
-        self.entries.iter().skip(skip).take(limit).cloned().collect()
+        self.entries.iter().skip(skip).take(limit).collect()
     }
 
     pub(crate) fn last(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! What was accepted: the messages of each thread, and who got the same one twice.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
 };
 
@@ -16,6 +16,10 @@ use crate::{
 /// Bodies are kept whole for so many messages; after that only their beginning.
 const WHOLE_BODIES: u64 = 10_000;
 const BODY_BEGINNING: usize = 4 * 1024;
+/// So many messages are kept, those of all threads together.
+const KEPT: usize = 300_000;
+/// Content that came again is recognised among so many different ones of a thread, the latest.
+const CONTENTS: usize = 32;
 
 #[expect(clippy::struct_excessive_bools, reason = "marks of one message, each independent of the others")]
 pub(crate) struct Message {
@@ -70,7 +74,38 @@ impl Message {
 #[derive(Default)]
 struct Log {
     messages: Vec<Message>,
+    /// So many at the beginning are dropped already.
+    dropped: usize,
+    last_id: u64,
     accepted: u64,
+    /// Hashes of contents, the latest last, and how often each came.
+    same: Vec<(u64, u64)>,
+}
+
+impl Log {
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.messages.get_mut(self.dropped) {
+            // What it takes goes now, its place with others.
+            (oldest.conversation, oldest.body, oldest.reply_to) = (Box::default(), Box::default(), None);
+            self.dropped += 1;
+            if self.dropped * 2 > self.messages.len() {
+                self.messages.drain(..self.dropped);
+                self.messages.shrink_to(self.messages.len() * 2);
+                self.dropped = 0;
+            }
+        }
+    }
+
+    /// How often this content came, this time included.
+    fn again(&mut self, hash: u64) -> u64 {
+        let before = self.same.iter().rposition(|(other, _)| *other == hash);
+        let count = before.map_or(0, |at| self.same.remove(at).1) + 1;
+        if self.same.len() == CONTENTS {
+            self.same.remove(0);
+        }
+        self.same.push((hash, count));
+        count
+    }
 }
 
 /// Which message of which thread was accepted, to mark it later.
@@ -93,7 +128,8 @@ pub(crate) struct Incoming<'a> {
 #[derive(Default)]
 pub(crate) struct Messages {
     logs: HashMap<Thread, Log>,
-    same: HashMap<(Thread, u64), u64>,
+    /// Whose message is the oldest, the next …
+    order: VecDeque<Thread>,
     stored: u64,
     pub(crate) accepted: u64,
     /// Accepted activities that are no messages, such as `typing`.
@@ -107,10 +143,11 @@ impl Messages {
     /// Takes an activity and gives it its id: epoch milliseconds, rising within a thread (protocol section 4.0).
     pub(crate) fn accept(&mut self, now: Micros, incoming: &Incoming<'_>) -> Receipt {
         let log = self.logs.entry(incoming.thread).or_default();
-        let id = (millis(now) as u64).max(log.messages.last().map_or(0, |last| last.id + 1));
+        let id = (millis(now) as u64).max(log.last_id + 1);
         let (body, truncated) = kept(incoming.activity, self.stored);
         let visible = incoming.activity["type"] == "message";
         self.stored += 1;
+        log.last_id = id;
         log.messages.push(Message {
             id,
             at: now,
@@ -132,12 +169,18 @@ impl Messages {
                 self.accepted += 1;
                 log.accepted += 1;
                 self.most_per_recipient_total = self.most_per_recipient_total.max(log.accepted);
-                let same = self.same.entry((incoming.thread, content_hash(incoming.activity))).or_default();
-                *same += 1;
-                self.most_per_recipient = self.most_per_recipient.max(*same);
+                let same = log.again(content_hash(incoming.activity));
+                self.most_per_recipient = self.most_per_recipient.max(same);
             } else {
                 self.other_activities += 1;
             }
+        }
+        self.order.push_back(incoming.thread);
+        if self.order.len() > KEPT
+            && let Some(oldest) = self.order.pop_front()
+            && let Some(log) = self.logs.get_mut(&oldest)
+        {
+            log.drop_oldest();
         }
         Receipt { thread: incoming.thread, id }
     }
@@ -187,7 +230,8 @@ impl Messages {
     }
 
     fn message_mut(&mut self, receipt: Receipt) -> Option<&mut Message> {
-        let messages = &mut self.logs.get_mut(&receipt.thread)?.messages;
+        let log = self.logs.get_mut(&receipt.thread)?;
+        let messages = log.messages.get_mut(log.dropped..)?;
         let at = messages.binary_search_by_key(&receipt.id, |message| message.id).ok()?;
         messages.get_mut(at)
     }
@@ -198,7 +242,7 @@ impl Messages {
     }
 
     pub(crate) fn of(&self, thread: Thread) -> &[Message] {
-        self.logs.get(&thread).map_or(&[], |log| &log.messages)
+        self.logs.get(&thread).and_then(|log| log.messages.get(log.dropped..)).unwrap_or_default()
     }
 }
 
@@ -253,5 +297,36 @@ mod tests {
         assert_eq!((messages.most_per_recipient, messages.most_per_recipient_total), (2, 3));
         messages.mark_lost(again);
         assert!(messages.of(Thread::Person(1))[1].answer_lost);
+    }
+
+    #[test]
+    fn the_oldest_messages_of_all_threads_are_dropped() {
+        let mut messages = Messages::default();
+        let hello = json!({"type": "message", "text": "hello"});
+        let firsts: Vec<Receipt> = (0..4).map(|person| accept(&mut messages, person, &hello)).collect();
+        for _ in 0..KEPT - 3 {
+            accept(&mut messages, 9, &json!({"type": "typing"}));
+        }
+        let left: Vec<bool> = firsts.iter().map(|receipt| messages.message(*receipt).is_some()).collect();
+        assert_eq!(left, [false, true, true, true]);
+        assert_eq!(messages.of(Thread::Person(9)).len(), KEPT - 3);
+        for _ in 0..KEPT {
+            accept(&mut messages, 9, &json!({"type": "typing"}));
+        }
+        assert_eq!(messages.of(Thread::Person(9)).len(), KEPT);
+        let again = accept(&mut messages, 1, &hello);
+        assert!(again.id > firsts[1].id);
+        assert_eq!(messages.most_per_recipient, 2, "counted beyond what is kept");
+    }
+
+    #[test]
+    fn the_latest_contents_of_a_thread_are_recognised() {
+        let mut log = Log::default();
+        for hash in 0..CONTENTS as u64 {
+            assert_eq!(log.again(hash), 1);
+        }
+        assert_eq!(log.again(0), 2);
+        assert_eq!(log.again(99), 1, "in the place of 1, which came longest ago");
+        assert_eq!((log.again(0), log.again(1)), (3, 1));
     }
 }
