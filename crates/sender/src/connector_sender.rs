@@ -7,10 +7,12 @@ use nuncio_domain::message::Body;
 use nuncio_domain::outcome::{Answer, LaneCause, LaneCauseKind, Operation, Outcome};
 use nuncio_domain::people::RecipientKind;
 use nuncio_domain::ports::{Call, Sender};
+use nuncio_teams::classify::Refusal;
 use nuncio_teams::cloud::{Endpoints, ServiceUrl};
 use nuncio_teams::connector::{CallError, Connector, CreatePersonal, CreateThread, Reply};
 use nuncio_teams::schema::{MessageContent, OutboundActivity};
 
+use crate::hosts::Hosts;
 use crate::outcome::{GatewayErrors, accepted, not_accepted};
 
 /// What is needed to speak for one app.
@@ -26,12 +28,13 @@ pub struct AppConnector {
 #[derive(Debug)]
 pub struct ConnectorSender {
     apps: HashMap<String, AppConnector>,
+    hosts: Hosts,
 }
 
 impl ConnectorSender {
     /// By the names of the apps in the configuration.
     pub fn new(apps: HashMap<String, AppConnector>) -> Self {
-        Self { apps }
+        Self { apps, hosts: Hosts::default() }
     }
 
     fn service_url(app: &AppConnector, call: &Call) -> Result<ServiceUrl, String> {
@@ -67,19 +70,50 @@ impl Sender for ConnectorSender {
         let Some(app) = self.apps.get(&call.lane.app) else {
             return waits(format!("app {} is not in the configuration any more", call.lane.app));
         };
-        let service_url = match Self::service_url(app, &call) {
+        let known = match Self::service_url(app, &call) {
             Ok(service_url) => service_url,
             Err(problem) => return waits(problem),
         };
-        let result = match call.operation {
-            Operation::Create => create(app, &service_url, &call).await,
-            Operation::NewThread => new_thread(app, &service_url, &call).await,
-            Operation::Send => send(app, &service_url, &call).await,
-        };
+        let mut service_url = self.hosts.instead_of(&call.lane, &known);
+        let mut result = make(app, &service_url, &call).await;
+        // A refusal makes no message, so the same call can be made once more, on the host that it names.
+        if let Some(text) = wrong_host(&result) {
+            match app.endpoints.moved(&service_url, text).filter(|_| service_url == known) {
+                Some(moved) => {
+                    tracing::warn!(app = call.lane.app, tenant = call.lane.tenant, from = %service_url, to = %moved,
+                        "this tenant is on another host");
+                    service_url = moved;
+                    result = make(app, &service_url, &call).await;
+                    if wrong_host(&result).is_none() {
+                        self.hosts.moved(&call.lane, &known, service_url.clone());
+                    }
+                }
+                // It moved back, perhaps: the next call begins with what is known again.
+                None => self.hosts.forget(&call.lane, &known),
+            }
+        }
         match result {
             Ok(reply) => accepted(call.operation, reply, service_url.as_str()),
             Err(error) => not_accepted(call.operation, error, app.gateway_errors),
         }
+    }
+}
+
+async fn make(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Result<Reply, CallError> {
+    match call.operation {
+        Operation::Create => create(app, service_url, call).await,
+        Operation::NewThread => new_thread(app, service_url, call).await,
+        Operation::Send => send(app, service_url, call).await,
+    }
+}
+
+/// What Microsoft says of the right host, where the call went to a wrong one.
+fn wrong_host(result: &Result<Reply, CallError>) -> Option<&str> {
+    match result {
+        Err(CallError::Refused(refused)) if refused.refusal == Refusal::InvalidBotApiHost => {
+            Some(&refused.text)
+        }
+        _ => None,
     }
 }
 

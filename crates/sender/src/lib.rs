@@ -4,6 +4,7 @@
 //! `nuncio_teams::classify` does not compile until it is given its meaning there.
 
 mod connector_sender;
+mod hosts;
 pub mod outcome;
 
 pub use connector_sender::{AppConnector, ConnectorSender};

@@ -113,9 +113,11 @@ fn refusal(operation: Operation, refused: &Refused, gateway_errors: GatewayError
         Refusal::TenantNoPermission => {
             lane_waits(refused, "the tenant does not let this app in: its administrator must allow it")
         }
-        Refusal::InvalidBotApiHost => {
-            lane_waits(refused, "this tenant is on another host: set cloud = \"gcc\" for it")
-        }
+        // The sender has called the host that the text names, if that is one of the cloud's.
+        Refusal::InvalidBotApiHost => lane_waits(
+            refused,
+            "this tenant is on another host, and what Microsoft's text names was refused too or is not of the app's cloud: check cloud (\"gcc\" for a GCC tenant)",
+        ),
 
         Refusal::ConversationBlockedByUser | Refusal::BotDisabledByUser => {
             of_person(FailReason::BlockedByUser, ReachState::Blocked)

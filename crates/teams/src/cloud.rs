@@ -1,6 +1,7 @@
 //! Microsoft's clouds: where tokens come from, who signs what comes in, and which hosts may ever be given a token.
 //! The values are those of protocol section 1.
 
+mod moved;
 mod service_url;
 
 use std::collections::BTreeSet;

@@ -11,6 +11,7 @@
 pub mod core;
 mod messages;
 pub mod pace;
+mod references;
 pub mod retry;
 mod select;
 mod settle;

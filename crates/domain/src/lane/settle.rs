@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::batch::{Attempt, Change, Key, NewReference, ReachChange, Why};
+use crate::batch::{Attempt, Change, Key, ReachChange, Why};
 use crate::delivery::{DeliveryState, FailReason};
 use crate::lane::core::{Flight, Item, LaneCore, Next};
 use crate::lane::retry;
 use crate::lane::threads::Whose;
 use crate::outcome::{Answer, LaneCause, LaneCauseKind, Operation, Outcome};
-use crate::people::{Origin, ReachState, RecipientKind, Reference};
+use crate::people::{ReachState, RecipientKind};
 use crate::time::Time;
 
 /// So many failures to reach the service in a row make it the lane's trouble.
@@ -155,7 +155,8 @@ impl LaneCore {
     ) -> Fate {
         let failed = |reason| Fate::Final(DeliveryState::Failed, Some(reason));
         match &answer.outcome {
-            Outcome::Accepted { .. } if operation.makes_message() => {
+            Outcome::Accepted { service_url, .. } if operation.makes_message() => {
+                self.moved(now, item, service_url.as_deref());
                 Fate::Final(DeliveryState::Delivered, None)
             }
             Outcome::Accepted { conversation_id: Some(conversation_id), service_url, .. } => {
@@ -234,24 +235,6 @@ impl LaneCore {
             Some(wait) => Fate::Again(Next::WaitUntil(now + wait)),
             None => Fate::Final(DeliveryState::Failed, Some(FailReason::UpstreamError)),
         }
-    }
-
-    fn created(&mut self, now: Time, item: &mut Item, conversation_id: &str, service_url: Option<&str>) {
-        let service_url = service_url.unwrap_or_default().to_owned();
-        self.batch.references.push(NewReference {
-            lane_no: self.config.lane_no,
-            recipient_no: item.row.key.recipient_no,
-            conversation_id: conversation_id.to_owned(),
-            service_url: service_url.clone(),
-            origin: Origin::Created,
-            at: now,
-        });
-        item.row.reference = Some(Reference {
-            reference_no: 0,
-            conversation_id: conversation_id.to_owned(),
-            service_url,
-            suspect: false,
-        });
     }
 
     /// Keeps what the answer says of the recipient. Nothing is ever inferred from 429, 5xx or silence.
@@ -369,6 +352,7 @@ mod tests {
     use crate::batch::{Batch, Committed, Row};
     use crate::lane::{Action, Input, LaneConfig};
     use crate::message::{Body, Class, Content, Control, MessageState, OpenMessage};
+    use crate::people::Reference;
     use crate::{Key, MessageId};
 
     fn ms(n: u64) -> Time {

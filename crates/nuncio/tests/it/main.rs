@@ -8,6 +8,7 @@
 //! | `broadcast` | who gets what, who does not and why |
 //! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
 //! | `kill` | `kill -9` and stops in mid-broadcast |
+//! | `outcomes` | every row of the table of outcomes, provoked from outside |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `apps` | two apps in one server |
 //! | `credentials` | managed identities |
@@ -28,6 +29,7 @@ mod faults;
 mod inbound;
 mod judges;
 mod kill;
+mod outcomes;
 mod serve;
 mod sim;
 mod world;
