@@ -30,6 +30,8 @@ pub(crate) enum Refusal {
     ActivityNotFound,
     ConversationNotFound,
     MemberNotFound,
+    /// Of a batch, an attachment, a meeting: which code Microsoft has, nobody says.
+    OperationNotFound,
     MessageSizeTooBig,
     Throttled,
     NoSuchPath,
@@ -60,9 +62,11 @@ impl Refusal {
             | Self::BadPairwiseId
             | Self::TenantNoPermission
             | Self::MessageWritesBlocked => 403,
-            Self::ActivityNotFound | Self::ConversationNotFound | Self::MemberNotFound | Self::NoSuchPath => {
-                404
-            }
+            Self::ActivityNotFound
+            | Self::ConversationNotFound
+            | Self::MemberNotFound
+            | Self::OperationNotFound
+            | Self::NoSuchPath => 404,
             Self::MethodNotAllowed(_) => 405,
             Self::MessageSizeTooBig => 413,
             Self::UrlTooLong => 414,
@@ -91,6 +95,7 @@ impl Refusal {
             Self::ActivityNotFound => "ActivityNotFoundInConversation",
             Self::ConversationNotFound => "ConversationNotFound",
             Self::MemberNotFound => "MemberNotFoundInConversation",
+            Self::OperationNotFound => "NotFound",
             Self::MessageSizeTooBig => "MessageSizeTooBig",
             Self::Throttled => "Throttled",
             Self::AuthorizationDenied
@@ -123,6 +128,7 @@ impl Refusal {
             Self::MessageWritesBlocked => MESSAGE_WRITES_BLOCKED,
             Self::ActivityNotFound | Self::ConversationNotFound => "Conversation not found.",
             Self::MemberNotFound => "Member not found in conversation.",
+            Self::OperationNotFound => "Not found.",
             Self::MessageSizeTooBig => "Message size too large.",
             Self::Throttled => "Too many requests.",
             Self::NoSuchPath => "No HTTP resource was found that matches the request URI.",

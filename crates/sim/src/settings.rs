@@ -7,8 +7,8 @@ use crate::{
     limits::WindowKind,
     random::Rng,
     switches::{
-        BlockedAs, ChatDeletedCreate, ContentChecks, PersonAnswer, RefusedTokenAs, TeamOnlyAs, UninstalledAs,
-        UninstalledCreate, UnmatchedMention,
+        BatchAnswer, BlockedAs, ChatDeletedCreate, ContentChecks, PersonAnswer, RefusedTokenAs, TeamOnlyAs,
+        UninstalledAs, UninstalledCreate, UnmatchedMention,
     },
 };
 
@@ -140,6 +140,16 @@ pub(crate) struct Settings {
     pub(crate) unmatched_mention: UnmatchedMention,
     /// Images of cards by URL: not in GCC High and `DoD` (protocol section 15).
     pub(crate) image_urls: bool,
+    /// Whether bots may send batches at all (protocol section 5.8).
+    pub(crate) batch: bool,
+    pub(crate) batch_answer: BatchAnswer,
+    /// `stateMap` instead of `statusMap`.
+    pub(crate) batch_state_map: bool,
+    /// `id` instead of `entryId` in failed entries.
+    pub(crate) batch_entry_id_short: bool,
+    pub(crate) batch_entries_max: usize,
+    /// Operations of a bot at the same time.
+    pub(crate) batch_operations_max: usize,
     pub(crate) targeted_in_personal: bool,
     /// How long a targeted message can be seen.
     pub(crate) targeted_lifetime_s: f64,
@@ -184,6 +194,12 @@ impl Settings {
             content_checks: ContentChecks::default(),
             unmatched_mention: UnmatchedMention::default(),
             image_urls: true,
+            batch: false,
+            batch_answer: BatchAnswer::default(),
+            batch_state_map: false,
+            batch_entry_id_short: false,
+            batch_entries_max: 1000,
+            batch_operations_max: 10,
             targeted_in_personal: false,
             targeted_lifetime_s: 86_400.0,
             signing_key: SigningKey::default(),

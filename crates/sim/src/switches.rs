@@ -108,3 +108,14 @@ pub(crate) enum UnmatchedMention {
     /// As reported (OfficeDev/BotBuilder-MicrosoftTeams#199).
     Refused,
 }
+
+/// What a batch is answered with (protocol section 5.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BatchAnswer {
+    /// `{"operationId": "…"}`
+    #[default]
+    Object,
+    /// `"…"`
+    Text,
+}

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{Clock, Micros},
-    connector::auth::TokenCache,
+    connector::{auth::TokenCache, batch::Batches},
     counts::Counts,
     entra::certificate::Certificate,
     events::EventStats,
@@ -27,6 +27,7 @@ use crate::{
     random::Rng,
     settings::{Latency, Settings},
     signing::Keys,
+    switches::ChatDeletedCreate,
     told::Told,
 };
 
@@ -81,6 +82,7 @@ pub(crate) struct World {
     pub(crate) org: Org,
     /// How many sessions a bot made with a person.
     pub(crate) sessions: HashMap<(u16, u32), u32>,
+    pub(crate) batches: Batches,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
     pub(crate) outage: Outage,
@@ -122,6 +124,7 @@ impl World {
             settings,
             bots: Vec::new(),
             sessions: HashMap::new(),
+            batches: Batches::new(),
             limits: Limits::default(),
             faults: Faults::default(),
             outage: Outage::default(),
@@ -201,6 +204,18 @@ impl World {
     pub(crate) fn chat_id(&self, app: u16, person: u32) -> String {
         let generation = self.org.person(person).map_or(0, |person| person.chat);
         self.sealer(app).chat(person, generation)
+    }
+
+    /// A person's chat is made or looked for: one that was deleted or lost is there again (protocol section 10).
+    pub(crate) fn renew_chat(&mut self, person: u32) {
+        let same = self.settings.chat_deleted_create == ChatDeletedCreate::Same;
+        if let Some(known) = self.org.person_mut(person) {
+            known.chat_lost = false;
+            if known.chat_gone {
+                known.chat += u32::from(!same);
+                known.chat_gone = false;
+            }
+        }
     }
 
     /// Whether a send into a good conversation is told that there is none (protocol section 10).

@@ -12,7 +12,6 @@ use crate::{
     exchange::Answer,
     limits::{Kind, Thread},
     refusal::Refusal,
-    switches::ChatDeletedCreate,
     world::World,
 };
 
@@ -134,14 +133,7 @@ fn chat(
     if sessions && inside.is_none() {
         return Err(Refusal::MissingProperty);
     }
-    let same = world.settings.chat_deleted_create == ChatDeletedCreate::Same;
-    if let Some(known) = world.org.person_mut(person) {
-        known.chat_lost = false;
-        if known.chat_gone {
-            known.chat += u32::from(!same);
-            known.chat_gone = false;
-        }
-    }
+    world.renew_chat(person);
     let chat = if sessions {
         let count = world.sessions.entry((incoming.app, person)).or_default();
         *count += 1;

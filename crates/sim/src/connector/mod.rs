@@ -4,6 +4,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod auth;
+pub(crate) mod batch;
 mod change;
 mod content;
 mod create;
@@ -181,6 +182,10 @@ fn work(world: &mut World, now: Micros, target: &Target, incoming: &Incoming) ->
         Target::Member { conversation, member } => members::one(world, now, incoming, conversation, member),
         Target::Team { id } => teams::details(world, now, incoming, id),
         Target::TeamConversations { id } => teams::conversations(world, now, incoming, id),
+        Target::Batch(audience) => batch::start(world, now, incoming, *audience),
+        Target::BatchState { operation } => batch::state(world, now, incoming, operation),
+        Target::BatchFailed { operation } => batch::failed(world, now, incoming, operation),
+        Target::BatchCancel { operation } => batch::cancel(world, now, incoming, operation),
         Target::Refused(refusal) => (*refusal).into(),
     }
 }

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::path;
+use super::{batch::Audience, path};
 use crate::{exchange::Op, refusal::Refusal};
 
 /// Above what any id has (guess).
@@ -53,6 +53,16 @@ pub(super) enum Target {
     },
     TeamConversations {
         id: String,
+    },
+    Batch(Audience),
+    BatchState {
+        operation: String,
+    },
+    BatchFailed {
+        operation: String,
+    },
+    BatchCancel {
+        operation: String,
     },
     /// No operation; why.
     Refused(Refusal),
@@ -112,6 +122,26 @@ impl Target {
             ["v3", "teams", _, "conversations"] => {
                 ("GET", (method == "GET").then(|| Self::TeamConversations { id: at(2) }))
             }
+            ["v3", "batch", "conversation", audience @ ("users" | "tenant" | "team" | "channels")] => {
+                let audience = match *audience {
+                    "users" => Audience::Users,
+                    "tenant" => Audience::Tenant,
+                    "team" => Audience::Team,
+                    _ => Audience::Channels,
+                };
+                ("POST", (method == "POST").then_some(Self::Batch(audience)))
+            }
+            ["v3", "batch", "conversation", "failedentries", _] => {
+                ("GET", (method == "GET").then(|| Self::BatchFailed { operation: at(4) }))
+            }
+            ["v3", "batch", "conversation", _] => (
+                "GET, DELETE",
+                match method {
+                    "GET" => Some(Self::BatchState { operation: at(3) }),
+                    "DELETE" => Some(Self::BatchCancel { operation: at(3) }),
+                    _ => None,
+                },
+            ),
             _ => return Self::Refused(Refusal::NoSuchPath),
         };
         let target = target.unwrap_or(Self::Refused(Refusal::MethodNotAllowed(allowed)));
@@ -135,7 +165,12 @@ impl Target {
             | Self::PagedMembers { conversation }
             | Self::Member { conversation, .. } => Some(conversation),
             Self::Team { id } | Self::TeamConversations { id } => Some(id),
-            Self::Create | Self::Refused(_) => None,
+            Self::Create
+            | Self::Batch(_)
+            | Self::BatchState { .. }
+            | Self::BatchFailed { .. }
+            | Self::BatchCancel { .. }
+            | Self::Refused(_) => None,
         }
     }
 
@@ -153,13 +188,17 @@ impl Target {
             | Self::PagedMembers { .. }
             | Self::Member { .. } => Op::Members,
             Self::Team { .. } | Self::TeamConversations { .. } => Op::Teams,
+            Self::Batch(_)
+            | Self::BatchState { .. }
+            | Self::BatchFailed { .. }
+            | Self::BatchCancel { .. } => Op::Batch,
             Self::Refused(_) => Op::Other,
         }
     }
 
     /// Whether it looks at the body, which then must be JSON.
     pub(super) fn takes_a_body(&self) -> bool {
-        matches!(self, Self::Create | Self::Send { .. } | Self::Update { .. })
+        matches!(self, Self::Create | Self::Send { .. } | Self::Update { .. } | Self::Batch(_))
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     fixtures::refusal,
-    harness::{World, text},
+    harness::{APP, SCOPE, SECRET, World, text},
 };
 
 /// A team's General channel with the app, and two of its members.
@@ -83,14 +83,19 @@ async fn who_may_be_meant() {
 }
 
 #[tokio::test]
-async fn it_vanishes() {
-    let world = World::start().await;
+async fn it_vanishes_after_a_day() {
+    let mut world = World::start().await;
+    world.control(Method::PATCH, "time", Some(json!({"mode": "explicit"}))).await;
     let (channel, one, _) = team(&world).await;
-    let (_, sent) = post(&world, &channel, json!({"id": one["id"]})).await;
-    let path = format!("v3/conversations/{channel}/activities/{}?isTargetedActivity=true", text(&sent["id"]));
-    assert_eq!(world.get("settings").await["targeted_lifetime_s"], 86_400.0);
-    world.settings(json!({"targeted_lifetime_s": 0})).await;
-    assert_eq!(world.call(Method::DELETE, &path, None).await, refusal("activity_not_found"));
-    world.settings(json!({"targeted_lifetime_s": 3600})).await;
-    assert_eq!(world.call(Method::DELETE, &path, None).await.0, 200);
+    let (_, first) = post(&world, &channel, json!({"id": one["id"]})).await;
+    world.post("time/advance", json!({"by_s": 60})).await;
+    let (_, second) = post(&world, &channel, json!({"id": one["id"]})).await;
+    world.post("time/advance", json!({"by_s": 86_400 - 60})).await;
+    let (_, answer) = world.token(world.sim.tenant_id(), APP, SECRET, SCOPE).await;
+    text(&answer["access_token"]).clone_into(&mut world.token);
+    let path = |sent: &Value| {
+        format!("v3/conversations/{channel}/activities/{}?isTargetedActivity=true", text(&sent["id"]))
+    };
+    assert_eq!(world.call(Method::DELETE, &path(&first), None).await, refusal("activity_not_found"));
+    assert_eq!(world.call(Method::DELETE, &path(&second), None).await.0, 200);
 }
