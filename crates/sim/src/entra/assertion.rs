@@ -25,8 +25,10 @@ pub(super) fn check(bot: &mut Bot, assertion: &str, audiences: &[String], now: i
     if !claims["aud"].as_str().is_some_and(|aud| audiences.iter().any(|asked| asked == aud)) {
         return Err(refused(700_023, "Client assertion audience claim does not match Realm issuer."));
     }
-    let (Some(nbf), Some(exp)) = (claims["nbf"].as_i64(), claims["exp"].as_i64()) else {
-        return Err(malformed("The claims 'nbf' and 'exp' are required."));
+    // MSAL for Python leaves `nbf` out and writes fractions of seconds.
+    let time = |name: &str| claims[name].as_f64().map(|seconds| seconds as i64);
+    let (Some(nbf), Some(exp)) = (time("nbf").or_else(|| time("iat")), time("exp")) else {
+        return Err(malformed("The claims 'exp' and one of 'nbf' and 'iat' are required."));
     };
     let lifetime = exp.saturating_sub(nbf);
     if now >= exp.saturating_add(SKEW) || now < nbf.saturating_sub(SKEW) || !(1..=LONGEST).contains(&lifetime)
@@ -57,12 +59,14 @@ fn signed(bot: &Bot, assertion: &str) -> Result<Value, Failure> {
         Some("RS256") => &RSA_PKCS1_2048_8192_SHA256,
         _ => return Err(malformed("The algorithm must be PS256 or RS256.")),
     };
-    let (sha1, sha256) = (&header["x5t"], &header["x5t#S256"]);
+    // MSAL for Python writes them with padding.
+    let thumbprint = |name: &str| header[name].as_str().map(|thumbprint| thumbprint.trim_end_matches('='));
+    let (sha1, sha256) = (thumbprint("x5t"), thumbprint("x5t#S256"));
     // Both may be given; then both must name the same certificate.
     let named = bot.certificates.iter().find(|certificate| {
-        !(sha1.is_null() && sha256.is_null())
-            && (sha1.is_null() || *sha1 == certificate.sha1.as_str())
-            && (sha256.is_null() || *sha256 == certificate.sha256.as_str())
+        (sha1.is_some() || sha256.is_some())
+            && sha1.is_none_or(|sha1| sha1 == certificate.sha1)
+            && sha256.is_none_or(|sha256| sha256 == certificate.sha256)
     });
     let reason = match named {
         Some(certificate) if certificate.verifies(algorithm, input.as_bytes(), &signature) => {

@@ -135,6 +135,23 @@ async fn assertions_of_both_forms_get_a_token() {
     assert!(!journal.contains("assertion") && !journal.contains("eyJ"));
 }
 
+/// MSAL for Python pads thumbprints, gives no `nbf`, and its times have fractions.
+#[tokio::test]
+async fn assertions_as_python_writes_them() {
+    let (world, signer) = certified().await;
+    let mut claims = good_claims(&world, "python");
+    claims.as_object_mut().unwrap().remove("nbf");
+    for time in ["iat", "exp"] {
+        claims[time] = (claims[time].as_f64().unwrap() + 0.75).into();
+    }
+    let header = json!({"alg": "RS256", "typ": "JWT", "x5t": signer.sha1() + "="});
+    let (status, body) = ask(&world, &signer.assertion(&header, &claims)).await;
+    assert_eq!(status, 200, "{body}");
+    claims.as_object_mut().unwrap().remove("iat");
+    claims["jti"] = "no time of its beginning".into();
+    assert_eq!(ask(&world, &signer.assertion(&header, &claims)).await.1["error_codes"], json!([50027]));
+}
+
 #[tokio::test]
 async fn wrong_assertions_are_refused() {
     let (world, signer) = certified().await;
