@@ -44,16 +44,19 @@ impl Marks {
         self.of.entry((receipt.thread, receipt.id)).or_default()
     }
 
-    /// False if that changes nothing.
-    pub(crate) fn react(&mut self, receipt: Receipt, person: u32, kind: &str, there: bool) -> bool {
+    pub(crate) fn has_reaction(&self, receipt: Receipt, person: u32, kind: &str) -> bool {
+        let mark = self.of.get(&(receipt.thread, receipt.id));
+        mark.is_some_and(|mark| mark.reactions.iter().any(|(who, is)| (*who, &**is) == (person, kind)))
+    }
+
+    pub(crate) fn react(&mut self, receipt: Receipt, person: u32, new: Option<&str>, gone: Option<&str>) {
         let reactions = &mut self.mark(receipt).reactions;
-        let before = reactions.iter().position(|(who, is)| (*who, &**is) == (person, kind));
-        match before {
-            None if there => reactions.push((person, kind.into())),
-            Some(at) if !there => drop(reactions.remove(at)),
-            _ => return false,
+        if let Some(gone) = gone {
+            reactions.retain(|(who, is)| (*who, &**is) != (person, gone));
         }
-        true
+        if let Some(new) = new {
+            reactions.push((person, new.into()));
+        }
     }
 
     pub(crate) fn replace_card(&mut self, receipt: Receipt, person: u32, edits: u32, card: Value) {

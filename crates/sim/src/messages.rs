@@ -106,6 +106,11 @@ impl Log {
         self.same.push((hash, count));
         count
     }
+
+    fn next_id(&mut self, now: Micros) -> u64 {
+        self.last_id = (millis(now) as u64).max(self.last_id + 1);
+        self.last_id
+    }
 }
 
 /// Which message of which thread was accepted, to mark it later.
@@ -143,11 +148,10 @@ impl Messages {
     /// Takes an activity and gives it its id: epoch milliseconds, rising within a thread (protocol section 4.0).
     pub(crate) fn accept(&mut self, now: Micros, incoming: &Incoming<'_>) -> Receipt {
         let log = self.logs.entry(incoming.thread).or_default();
-        let id = (millis(now) as u64).max(log.last_id + 1);
+        let id = log.next_id(now);
         let (body, truncated) = kept(incoming.activity, self.stored);
         let visible = incoming.activity["type"] == "message";
         self.stored += 1;
-        log.last_id = id;
         log.messages.push(Message {
             id,
             at: now,
@@ -183,6 +187,11 @@ impl Messages {
             log.drop_oldest();
         }
         Receipt { thread: incoming.thread, id }
+    }
+
+    /// The id of a message that is not kept, such as the click on a card.
+    pub(crate) fn next_id(&mut self, thread: Thread, now: Micros) -> u64 {
+        self.logs.entry(thread).or_default().next_id(now)
     }
 
     pub(crate) fn mark_lost(&mut self, receipt: Receipt) {

@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    events::manner::Manner,
     limits::WindowKind,
     random::Rng,
     switches::{
-        BatchAnswer, BlockedAs, ChatDeletedCreate, ContentChecks, PersonAnswer, RefusedTokenAs, TeamOnlyAs,
-        UninstalledAs, UninstalledCreate, UnmatchedMention,
+        BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, PersonAnswer, RefusedTokenAs,
+        TeamOnlyAs, UninstalledAs, UninstalledCreate, UnmatchedMention,
     },
 };
 
@@ -161,6 +162,14 @@ pub(crate) struct Settings {
     /// How long a bot may take for an event (protocol section 4.0), and when it is sent again.
     pub(crate) event_timeout_s: f64,
     pub(crate) event_again_after_s: f64,
+    /// Whether what was not answered twice comes twice more, with a new id, and after how long (protocol section 4.0).
+    pub(crate) event_second_pair: bool,
+    pub(crate) event_second_after_s: f64,
+    pub(crate) event_at_once: usize,
+    pub(crate) event_delivery: Manner,
+    /// How long a bot may take for an invoke, which is never sent again; Microsoft's is 5 to 10 s, unproved.
+    pub(crate) invoke_timeout_s: f64,
+    pub(crate) blocked_acts: BlockedActs,
 }
 
 impl Settings {
@@ -207,6 +216,12 @@ impl Settings {
             spurious_404_lasting: 0.5,
             event_timeout_s: 15.0,
             event_again_after_s: 15.0,
+            event_second_pair: false,
+            event_second_after_s: 30.0,
+            event_at_once: 32,
+            event_delivery: Manner::default(),
+            invoke_timeout_s: 5.0,
+            blocked_acts: BlockedActs::default(),
         }
     }
 
@@ -253,9 +268,16 @@ impl Settings {
         if self.gcc_host.as_ref().is_some_and(|host| host.is_empty() || host.contains(['/', ' '])) {
             return Err("gcc_host must be a host, or a host and a port".into());
         }
-        for (name, value) in
-            [("event_timeout_s", self.event_timeout_s), ("event_again_after_s", self.event_again_after_s)]
-        {
+        self.event_delivery.check().map_err(|problem| format!("event_delivery.{problem}"))?;
+        if !(1..=10_000).contains(&self.event_at_once) {
+            return Err("event_at_once must be between 1 and 10000".into());
+        }
+        for (name, value) in [
+            ("event_timeout_s", self.event_timeout_s),
+            ("event_again_after_s", self.event_again_after_s),
+            ("event_second_after_s", self.event_second_after_s),
+            ("invoke_timeout_s", self.invoke_timeout_s),
+        ] {
             if !(0.0..=600.0).contains(&value) {
                 return Err(format!("{name} must be between 0 and 600"));
             }

@@ -119,3 +119,15 @@ pub(crate) enum BatchAnswer {
     /// `"…"`
     Text,
 }
+
+/// What it means when somebody who blocked the bot writes to it or clicks on a card (protocol section 4.4: no event
+/// tells of it; an interaction is the sign that the bot is not blocked any more).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BlockedActs {
+    /// The person unblocked it first.
+    #[default]
+    Unblocks,
+    /// It cannot be done.
+    Refused,
+}

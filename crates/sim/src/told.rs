@@ -14,9 +14,15 @@ const BEGINNING: usize = 16 * 1024;
 pub(crate) struct Post<'a> {
     pub(crate) app_id: &'a str,
     pub(crate) activity: &'a Value,
+    /// The activity as it was sent
+    pub(crate) body: &'a str,
+    /// 1 for the first
+    pub(crate) attempt: u8,
     /// `None`: no connection, or no answer in time.
     pub(crate) status: Option<u16>,
     pub(crate) answer: &'a str,
+    /// Why there is no answer, or half of one
+    pub(crate) problem: Option<&'a str>,
     pub(crate) took_ms: i64,
 }
 
@@ -29,7 +35,9 @@ struct Entry {
     /// Entra object id
     person: Option<Box<str>>,
     conversation: Option<Box<str>>,
+    attempt: u8,
     status: Option<u16>,
+    problem: Option<Box<str>>,
     took_ms: i64,
     activity: Box<str>,
     answer: Box<str>,
@@ -58,9 +66,11 @@ impl Told {
             event: detail.map_or_else(|| kind.into(), |detail| format!("{kind} {detail}").into()),
             person: text(&activity["from"]["aadObjectId"]),
             conversation: text(&activity["conversation"]["id"]),
+            attempt: post.attempt,
             status: post.status,
+            problem: post.problem.map(Into::into),
             took_ms: post.took_ms,
-            activity: beginning(&activity.to_string()),
+            activity: beginning(post.body),
             answer: beginning(post.answer),
         });
     }
@@ -96,7 +106,8 @@ impl Entry {
             |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
         json!({
             "n": self.n, "at": rfc3339(self.at), "app_id": self.app_id, "event": self.event, "person": self.person,
-            "conversation": self.conversation, "status": self.status, "took_ms": self.took_ms,
+            "conversation": self.conversation, "attempt": self.attempt, "status": self.status,
+            "problem": self.problem, "took_ms": self.took_ms,
             "activity": parsed(&self.activity),
             "answer": if self.answer.is_empty() { Value::Null } else { parsed(&self.answer) },
         })
@@ -111,13 +122,16 @@ fn beginning(text: &str) -> Box<str> {
 mod tests {
     use super::*;
 
+    fn post<'a>(activity: &'a Value, answer: &'a str) -> Post<'a> {
+        let (status, problem) = (Some(200), None);
+        Post { app_id: "app", activity, body: "{}", attempt: 1, status, answer, problem, took_ms: 3 }
+    }
+
     fn push(told: &mut Told, person: &str) {
         let activity = json!({
             "type": "invoke", "name": "adaptiveCard/action", "from": {"aadObjectId": person}, "conversation": {"id": "a:1"},
         });
-        let post =
-            Post { app_id: "app", activity: &activity, status: Some(200), answer: "{\"a\":1}", took_ms: 3 };
-        told.push(1_795_356_312_044_000, &post);
+        told.push(1_795_356_312_044_000, &post(&activity, "{\"a\":1}"));
     }
 
     #[test]
@@ -143,7 +157,7 @@ mod tests {
     fn a_long_answer_is_cut_between_characters() {
         let mut told = Told::default();
         let answer = "é".repeat(BEGINNING);
-        told.push(0, &Post { app_id: "", activity: &json!({}), status: None, answer: &answer, took_ms: 0 });
+        told.push(0, &post(&json!({}), &answer));
         let shown = told.after(0, 1, &[]);
         assert_eq!(shown[0]["answer"].as_str().unwrap().len(), BEGINNING);
     }

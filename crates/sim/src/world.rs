@@ -59,11 +59,26 @@ pub(crate) struct Bot {
     pub(crate) endpoint: Option<String>,
     /// Manifest `supportsSessions`: each 1:1 create makes a new session (protocol section 5.1).
     pub(crate) supports_sessions: bool,
+    /// Resource-specific consent that its app was given, by the names of Microsoft's manifest.
+    pub(crate) permissions: Vec<String>,
     /// The registration was deleted: tokens that it holds get 401 `BotNotRegistered`.
     pub(crate) deleted: bool,
 }
 
+/// Every message of a channel reaches the bot, not only those that mention it (protocol section 4.5).
+pub(crate) const READS_ALL_CHANNELS: &str = "ChannelMessage.Read.Group";
+/// The same in group chats.
+pub(crate) const READS_ALL_CHATS: &str = "ChatMessage.Read.Chat";
+/// Read receipts in 1:1 chats (protocol section 4.6).
+pub(crate) const READ_RECEIPTS: &str = "ChatMessageReadReceipt.Read.Chat";
+/// The permissions that make a difference here.
+pub(crate) const PERMISSIONS: [&str; 3] = [READS_ALL_CHANNELS, READS_ALL_CHATS, READ_RECEIPTS];
+
 impl Bot {
+    pub(crate) fn may(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|given| given == permission)
+    }
+
     /// Without the secret.
     pub(crate) fn show(&self) -> Value {
         let certificates: Vec<&str> =
@@ -71,7 +86,7 @@ impl Bot {
         json!({
             "app_id": self.app_id, "name": self.name, "tenant_id": self.tenant_id, "kind": self.kind,
             "endpoint": self.endpoint, "certificates": certificates, "managed_identity": self.managed_identity,
-            "supports_sessions": self.supports_sessions,
+            "supports_sessions": self.supports_sessions, "permissions": self.permissions,
         })
     }
 }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use super::{ControlError, Result, people::first_bot, read};
 use crate::{
     events::{
-        deliver::post,
         forge::{TokenOrder, complete},
+        post::post,
     },
     world::Shared,
 };
@@ -43,6 +43,6 @@ pub(super) async fn send(State(shared): State<Arc<Shared>>, body: Bytes) -> Resu
         let authorisation = order.token.authorisation(&shared, &bot.app_id).map_err(ControlError::bad)?;
         (app, activity, authorisation)
     };
-    let answer = post(&shared, app, &activity, Some(authorisation)).await;
+    let answer = post(&shared, app, &activity, 1, authorisation).await;
     Ok(Json(json!({"status": answer.status, "body": answer.body, "activity": activity})))
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{ControlError, Result, read};
 use crate::{
     entra::certificate::Certificate,
-    world::{Bot, BotKind, Shared, register_in},
+    world::{Bot, BotKind, PERMISSIONS, Shared, register_in},
 };
 
 #[derive(Clone, Deserialize)]
@@ -34,6 +34,9 @@ pub(crate) struct Order {
     kind: Option<BotKind>,
     #[serde(default)]
     supports_sessions: bool,
+    /// Resource-specific consent
+    #[serde(default)]
+    permissions: Vec<String>,
 }
 
 impl Order {
@@ -55,6 +58,10 @@ impl Order {
         }
         if self.secret.is_none() && self.certificates.is_empty() && self.managed_identity.is_none() {
             return Err("a bot needs a secret, certificates or a managed_identity".into());
+        }
+        if let Some(unknown) = self.permissions.iter().find(|name| !PERMISSIONS.contains(&name.as_str())) {
+            let known = PERMISSIONS.join(", ");
+            return Err(format!("permissions: unknown `{unknown}`, expected one of {known}"));
         }
         let certificates = self
             .certificates
@@ -82,6 +89,7 @@ impl Order {
             kind: self.kind.unwrap_or_default(),
             endpoint,
             supports_sessions: self.supports_sessions,
+            permissions: self.permissions,
             deleted: false,
         })
     }

@@ -14,7 +14,11 @@ use super::{
     read,
 };
 use crate::{
-    events::deliver::Errand, org::Apps, people::PersonState, settings::UninstallEvent, world::Shared,
+    events::{deliver::Errand, manner::Manner},
+    org::Apps,
+    people::PersonState,
+    settings::UninstallEvent,
+    world::Shared,
 };
 
 #[derive(Deserialize, Default)]
@@ -24,6 +28,8 @@ struct Order {
     seconds: f64,
     /// Also installs in every team
     teams: bool,
+    /// The setting `event_delivery` when absent
+    delivery: Option<Manner>,
 }
 
 /// An administrator's setup policy reaches everybody: who is or was installed gets the install events
@@ -36,6 +42,7 @@ pub(super) async fn policy_install(
     if !(0.0..=86_400.0).contains(&order.seconds) {
         return Err(ControlError::bad("seconds must be between 0 and 86400"));
     }
+    check(order.delivery)?;
     let mut world = shared.world();
     let bots = bots_with_endpoint(&world);
     if bots.is_empty() {
@@ -63,11 +70,17 @@ pub(super) async fn policy_install(
         }
     }
     let over = Duration::from_secs_f64(order.seconds);
-    let (job, events) = start(&shared, &mut world, "policy_install", people, errands, over);
+    let (job, events) = start(&shared, &mut world, "policy_install", people, errands, over, order.delivery);
     let body = json!({"job": job, "people": people, "events": events, "seconds": order.seconds});
     Ok((StatusCode::ACCEPTED, Json(body)))
 }
 
+/// The delivery that a call asks for.
+pub(super) fn check(delivery: Option<Manner>) -> Result<()> {
+    delivery.unwrap_or_default().check().map_err(|problem| ControlError::bad(format!("delivery.{problem}")))
+}
+
+/// Counts and jobs; the posts themselves are at `/sim/told`.
 pub(super) async fn show(State(shared): State<Arc<Shared>>) -> Json<Value> {
     Json(shared.world().events.show())
 }

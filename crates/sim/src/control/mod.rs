@@ -1,7 +1,9 @@
 //! The control API under `/sim/` (product.md, "Simulator"). JSON throughout; errors are `{"error": "…"}`.
 
+mod acting;
 mod activities;
 pub(crate) mod bots;
+mod cards;
 mod chats;
 mod events;
 mod faults;
@@ -11,6 +13,7 @@ mod page;
 mod people;
 mod reset;
 mod settings;
+mod stage;
 mod teams;
 mod time;
 
@@ -38,7 +41,14 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/sim/bots/{app_id}", delete(bots::remove))
         .route("/sim/people", get(people::list))
         .route("/sim/people/{id}", patch(people::change).get(people::one))
-        .route("/sim/people/{id}/says", post(people::says))
+        .route("/sim/people/{id}/says", post(acting::says))
+        .route("/sim/people/{id}/edits", post(acting::edits))
+        .route("/sim/people/{id}/deletes", post(acting::deletes))
+        .route("/sim/people/{id}/undeletes", post(acting::undeletes))
+        .route("/sim/people/{id}/reacts", post(acting::reacts))
+        .route("/sim/people/{id}/acts", post(cards::acts))
+        .route("/sim/people/{id}/invokes", post(cards::invokes))
+        .route("/sim/people/{id}/reads", post(acting::reads))
         .route("/sim/teams", get(teams::list))
         .route("/sim/teams/{id}/install", post(teams::install))
         .route("/sim/chats", get(chats::list).post(chats::add))

@@ -102,9 +102,13 @@ pub(super) async fn messages(
         Thread::Person(person) => world.org.person(person).map(|person| person.object_id),
         Thread::Channel { .. } | Thread::Chat(_) => None,
     };
-    Ok(Json(
-        json!({"conversation_id": id, "person": person, "items": items, "earlier": earlier, "next": null}),
-    ))
+    let read = match thread {
+        Thread::Person(person) => world.marks.read_up_to(thread, person).map(|id| id.to_string()),
+        Thread::Channel { .. } | Thread::Chat(_) => None,
+    };
+    Ok(Json(json!({
+        "conversation_id": id, "person": person, "read_up_to": read, "items": items, "earlier": earlier, "next": null,
+    })))
 }
 
 /// A message with who sent it and what people did to it.

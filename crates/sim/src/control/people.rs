@@ -1,4 +1,4 @@
-//! `GET /sim/people`, `GET|PATCH /sim/people/{id}`, `POST /sim/people/{id}/says`
+//! `GET /sim/people`, `GET|PATCH /sim/people/{id}`
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,11 +14,9 @@ use super::{ControlError, Result, page::find_people, query, read};
 use crate::{
     connector::path,
     events::{
-        activities,
-        deliver::{self, Errand, post},
+        deliver::{self, Errand},
+        manner::Manner,
     },
-    limits::Thread,
-    messages::Incoming,
     people::PersonState,
     settings::UninstallEvent,
     world::{Shared, World},
@@ -106,83 +104,9 @@ pub(super) async fn change(
             }
         })
         .collect();
-    let events =
-        start(&shared, &mut world, "state_change", u64::from(!errands.is_empty()), errands, Duration::ZERO).1;
+    let people = u64::from(!errands.is_empty());
+    let events = start(&shared, &mut world, "state_change", people, errands, Duration::ZERO, None).1;
     Ok(Json(json!({"person": show(&world, first_bot(&world), person), "events": events})))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Says {
-    text: String,
-}
-
-/// A person writes to the bot; answers when each bot has answered.
-pub(super) async fn says(
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<Value>> {
-    let said: Says = read(&body)?;
-    let messages: Vec<(u16, Value)> = {
-        let mut world = shared.world();
-        let person = index_of(&world, &id)?;
-        match world.org.person(person).map(|person| person.state) {
-            Some(PersonState::Installed | PersonState::TeamOnly) => {}
-            Some(PersonState::ChatDeleted) => {
-                // Writing again starts another chat.
-                if let Some(known) = world.org.person_mut(person)
-                    && known.chat_gone
-                {
-                    known.chat += 1;
-                    known.chat_gone = false;
-                }
-            }
-            state => {
-                let name = state.map_or("unknown", PersonState::name);
-                return Err(ControlError::conflict(format!(
-                    "a person who is {name} cannot write to the bot"
-                )));
-            }
-        }
-        let now = shared.clock.now();
-        bots_with_endpoint(&world)
-            .into_iter()
-            .map(|app| {
-                let mut activity = activities::message(&shared, &world, app, person, &said.text, now);
-                let conversation = world.chat_id(app, person);
-                let thread = Thread::Person(person);
-                let incoming = Incoming {
-                    thread,
-                    conversation: &conversation,
-                    app: None,
-                    by: Some(person),
-                    reply_to: None,
-                    targeted: None,
-                    activity: &activity,
-                };
-                let receipt = world.messages.accept(now, &incoming);
-                activity["id"] = receipt.id.to_string().into();
-                (app, activity)
-            })
-            .collect()
-    };
-    if messages.is_empty() {
-        return Err(ControlError::conflict("no bot has an endpoint"));
-    }
-    let mut bots = Vec::new();
-    for (app, activity) in &messages {
-        let answer = post(&shared, *app, activity, None).await;
-        let app_id = shared.world().bots[usize::from(*app)].app_id.clone();
-        bots.push(json!({
-            "app_id": app_id, "status": answer.status, "activity_id": activity["id"],
-            "conversation_id": activity["conversation"]["id"],
-        }));
-    }
-    let (_, first) = &messages[0];
-    Ok(Json(
-        json!({"activity_id": first["id"], "conversation_id": first["conversation"]["id"], "bots": bots}),
-    ))
 }
 
 pub(super) fn first_bot(world: &World) -> Option<u16> {
@@ -201,13 +125,15 @@ pub(super) fn start(
     people: u64,
     errands: Vec<Errand>,
     over: Duration,
+    manner: Option<Manner>,
 ) -> (Option<u64>, u64) {
-    let events = errands.iter().map(|errand| errand.events()).sum();
+    let events = errands.iter().map(Errand::events).sum();
     if events == 0 {
         return (None, 0);
     }
     let job = world.events.start_job(shared.clock.now(), kind, people, events);
-    deliver::run(shared, world.era.clone(), job.id, errands, over);
+    let manner = manner.unwrap_or(world.settings.event_delivery);
+    deliver::run(shared, world.era.clone(), job.id, errands, over, manner);
     (Some(job.id), events)
 }
 

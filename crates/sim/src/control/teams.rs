@@ -111,6 +111,6 @@ pub(super) async fn install(
         .into_iter()
         .map(|app| Errand::TeamInstall { app, team: index as u32, channel: channel as u32 })
         .collect();
-    let (job, events) = start(&shared, &mut world, "team_install", 0, errands, Duration::ZERO);
+    let (job, events) = start(&shared, &mut world, "team_install", 0, errands, Duration::ZERO, None);
     Ok((StatusCode::ACCEPTED, Json(json!({"team": show(&world, index), "job": job, "events": events}))))
 }

@@ -1,70 +1,96 @@
-//! Bringing activities to a bot's endpoint: at most 32 at once, 15 s for an answer, and a second try (protocol 4.0).
+//! Bringing activities to a bot: so many at once, a second try after 15 s, perhaps a second pair (protocol 4.0).
 
 use std::{sync::Arc, time::Duration};
 
-use http::header;
+use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{activities, token};
+use super::{
+    install::{self, Action},
+    manner::{Manner, Order, Twice},
+    post::{Authorisation, BotAnswer, post},
+};
 use crate::{
-    clock::millis,
-    told,
+    clock::{millis, rfc3339},
+    limits::Thread,
     world::{Shared, World},
 };
 
-/// How many events are on their way at the same time.
-const AT_ONCE: usize = 32;
-const ANSWER_LIMIT: usize = 64 * 1024;
-
 /// Events that belong together and are sent one after the other.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Errand {
-    Install { app: u16, person: u32, then_remove: bool },
-    Remove { app: u16, person: u32 },
-    TeamInstall { app: u16, team: u32, channel: u32 },
+    Install {
+        app: u16,
+        person: u32,
+        then_remove: bool,
+    },
+    Remove {
+        app: u16,
+        person: u32,
+    },
+    TeamInstall {
+        app: u16,
+        team: u32,
+        channel: u32,
+    },
+    /// Made already
+    Ready {
+        app: u16,
+        activities: Vec<Value>,
+    },
 }
 
 impl Errand {
-    pub(crate) fn events(self) -> u64 {
+    pub(crate) fn events(&self) -> u64 {
         match self {
-            Self::Install { then_remove, .. } => 2 + u64::from(then_remove),
+            Self::Install { then_remove, .. } => 2 + u64::from(*then_remove),
             Self::Remove { .. } => 1,
             Self::TeamInstall { .. } => 2,
+            Self::Ready { activities, .. } => activities.len() as u64,
         }
     }
 
-    fn app(self) -> u16 {
+    fn app(&self) -> u16 {
         match self {
-            Self::Install { app, .. } | Self::Remove { app, .. } | Self::TeamInstall { app, .. } => app,
+            Self::Install { app, .. }
+            | Self::Remove { app, .. }
+            | Self::TeamInstall { app, .. }
+            | Self::Ready { app, .. } => *app,
         }
     }
 
-    fn activities(self, shared: &Shared, world: &mut World) -> Vec<Value> {
+    /// Made when their turn comes: a flood is not kept in memory.
+    fn activities(self, shared: &Shared, world: &mut World, order: Order) -> Vec<Value> {
         let now = shared.clock.now();
-        match self {
+        let mut mixed = false;
+        let mut all = match self {
             Self::Install { app, person, then_remove } => {
-                let mut all = vec![
-                    activities::members_added(shared, world, app, person, now),
-                    activities::installation(shared, world, app, person, "add", now),
-                ];
-                // No order is promised (protocol section 13.15).
-                if person % 2 == 1 {
-                    all.swap(0, 1);
-                }
+                let mut all = install::personal(shared, world, app, person, now).to_vec();
                 if then_remove {
-                    all.push(activities::installation(shared, world, app, person, "remove", now));
+                    all.push(install::personal_change(shared, world, app, person, Action::Remove, now));
                 }
+                mixed = person % 2 == 1;
                 all
             }
             Self::Remove { app, person } => {
-                vec![activities::installation(shared, world, app, person, "remove", now)]
+                vec![install::personal_change(shared, world, app, person, Action::Remove, now)]
             }
             Self::TeamInstall { app, team, channel } => {
-                activities::team_install(shared, world, app, (team, channel), now).to_vec()
+                let thread = Thread::Channel { team, channel };
+                let by = install::installer(world, Thread::Channel { team, channel: 0 });
+                install::shared_place(shared, world, app, (thread, by), now).to_vec()
             }
+            Self::Ready { activities, .. } => activities,
+        };
+        match order {
+            Order::Mixed if mixed => all.swap(0, 1),
+            Order::Mixed | Order::Straight => {}
+            Order::Reversed => all.reverse(),
+            Order::Shuffled => world.rng.shuffle(&mut all),
         }
+        all
     }
 }
 
@@ -75,19 +101,28 @@ pub(crate) fn run(
     job: u64,
     errands: Vec<Errand>,
     over: Duration,
+    manner: Manner,
 ) {
-    let shared = Arc::clone(shared);
-    tokio::spawn(async move {
-        let ended = era.clone();
-        tokio::select! {
-            () = ended.cancelled() => {}
-            () = all(shared, era, job, errands, over) => {}
-        }
-    });
+    let all = all(Arc::clone(shared), era.clone(), job, errands, over, manner);
+    tokio::spawn(async move { era.run_until_cancelled(all).await });
 }
 
-async fn all(shared: Arc<Shared>, era: CancellationToken, job: u64, errands: Vec<Errand>, over: Duration) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+async fn all(
+    shared: Arc<Shared>,
+    era: CancellationToken,
+    job: u64,
+    mut errands: Vec<Errand>,
+    over: Duration,
+    manner: Manner,
+) {
+    let places = {
+        let mut world = shared.world();
+        if manner.order == Order::Shuffled {
+            world.rng.shuffle(&mut errands);
+        }
+        let at_once = world.settings.event_at_once;
+        world.events.places(at_once)
+    };
     let started = shared.clock.now();
     let count = errands.len().max(1) as f64;
     for (at, errand) in errands.into_iter().enumerate() {
@@ -96,132 +131,133 @@ async fn all(shared: Arc<Shared>, era: CancellationToken, job: u64, errands: Vec
         shared.clock.pause(Duration::from_secs_f64((due - passed).max(0.0))).await;
         // The semaphore is never closed; without a place there is nothing more to do.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let (shared, era, places) = (Arc::clone(&shared), era.clone(), Arc::clone(&places));
-        tokio::spawn(async move {
-            tokio::select! {
-                () = era.cancelled() => {}
-                () = one(&shared, job, errand, place, &places) => {}
-            }
-        });
+        let one = one(Arc::clone(&shared), job, errand, manner, place, Arc::clone(&places));
+        let era = era.clone();
+        tokio::spawn(async move { era.run_until_cancelled(one).await });
     }
 }
 
 async fn one(
-    shared: &Arc<Shared>,
+    shared: Arc<Shared>,
     job: u64,
     errand: Errand,
+    manner: Manner,
     place: OwnedSemaphorePermit,
-    places: &Arc<Semaphore>,
+    places: Arc<Semaphore>,
 ) {
-    let activities = errand.activities(shared, &mut shared.world());
-    let mut again = Vec::new();
+    let app = errand.app();
+    let activities = errand.activities(&shared, &mut shared.world(), manner.order);
+    let place = if manner.late_s > 0.0 {
+        drop(place);
+        shared.clock.pause(Duration::from_secs_f64(manner.late_s)).await;
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        place
+    } else {
+        place
+    };
+    let mut rest = Vec::new();
     for activity in activities {
-        let answer = post(shared, errand.app(), &activity, None).await;
-        if answer.is_final() {
-            shared.world().events.done(shared.clock.now(), job);
+        let event = Event { app, activity: Arc::new(activity), job: Some(job), twice: manner.twice };
+        let answer = post(&shared, app, &event.activity, 1, Authorisation::Signed).await;
+        if answer.is_final() && manner.twice == Twice::Never {
+            event.over(&shared, true);
         } else {
-            again.push(activity);
+            rest.push((event, answer.is_final()));
         }
     }
     drop(place);
-    if again.is_empty() {
-        return;
+    join_all(rest.into_iter().map(|(event, answered)| event.finish(&shared, answered, &places))).await;
+}
+
+/// One activity on its way.
+struct Event {
+    app: u16,
+    activity: Arc<Value>,
+    job: Option<u64>,
+    twice: Twice,
+}
+
+impl Event {
+    /// Everything after the first try.
+    async fn finish(mut self, shared: &Arc<Shared>, mut answered: bool, places: &Arc<Semaphore>) {
+        let (again_after, second_pair, second_after) = {
+            let settings = &shared.world().settings;
+            (settings.event_again_after_s, settings.event_second_pair, settings.event_second_after_s)
+        };
+        if !answered {
+            answered = self.again(shared, again_after, 2, places).await;
+        }
+        if answered && self.twice == Twice::SameId {
+            self.again(shared, 0.0, 2, places).await;
+        } else if self.twice == Twice::NewId || (!answered && second_pair) {
+            shared.clock.pause(Duration::from_secs_f64(second_after)).await;
+            self.renew(shared);
+            let third = self.again(shared, 0.0, 3, places).await;
+            answered |= third || self.again(shared, again_after, 4, places).await;
+        }
+        self.over(shared, answered);
     }
-    let wait = shared.world().settings.event_again_after_s;
-    shared.clock.pause(Duration::from_secs_f64(wait)).await;
-    for activity in again {
-        let Ok(_place) = places.acquire().await else { return };
+
+    async fn again(&self, shared: &Arc<Shared>, after: f64, attempt: u8, places: &Arc<Semaphore>) -> bool {
+        shared.clock.pause(Duration::from_secs_f64(after)).await;
+        let Ok(_place) = places.acquire().await else { return false };
         shared.world().events.sent_again += 1;
-        let answer = post(shared, errand.app(), &activity, None).await;
+        post(shared, self.app, &self.activity, attempt, Authorisation::Signed).await.is_final()
+    }
+
+    /// A new id and time for the same thing, as the trace shows it.
+    fn renew(&mut self, shared: &Arc<Shared>) {
+        let now = shared.clock.now();
+        let activity = Arc::make_mut(&mut self.activity);
+        activity["timestamp"] = rfc3339(now).into();
+        activity["id"] = if activity["id"].as_str().is_some_and(|id| id.starts_with("f:")) {
+            format!("f:{}", shared.world().rng.uuid()).into()
+        } else {
+            millis(now).to_string().into()
+        };
+    }
+
+    fn over(&self, shared: &Arc<Shared>, answered: bool) {
         let mut world = shared.world();
-        if !answer.is_final() {
+        if !answered {
             world.events.given_up += 1;
         }
         let now = shared.clock.now();
-        world.events.done(now, job);
+        world.events.done(now, self.job);
     }
 }
 
-/// What the bot said.
-pub(crate) struct BotAnswer {
-    /// `None`: no connection, or no answer in time.
-    pub(crate) status: Option<u16>,
-    pub(crate) body: String,
-}
-
-impl BotAnswer {
-    /// Whether it is not sent again.
-    pub(crate) fn is_final(&self) -> bool {
-        self.status.is_some_and(|status| status < 500)
-    }
-}
-
-/// How a forged request is authorised.
-pub(crate) enum Authorisation {
-    Token(String),
-    Nothing,
-}
-
-/// Posts one activity, signed unless told otherwise, once.
-pub(crate) async fn post(
-    shared: &Shared,
-    app: u16,
-    activity: &Value,
-    authorisation: Option<Authorisation>,
-) -> BotAnswer {
-    let (endpoint, authorisation, timeout) = {
+/// Sends what a person just did, and goes on trying in the background; the answer to the first try.
+/// `None` if the organisation was reset meanwhile. An invoke is tried only once.
+pub(crate) async fn tell(shared: &Arc<Shared>, app: u16, activity: Value) -> Option<BotAnswer> {
+    let (era, places, manner) = {
         let mut world = shared.world();
-        let endpoint = world.bots[usize::from(app)].endpoint.clone();
-        let authorisation =
-            authorisation.unwrap_or_else(|| Authorisation::Token(token(shared, &mut world, app)));
-        (endpoint, authorisation, Duration::from_secs_f64(world.settings.event_timeout_s))
+        world.events.pending += 1;
+        let at_once = world.settings.event_at_once;
+        (world.era.clone(), world.events.places(at_once), world.settings.event_delivery)
     };
-    let Some(endpoint) = endpoint else {
-        return BotAnswer { status: None, body: String::new() };
-    };
-    let mut request = shared
-        .http
-        .post(endpoint)
-        .timeout(timeout)
-        .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
-        .header("x-ms-conversation-id", activity["conversation"]["id"].as_str().unwrap_or_default())
-        .header("x-ms-tenant-id", activity["channelData"]["tenant"]["id"].as_str().unwrap_or_default())
-        .body(activity.to_string());
-    if let Authorisation::Token(token) = authorisation {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-    }
-    let started = shared.clock.now();
-    let answer = match request.send().await {
-        Ok(response) => {
-            BotAnswer { status: Some(response.status().as_u16()), body: beginning(response).await }
+    let (told, answer) = oneshot::channel();
+    let shared = Arc::clone(shared);
+    let telling = async move {
+        let invoke = activity["type"] == "invoke";
+        let twice = if invoke { Twice::Never } else { manner.twice };
+        let event = Event { app, activity: Arc::new(activity), job: None, twice };
+        if !invoke {
+            shared.clock.pause(Duration::from_secs_f64(manner.late_s)).await;
         }
-        Err(error) => {
-            tracing::debug!(error = %error.without_url(), "a bot did not answer an event");
-            BotAnswer { status: None, body: String::new() }
+        let answer = post(&shared, app, &event.activity, 1, Authorisation::Signed).await;
+        let (answered, there) = (answer.is_final(), answer.status.is_some());
+        let endpoint = shared.world().bots[usize::from(app)].endpoint.is_some();
+        // Whoever asked may be gone; the bot is told all the same.
+        let _ = told.send(answer);
+        if invoke || !endpoint {
+            event.over(&shared, there);
+        } else if answered && twice == Twice::Never {
+            event.over(&shared, true);
+        } else {
+            event.finish(&shared, answered, &places).await;
         }
     };
-    let now = shared.clock.now();
-    let mut world = shared.world();
-    let world = &mut *world;
-    world.events.attempted(answer.status);
-    let post = told::Post {
-        app_id: &world.bots[usize::from(app)].app_id,
-        activity,
-        status: answer.status,
-        answer: &answer.body,
-        took_ms: millis(now - started),
-    };
-    world.told.push(now, &post);
-    answer
-}
-
-async fn beginning(mut response: reqwest::Response) -> String {
-    let mut bytes = Vec::new();
-    while bytes.len() < ANSWER_LIMIT
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        bytes.extend_from_slice(&chunk);
-    }
-    bytes.truncate(ANSWER_LIMIT);
-    String::from_utf8_lossy(&bytes).into_owned()
+    tokio::spawn(async move { era.run_until_cancelled(telling).await });
+    answer.await.ok()
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::TOKEN_SECONDS;
-use super::deliver::Authorisation;
+use super::post::Authorisation;
 use crate::{
     clock::{millis, rfc3339, seconds},
     signing::{Key, unsigned_token},
@@ -104,7 +104,7 @@ pub(crate) fn complete(shared: &Shared, world: &World, app: u16, activity: &Valu
         "channelData": {"tenant": {"id": shared.tenant_id}},
     });
     if world.org.len() > 0 {
-        complete["from"] = super::activities::account(world, app, person);
+        complete["from"] = super::envelope::account(world, app, person);
     }
     if given.get("type").is_some_and(|kind| kind != "message") {
         complete["id"] = format!("f:{}", uuid::Uuid::new_v4()).into();

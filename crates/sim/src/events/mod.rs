@@ -1,13 +1,23 @@
 //! What Teams sends to bots: the activities, their tokens, and bringing them there.
 
-pub(crate) mod activities;
+pub(crate) mod answer;
+pub(crate) mod card;
 pub(crate) mod deliver;
+pub(crate) mod envelope;
 pub(crate) mod forge;
+pub(crate) mod install;
+pub(crate) mod manner;
+pub(crate) mod post;
+pub(crate) mod said;
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+};
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::{
     clock::{Micros, rfc3339, seconds},
@@ -19,6 +29,8 @@ use crate::{
 const TOKEN_SECONDS: i64 = 3600;
 /// One token is used for so long before the next is signed.
 const TOKEN_REUSED_SECONDS: i64 = 300;
+/// So many jobs are kept after they ended.
+const JOBS_KEPT: usize = 200;
 
 #[derive(Clone, Serialize)]
 pub(crate) struct Job {
@@ -26,7 +38,7 @@ pub(crate) struct Job {
     pub(crate) kind: &'static str,
     pub(crate) people: u64,
     pub(crate) events: u64,
-    /// Answered below 500, or given up after the second try.
+    /// Answered below 500, or given up after the last try.
     pub(crate) done: u64,
     pub(crate) finished: bool,
     pub(crate) started_at: String,
@@ -43,7 +55,10 @@ pub(crate) struct EventStats {
     pub(crate) no_answer: u64,
     pub(crate) sent_again: u64,
     pub(crate) given_up: u64,
-    pub(crate) jobs: Vec<Job>,
+    pub(crate) jobs: VecDeque<Job>,
+    last_job: u64,
+    /// How many events may be on their way, and the places for them
+    places: Option<(usize, Arc<Semaphore>)>,
     tokens: HashMap<(u16, SigningKey), (i64, String)>,
 }
 
@@ -56,8 +71,9 @@ impl EventStats {
     }
 
     pub(crate) fn start_job(&mut self, now: Micros, kind: &'static str, people: u64, events: u64) -> Job {
+        self.last_job += 1;
         let job = Job {
-            id: self.jobs.len() as u64 + 1,
+            id: self.last_job,
             kind,
             people,
             events,
@@ -67,7 +83,10 @@ impl EventStats {
             finished_at: (events == 0).then(|| rfc3339(now)),
         };
         self.pending += events;
-        self.jobs.push(job.clone());
+        if self.jobs.len() >= JOBS_KEPT && self.jobs.front().is_some_and(|job| job.finished) {
+            self.jobs.pop_front();
+        }
+        self.jobs.push_back(job.clone());
         job
     }
 
@@ -79,9 +98,24 @@ impl EventStats {
         }
     }
 
-    fn done(&mut self, now: Micros, job: u64) {
+    /// The places of all that is on its way at once.
+    fn places(&mut self, at_once: usize) -> Arc<Semaphore> {
+        match &self.places {
+            Some((size, places)) if *size == at_once => Arc::clone(places),
+            _ => {
+                let places = Arc::new(Semaphore::new(at_once));
+                self.places = Some((at_once, Arc::clone(&places)));
+                places
+            }
+        }
+    }
+
+    fn done(&mut self, now: Micros, job: Option<u64>) {
         self.pending = self.pending.saturating_sub(1);
-        if let Some(job) = self.jobs.iter_mut().find(|other| other.id == job) {
+        let Some(job) = job else { return };
+        // Jobs are numbered without gaps.
+        let first = self.jobs.front().map_or(0, |job| job.id);
+        if let Some(job) = job.checked_sub(first).and_then(|at| self.jobs.get_mut(at as usize)) {
             job.done += 1;
             if job.done == job.events {
                 job.finished = true;

@@ -177,7 +177,7 @@ async fn a_bot_reacts() {
     // Somebody else's message, too.
     let says = format!("people/{}/says", text(&person["id"]));
     let said = world.post(&says, json!({"text": "thanks"})).await;
-    let of = |kind: &str| format!("{}/reactions/{kind}", path(chat, &said["activity_id"]));
+    let of = |kind: &str| format!("{}/reactions/{kind}", path(chat, &said["activity"]));
     for kind in ["like", "heart", "like"] {
         assert_eq!(world.call(Method::PUT, &of(kind), None).await, (200, Value::Null));
     }

@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, extract::State, routing::post};
-use http::{HeaderMap, StatusCode};
+use axum::{Router, body::Body, extract::State, routing::post};
+use http::{HeaderMap, Response};
 use nuncio_sim::{Latency, Sim, SimConfig};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 pub(crate) const APP: &str = "3c9e7a52-41d8-4f0b-8b6d-1f5a2e90c7d4";
@@ -21,7 +21,7 @@ pub(crate) fn client() -> Client {
 }
 
 /// Status and JSON body; null for an empty one.
-pub(crate) async fn read(response: Response) -> (u16, Value) {
+pub(crate) async fn read(response: reqwest::Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
     (
@@ -162,24 +162,42 @@ pub(crate) struct Received {
 /// A bot's endpoint.
 #[derive(Clone, Default)]
 pub(crate) struct BotServer {
+    url: String,
     received: Arc<Mutex<Vec<Received>>>,
-    /// Statuses for the next requests; 200 when there is none.
-    statuses: Arc<Mutex<VecDeque<u16>>>,
+    /// For the next requests; 200 when there is none.
+    replies: Arc<Mutex<VecDeque<Reply>>>,
+}
+
+/// What a bot answers.
+#[derive(Clone)]
+pub(crate) enum Reply {
+    Status(u16),
+    Json(Value),
+    Html(u16),
+    Never,
 }
 
 impl BotServer {
     /// The endpoint's URL comes second.
     pub(crate) async fn start() -> (Self, String) {
-        let bot = Self::default();
-        let app = Router::new().route("/api/messages", post(take)).with_state(bot.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/messages", listener.local_addr().unwrap());
+        let bot = Self { url: url.clone(), ..Self::default() };
+        let app = Router::new().route("/api/messages", post(take)).with_state(bot.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
         (bot, url)
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn answers(&self, statuses: &[u16]) {
-        self.statuses.lock().unwrap().extend(statuses);
+        self.replies.lock().unwrap().extend(statuses.iter().map(|status| Reply::Status(*status)));
+    }
+
+    pub(crate) fn replies(&self, reply: Reply) {
+        self.replies.lock().unwrap().push_back(reply);
     }
 
     pub(crate) fn received(&self) -> Vec<Received> {
@@ -187,9 +205,16 @@ impl BotServer {
     }
 }
 
-async fn take(State(bot): State<BotServer>, headers: HeaderMap, body: String) -> (StatusCode, &'static str) {
+async fn take(State(bot): State<BotServer>, headers: HeaderMap, body: String) -> Response<Body> {
     let body = serde_json::from_str(&body).unwrap();
     bot.received.lock().unwrap().push(Received { headers, body });
-    let status = bot.statuses.lock().unwrap().pop_front().unwrap_or(200);
-    (StatusCode::from_u16(status).unwrap(), "seen")
+    let reply = bot.replies.lock().unwrap().pop_front();
+    let (status, kind, body) = match reply.unwrap_or(Reply::Status(200)) {
+        Reply::Status(status) => (status, "text/plain", "seen".to_owned()),
+        Reply::Json(Value::Null) => (200, "application/json", String::new()),
+        Reply::Json(body) => (200, "application/json", body.to_string()),
+        Reply::Html(status) => (status, "text/html", "<html><body>oops</body></html>".to_owned()),
+        Reply::Never => std::future::pending().await,
+    };
+    Response::builder().status(status).header("content-type", kind).body(body.into()).unwrap()
 }

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod acting;
 mod batch;
 mod changes;
+mod clicks;
 mod connector;
 mod control;
 mod credentials;

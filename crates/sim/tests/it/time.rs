@@ -87,10 +87,10 @@ async fn installs_and_second_tries_come_when_told() {
     world.change(&person, "uninstalled").await;
     bot.answers(&[500, 500]);
     world.change(&person, "installed").await;
-    waiting(&world, 1).await;
+    waiting(&world, 2).await;
     assert_eq!(bot.received().len(), 2);
     assert_eq!(advance(&world, 14.9).await, 0);
-    assert_eq!(advance(&world, 0.1).await, 1);
+    assert_eq!(advance(&world, 0.1).await, 2);
     world.until("events", |events| events["pending"] == 0).await;
     assert_eq!(bot.received().len(), 2, "the same two again");
 }
@@ -125,8 +125,10 @@ async fn control_calls_are_answered_while_time_stands() {
         assert_eq!(held.await.unwrap(), 201);
         world.post("faults", json!({"match": {"op": "send"}, "do": {"delay_ms": 60_000}, "times": 1})).await;
         let delayed = sending(&world, &chat);
-        waiting(&world, 1).await;
+        // The second tries of what was not answered wait too, until the reset.
+        waiting(&world, 3).await;
         world.post("reset", json!({"people": 5})).await;
+        waiting(&world, 1).await;
         assert_eq!(advance(&world, 60.0).await, 1);
         delayed.await.unwrap();
         world.get("counts").await;
