@@ -1,5 +1,6 @@
 //! The calls to the Connector (protocol section 5).
 
+mod calls;
 mod reply;
 pub mod request;
 
@@ -13,7 +14,11 @@ use crate::http::{Answer, CallFailure, HttpClient, Request};
 use crate::schema::{ChannelAccount, OutboundActivity};
 use crate::token::TokenSource;
 
-pub use reply::{CallError, MembersPage, Refused, Reply};
+pub use calls::MemberPages;
+pub use reply::{
+    BatchState, CallError, FailedEntries, FailedEntry, MeetingDetails, MeetingInfo, MeetingParticipant,
+    MembersPage, Pages, Refused, Reply, TeamDetails, Unnotified,
+};
 pub use request::{CreatePersonal, CreateThread};
 
 /// The Connector, for one app. Cheap to clone.

@@ -17,8 +17,9 @@
 //!
 //! * **A refusal that Microsoft answers**: a file in `fixtures/microsoft/refusals/`, a variant of
 //!   [`classify::Refusal`], its code in the table of `classify.rs`, a line in that file's test.
-//! * **A call of the Connector**: a pure function in `connector/request.rs` with its test, then a method of
-//!   [`connector::Connector`] that runs it.
+//! * **A call of the Connector**: a pure function in `connector/request.rs`, what it answers in `connector/reply.rs`, a
+//!   method of [`connector::Connector`] in `connector/calls.rs`, its test in `tests/it/connector_calls.rs`, and its line in
+//!   `tests/it/clouds.rs`.
 //! * **An activity**: its variant in `schema/kind.rs` (an invoke's in `schema/invoke.rs`), a fixture in
 //!   `fixtures/microsoft/activities`, its line in `tests/it/kinds.rs`.
 //! * **A field of an activity**: the field in `schema.rs`; until then it is kept in `extra`, nothing is lost.

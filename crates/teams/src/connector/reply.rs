@@ -1,15 +1,24 @@
 //! What the Connector answers.
 
+mod batch;
+mod meetings;
+mod rosters;
+
 use std::time::SystemTime;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::classify::{Refusal, classify};
 use crate::http::Answer;
 use crate::retry_after::RetryAfter;
-use crate::schema::ChannelAccount;
 use crate::token::TokenError;
+
+pub(super) use batch::operation_id;
+pub use batch::{BatchState, FailedEntries, FailedEntry};
+pub(super) use meetings::unnotified;
+pub use meetings::{MeetingDetails, MeetingInfo, MeetingParticipant, Unnotified};
+pub(super) use rosters::channels;
+pub use rosters::{MembersPage, Pages, TeamDetails};
 
 /// The Connector accepted (2xx).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,16 +57,6 @@ impl Reply {
             readable: body.is_some(),
         }
     }
-}
-
-/// A page of members (protocol section 5.5).
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct MembersPage {
-    /// The members.
-    pub members: Vec<ChannelAccount>,
-    /// There is more, to be asked for with this.
-    pub continuation_token: Option<String>,
 }
 
 /// Why a call has no success to show.

@@ -1,6 +1,12 @@
-//! The Connector's requests as pure functions: what would be sent, without sending it.
+//! The Connector's requests as pure functions: what would be sent, without sending it. Ids are encoded once, here.
+
+mod batch;
+mod meetings;
+mod rosters;
 
 use ::http::Method;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -8,6 +14,10 @@ use serde_json::{Value, json};
 use crate::cloud::ServiceUrl;
 use crate::http::{ContentType, Request, encoded};
 use crate::schema::{OutboundActivity, bot_channel_id, thread_of};
+
+pub use batch::{BatchAudience, batch_cancel, batch_failed_entries, batch_send, batch_state};
+pub use meetings::{MeetingNotification, Surface, meeting, meeting_participant, notify_meeting};
+pub use rosters::{activity_members, member, members, paged_members, team, team_channels};
 
 /// Whom to open a 1:1 conversation with (protocol section 5.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,24 +102,85 @@ pub fn send(service_url: &ServiceUrl, conversation_id: &str, activity: Bytes) ->
     post(service_url.join(&path), activity)
 }
 
-/// `GET /v3/conversations/{c}/members/{m}`. Of a channel's thread the channel is asked.
-pub fn member(service_url: &ServiceUrl, conversation_id: &str, member_id: &str) -> Request {
-    let conversation = encoded(thread_of(conversation_id));
-    get(service_url.join(&format!("/v3/conversations/{conversation}/members/{}", encoded(member_id))))
+/// `POST /v3/conversations/{c}/activities/{a}`: an answer to that message.
+pub fn reply(service_url: &ServiceUrl, conversation_id: &str, activity_id: &str, activity: Bytes) -> Request {
+    post(service_url.join(&of_activity(conversation_id, activity_id)), activity)
 }
 
-/// `GET /v3/conversations/{c}/pagedmembers`.
-pub fn paged_members(
+/// `PUT /v3/conversations/{c}/activities/{a}`: the whole message anew.
+pub fn update(
     service_url: &ServiceUrl,
     conversation_id: &str,
-    page_size: u32,
-    continuation_token: Option<&str>,
+    activity_id: &str,
+    activity: Bytes,
 ) -> Request {
-    let conversation = encoded(thread_of(conversation_id));
-    let more =
-        continuation_token.map(|token| format!("&continuationToken={}", encoded(token))).unwrap_or_default();
-    get(service_url
-        .join(&format!("/v3/conversations/{conversation}/pagedmembers?pageSize={page_size}{more}")))
+    let url = service_url.join(&of_activity(conversation_id, activity_id));
+    Request::new(Method::PUT, url).with_body(ContentType::Json, activity)
+}
+
+/// `DELETE /v3/conversations/{c}/activities/{a}`.
+pub fn delete(service_url: &ServiceUrl, conversation_id: &str, activity_id: &str) -> Request {
+    Request::new(Method::DELETE, service_url.join(&of_activity(conversation_id, activity_id)))
+}
+
+/// `PUT` or `DELETE /v3/conversations/{c}/activities/{a}/reactions/{type}`: the bot's own reaction is `there` or not.
+pub fn reaction(
+    service_url: &ServiceUrl,
+    conversation_id: &str,
+    activity_id: &str,
+    reaction: &str,
+    there: bool,
+) -> Request {
+    let path = format!("{}/reactions/{}", of_activity(conversation_id, activity_id), encoded(reaction));
+    Request::new(if there { Method::PUT } else { Method::DELETE }, service_url.join(&path))
+}
+
+/// A send, update or delete of a message that one member alone sees (protocol section 5.4). To send one, the activity
+/// names the member ([`OutboundActivity::to_member`]); to update or delete it, it must not.
+#[must_use]
+pub fn targeted(mut request: Request) -> Request {
+    request.url.push_str("?isTargetedActivity=true");
+    request
+}
+
+/// A file to be shown in a conversation (protocol section 5.6). Whether Teams serves these is not documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upload<'a> {
+    /// Such as `image/png`.
+    pub content_type: &'a str,
+    /// The file's name.
+    pub name: &'a str,
+    /// What is in it.
+    pub content: &'a [u8],
+    /// A smaller picture of it.
+    pub thumbnail: Option<&'a [u8]>,
+}
+
+/// `POST /v3/conversations/{c}/attachments`.
+pub fn upload(service_url: &ServiceUrl, conversation_id: &str, upload: &Upload<'_>) -> Request {
+    let mut body = json!({
+        "type": upload.content_type, "name": upload.name, "originalBase64": STANDARD.encode(upload.content),
+    });
+    if let Some(thumbnail) = upload.thumbnail {
+        body["thumbnailBase64"] = STANDARD.encode(thumbnail).into();
+    }
+    let path = format!("/v3/conversations/{}/attachments", encoded(conversation_id));
+    post(service_url.join(&path), body.to_string().into())
+}
+
+/// `GET /v3/attachments/{id}`: its name, type and views.
+pub fn attachment(service_url: &ServiceUrl, attachment_id: &str) -> Request {
+    get(service_url.join(&format!("/v3/attachments/{}", encoded(attachment_id))))
+}
+
+/// `GET /v3/attachments/{id}/views/{view}`: what is in one of its views, such as `original`.
+pub fn attachment_view(service_url: &ServiceUrl, attachment_id: &str, view_id: &str) -> Request {
+    let path = format!("/v3/attachments/{}/views/{}", encoded(attachment_id), encoded(view_id));
+    get(service_url.join(&path))
+}
+
+fn of_activity(conversation_id: &str, activity_id: &str) -> String {
+    format!("/v3/conversations/{}/activities/{}", encoded(conversation_id), encoded(activity_id))
 }
 
 fn post(url: String, body: Bytes) -> Request {
@@ -197,13 +268,32 @@ mod tests {
     proptest! {
         #[test]
         fn no_id_changes_the_path(id in prop_oneof![".{0,30}", "[./%\\\\?#]{0,6}"]) {
-            let request = send(&service_url(), &id, Bytes::new());
-            let url = reqwest::Url::parse(&request.url).unwrap();
-            let segments: Vec<_> = url.path_segments().unwrap().collect();
-            prop_assert_eq!(segments.len(), 5);
-            prop_assert_eq!(&segments[..3], &["emea", "v3", "conversations"]);
-            prop_assert_eq!(segments[4], "activities");
-            prop_assert_eq!(url.query(), None);
+            let at = &service_url();
+            for (request, expected) in [
+                (send(at, &id, Bytes::new()), "v3/conversations/*/activities"),
+                (reply(at, &id, &id, Bytes::new()), "v3/conversations/*/activities/*"),
+                (update(at, &id, &id, Bytes::new()), "v3/conversations/*/activities/*"),
+                (delete(at, &id, &id), "v3/conversations/*/activities/*"),
+                (reaction(at, &id, &id, &id, true), "v3/conversations/*/activities/*/reactions/*"),
+                (activity_members(at, &id, &id), "v3/conversations/*/activities/*/members"),
+                (members(at, &id), "v3/conversations/*/members"),
+                (member(at, &id, &id), "v3/conversations/*/members/*"),
+                (team(at, &id), "v3/teams/*"),
+                (team_channels(at, &id), "v3/teams/*/conversations"),
+                (attachment_view(at, &id, &id), "v3/attachments/*/views/*"),
+                (batch_state(at, &id), "v3/batch/conversation/*"),
+                (meeting(at, &id), "v1/meetings/*"),
+            ] {
+                let url = reqwest::Url::parse(&request.url).unwrap();
+                let segments: Vec<_> = url.path_segments().unwrap().collect();
+                prop_assert_eq!(segments[0], "emea");
+                let expected: Vec<_> = expected.split('/').collect();
+                prop_assert_eq!(segments.len() - 1, expected.len(), "{}", request.url);
+                for (segment, expected) in segments[1..].iter().zip(expected) {
+                    prop_assert!(expected == "*" || *segment == expected, "{}", request.url);
+                }
+                prop_assert_eq!(url.query(), None);
+            }
         }
     }
 }

@@ -76,12 +76,13 @@ pub struct OutboundActivity {
     /// Id and tenant.
     conversation: Option<(String, String)>,
     aad_object_id: Option<String>,
+    member_id: Option<String>,
 }
 
 impl OutboundActivity {
     /// The content alone.
     pub fn new(content: MessageContent) -> Self {
-        Self { content, conversation: None, aad_object_id: None }
+        Self { content, conversation: None, aad_object_id: None, member_id: None }
     }
 
     /// With `conversation.id` and `conversation.tenantId`: a conversation without its id is refused by Agents Playground.
@@ -98,14 +99,28 @@ impl OutboundActivity {
         self
     }
 
+    /// With `recipient.id`, a member's `29:…` id: whom a targeted message is for (protocol section 5.4).
+    #[must_use]
+    pub fn to_member(mut self, id: impl Into<String>) -> Self {
+        self.member_id = Some(id.into());
+        self
+    }
+
     /// The body to send: the content as it was serialised, with the envelope put before its closing brace.
     pub fn to_bytes(&self) -> Bytes {
         let mut envelope = Map::new();
         if let Some((id, tenant_id)) = &self.conversation {
             envelope.insert("conversation".into(), json!({ "id": id, "tenantId": tenant_id }));
         }
+        let mut recipient = Map::new();
+        if let Some(id) = &self.member_id {
+            recipient.insert("id".into(), id.as_str().into());
+        }
         if let Some(aad_object_id) = &self.aad_object_id {
-            envelope.insert("recipient".into(), json!({ "aadObjectId": aad_object_id }));
+            recipient.insert("aadObjectId".into(), aad_object_id.as_str().into());
+        }
+        if !recipient.is_empty() {
+            envelope.insert("recipient".into(), recipient.into());
         }
         let content = self.content.as_json();
         if envelope.is_empty() {
@@ -142,7 +157,10 @@ mod tests {
                    "summary": "Deploy finished", "conversation": {"id": "a:1", "tenantId": "t"},
                    "recipient": {"aadObjectId": "p"}})
         );
-        assert_eq!(parsed(&OutboundActivity::new(content).to_person("p"))["recipient"]["aadObjectId"], "p");
+        assert_eq!(
+            parsed(&OutboundActivity::new(content).to_person("p").to_member("29:x"))["recipient"],
+            json!({"id": "29:x", "aadObjectId": "p"})
+        );
     }
 
     #[test]

@@ -25,6 +25,11 @@ pub(crate) fn one(folder: &str, name: &str) -> Value {
     read(folder).into_iter().find(|(file, _)| file == name).unwrap().1["body"].clone()
 }
 
+/// The request that an answer belongs to.
+pub(crate) fn request(name: &str) -> Value {
+    read("answers").into_iter().find(|(file, _)| file == name).unwrap().1["request"].clone()
+}
+
 #[test]
 fn activities_survive_a_round_trip() {
     for (name, fixture) in read("activities") {

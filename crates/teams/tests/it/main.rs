@@ -4,6 +4,7 @@
 
 mod certificate;
 mod connector;
+mod connector_calls;
 mod federated;
 mod fixtures;
 mod http;
