@@ -7,13 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use ::http::Method;
 use jsonwebtoken::DecodingKey;
+use reqwest::Url;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::InboundError;
 use crate::clock::Clock;
-use crate::cloud::check_own_endpoint;
+use crate::cloud::{check_own_endpoint, is_loopback};
 use crate::http::{HttpClient, Request};
 
 /// When keys are fetched.
@@ -181,6 +182,9 @@ impl KeyStore {
 
     async fn fetched(&self) -> Result<Keys, String> {
         let metadata: Metadata = self.get(&self.metadata_url).await?;
+        if !same_domain(&self.metadata_url, &metadata.jwks_uri) {
+            return Err("the metadata document names keys of another domain".to_owned());
+        }
         let set: KeySet = self.get(&metadata.jwks_uri).await?;
         let keys: Keys = set.keys.into_iter().filter_map(usable).collect();
         if keys.is_empty() { Err("no usable key in the key set".to_owned()) } else { Ok(keys) }
@@ -195,6 +199,18 @@ impl KeyStore {
         }
         serde_json::from_slice(&answer.body).map_err(|_| "the answer cannot be read".to_owned())
     }
+}
+
+/// Whether the keys are of the domain that describes them, which is another one in each cloud: a government bot asks no
+/// commercial host, whatever a document says. The last two labels count; addresses of this computer are all one.
+fn same_domain(metadata: &str, keys: &str) -> bool {
+    fn domain(url: &Url) -> Option<String> {
+        let Some(name) = url.domain() else { return url.host_str().map(str::to_owned) };
+        let labels: Vec<&str> = name.rsplitn(3, '.').take(2).collect();
+        Some(labels.join("."))
+    }
+    let (Ok(metadata), Ok(keys)) = (Url::parse(metadata), Url::parse(keys)) else { return false };
+    (is_loopback(&metadata) && is_loopback(&keys)) || domain(&metadata) == domain(&keys)
 }
 
 /// RSA keys for signing; the rest is passed over.
@@ -212,6 +228,32 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cloud::{Cloud, Endpoints};
+
+    #[test]
+    fn keys_of_the_own_domain_only() {
+        // Protocol section 1, inbound JWKS.
+        for (cloud, keys) in [
+            (Cloud::Public, "https://login.botframework.com/v1/.well-known/keys"),
+            (Cloud::Gcc, "https://login.botframework.com/v1/.well-known/keys"),
+            (Cloud::GccHigh, "https://login.botframework.azure.us/v1/.well-known/keys"),
+            (Cloud::Dod, "https://login.botframework.azure.us/v1/.well-known/keys"),
+            (Cloud::China, "https://login.botframework.azure.cn/v1/.well-known/keys"),
+        ] {
+            let endpoints = Endpoints::of(cloud);
+            assert!(same_domain(endpoints.openid_metadata(), keys), "{cloud}");
+            for other in Cloud::ALL {
+                let other = Endpoints::of(other);
+                let same = other.openid_metadata() == endpoints.openid_metadata()
+                    || (other.issuer() == endpoints.issuer() && other.cloud() != Cloud::Simulator);
+                assert_eq!(same_domain(other.openid_metadata(), keys), same, "{cloud} {}", other.cloud());
+            }
+        }
+        assert!(same_domain("http://localhost:1/metadata", "http://127.0.0.1:2/keys"));
+        assert!(!same_domain("https://login.botframework.com/", "https://127.0.0.1/keys"));
+        assert!(!same_domain("https://10.0.0.1/", "https://10.0.0.2/keys"));
+        assert!(!same_domain("https://login.botframework.com/", "keys"));
+    }
 
     #[test]
     fn odd_keys_are_passed_over() {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of tests, which clippy does not count as tests")]
 
 mod certificate;
+mod clouds;
 mod connector;
 mod connector_calls;
 mod federated;

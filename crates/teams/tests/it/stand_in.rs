@@ -29,6 +29,8 @@ use tokio::sync::Semaphore;
 pub(crate) struct Seen {
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// Where a proxy is asked to connect to.
+    pub(crate) authority: Option<String>,
     pub(crate) query: String,
     pub(crate) headers: HeaderMap,
     pub(crate) authorization: Option<String>,
@@ -135,6 +137,7 @@ async fn answer(
     stand_in.0.seen.lock().unwrap().push(Seen {
         method,
         path: uri.path().to_owned(),
+        authority: uri.authority().map(ToString::to_string),
         query: uri.query().unwrap_or_default().to_owned(),
         authorization: headers.get("authorization").map(|value| value.to_str().unwrap().to_owned()),
         headers,
