@@ -151,6 +151,14 @@ pub(crate) struct Settings {
     pub(crate) batch_entries_max: usize,
     /// Operations of a bot at the same time.
     pub(crate) batch_operations_max: usize,
+    /// Uploads (protocol section 5.6).
+    pub(crate) attachments: bool,
+    /// `GET /v3/conversations`, `POST …/activities/history` and `DELETE …/members/{id}`: in swagger only.
+    pub(crate) conversation_list: bool,
+    pub(crate) history: bool,
+    pub(crate) member_delete: bool,
+    /// Whether the members of a meeting are in it now.
+    pub(crate) meetings_running: bool,
     pub(crate) targeted_in_personal: bool,
     /// How long a targeted message can be seen.
     pub(crate) targeted_lifetime_s: f64,
@@ -209,6 +217,11 @@ impl Settings {
             batch_entry_id_short: false,
             batch_entries_max: 1000,
             batch_operations_max: 10,
+            attachments: false,
+            conversation_list: false,
+            history: false,
+            member_delete: false,
+            meetings_running: true,
             targeted_in_personal: false,
             targeted_lifetime_s: 86_400.0,
             signing_key: SigningKey::default(),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{Clock, Micros},
-    connector::{auth::TokenCache, batch::Batches},
+    connector::{attachments::Attachments, auth::TokenCache, batch::Batches},
     counts::Counts,
     entra::certificate::Certificate,
     events::EventStats,
@@ -98,6 +98,7 @@ pub(crate) struct World {
     /// How many sessions a bot made with a person.
     pub(crate) sessions: HashMap<(u16, u32), u32>,
     pub(crate) batches: Batches,
+    pub(crate) attachments: Attachments,
     pub(crate) limits: Limits,
     pub(crate) faults: Faults,
     pub(crate) outage: Outage,
@@ -140,6 +141,7 @@ impl World {
             bots: Vec::new(),
             sessions: HashMap::new(),
             batches: Batches::new(),
+            attachments: Attachments::new(),
             limits: Limits::default(),
             faults: Faults::default(),
             outage: Outage::default(),

@@ -7,6 +7,7 @@ use crate::{
     clock::Micros,
     exchange::Answer,
     limits::{Kind, Thread},
+    people::PersonState,
     refusal::Refusal,
     signing::{b64, unb64},
     world::World,
@@ -94,7 +95,7 @@ pub(super) fn found(world: &World, app: u16, thread: Thread, id: &str) -> Option
         .open_person(id)
         .or_else(|| world.org.by_object_id(&guid(id)?))
         .or_else(|| world.org.by_upn(id))
-        .filter(|person| world.org.is_in(thread, *person))
+        .filter(|person| world.org.is_in(thread, *person) && listed(world, *person))
 }
 
 /// Whether an id of a mention is somebody's: a person, or a bot that is registered.
@@ -120,11 +121,13 @@ fn roster(
     );
     let kind = if whole && of_team { Kind::WholeRoster } else { Kind::Members };
     let thread = entered(world, now, incoming, conversation, kind)?;
-    Ok(world.org.roster(thread))
+    let mut roster = world.org.roster(thread);
+    roster.retain(|person| listed(world, *person));
+    Ok(roster)
 }
 
 /// The thread, if the bot may look into it.
-fn entered(
+pub(super) fn entered(
     world: &mut World,
     now: Micros,
     incoming: &Incoming,
@@ -148,14 +151,30 @@ fn entered(
     Ok(target.thread)
 }
 
-fn member(world: &World, incoming: &Incoming, index: u32) -> Value {
+pub(super) fn member(world: &World, incoming: &Incoming, index: u32) -> Value {
     let Some(person) = world.org.person(index) else {
         return Value::Null;
     };
-    let upn = person.upn(index);
-    json!({
+    let mut member = json!({
         "id": world.sealer(incoming.app).person(index), "objectId": person.object_id, "aadObjectId": person.object_id,
-        "name": person.name(), "givenName": person.given_name(), "surname": person.surname(),
-        "email": upn, "userPrincipalName": upn, "tenantId": incoming.shared.tenant_id, "userRole": "user",
-    })
+        "name": person.name(), "tenantId": incoming.shared.tenant_id, "userRole": "user",
+    });
+    match person.state {
+        // Of guests little is told.
+        PersonState::Guest => member["userRole"] = "anonymous".into(),
+        PersonState::External => member["tenantId"] = json!(world.org.other_tenant()),
+        _ => {
+            let upn = person.upn(index);
+            member["givenName"] = person.given_name().into();
+            member["surname"] = person.surname().into();
+            member["email"] = upn.clone().into();
+            member["userPrincipalName"] = upn.into();
+        }
+    }
+    member
+}
+
+/// Who is deleted is in no roster.
+fn listed(world: &World, person: u32) -> bool {
+    world.org.person(person).is_some_and(|person| person.state != PersonState::Deleted)
 }

@@ -3,15 +3,18 @@
 //! To add an operation: a file of its own beside `send.rs`, an arm in [`Target`] and one in [`work`].
 
 pub(crate) mod activity;
+pub(crate) mod attachments;
 pub(crate) mod auth;
 pub(crate) mod batch;
 mod change;
 mod content;
 mod create;
 pub(crate) use create::guid;
+pub(crate) mod meetings;
 mod members;
 pub(crate) mod path;
 mod send;
+mod swagger;
 mod target;
 mod teams;
 
@@ -186,6 +189,17 @@ fn work(world: &mut World, now: Micros, target: &Target, incoming: &Incoming) ->
         Target::BatchState { operation } => batch::state(world, now, incoming, operation),
         Target::BatchFailed { operation } => batch::failed(world, now, incoming, operation),
         Target::BatchCancel { operation } => batch::cancel(world, now, incoming, operation),
+        Target::Upload { conversation } => attachments::upload(world, now, incoming, conversation),
+        Target::Attachment { id } => attachments::info(world, now, incoming, id),
+        Target::AttachmentView { id, view } => attachments::view(world, now, incoming, id, view),
+        Target::Conversations => swagger::conversations(world, now, incoming),
+        Target::History { conversation } => swagger::history(world, now, incoming, conversation),
+        Target::RemoveMember { conversation, member } => {
+            swagger::remove_member(world, now, incoming, conversation, member)
+        }
+        Target::Meeting { id } => meetings::details(world, now, incoming, id),
+        Target::Participant { id, person } => meetings::participant(world, now, incoming, id, person),
+        Target::Notification { id } => meetings::notify(world, now, incoming, id),
         Target::Refused(refusal) => (*refusal).into(),
     }
 }

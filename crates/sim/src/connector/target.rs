@@ -64,6 +64,34 @@ pub(super) enum Target {
     BatchCancel {
         operation: String,
     },
+    Upload {
+        conversation: String,
+    },
+    Attachment {
+        id: String,
+    },
+    AttachmentView {
+        id: String,
+        view: String,
+    },
+    Conversations,
+    History {
+        conversation: String,
+    },
+    RemoveMember {
+        conversation: String,
+        member: String,
+    },
+    Meeting {
+        id: String,
+    },
+    Participant {
+        id: String,
+        person: String,
+    },
+    Notification {
+        id: String,
+    },
     /// No operation; why.
     Refused(Refusal),
 }
@@ -82,7 +110,31 @@ impl Target {
         let root = root(&lower);
         let at = |place: usize| segments[root + place].clone();
         let (allowed, target) = match &lower[root..] {
-            ["v3", "conversations"] => ("POST", (method == "POST").then_some(Self::Create)),
+            ["v3", "conversations"] => (
+                "POST",
+                match method {
+                    "POST" => Some(Self::Create),
+                    "GET" => Some(Self::Conversations),
+                    _ => None,
+                },
+            ),
+            ["v3", "conversations", _, "activities", "history"] => {
+                ("POST", (method == "POST").then(|| Self::History { conversation: at(2) }))
+            }
+            ["v3", "conversations", _, "attachments"] => {
+                ("POST", (method == "POST").then(|| Self::Upload { conversation: at(2) }))
+            }
+            ["v3", "attachments", _] => ("GET", (method == "GET").then(|| Self::Attachment { id: at(2) })),
+            ["v3", "attachments", _, "views", _] => {
+                ("GET", (method == "GET").then(|| Self::AttachmentView { id: at(2), view: at(4) }))
+            }
+            ["v1", "meetings", _] => ("GET", (method == "GET").then(|| Self::Meeting { id: at(2) })),
+            ["v1", "meetings", _, "participants", _] => {
+                ("GET", (method == "GET").then(|| Self::Participant { id: at(2), person: at(4) }))
+            }
+            ["v1", "meetings", _, "notification"] => {
+                ("POST", (method == "POST").then(|| Self::Notification { id: at(2) }))
+            }
             ["v3", "conversations", _, "activities"] => {
                 ("POST", (method == "POST").then(|| Self::Send { conversation: at(2), reply_to: None }))
             }
@@ -115,9 +167,14 @@ impl Target {
             ["v3", "conversations", _, "pagedmembers"] => {
                 ("GET", (method == "GET").then(|| Self::PagedMembers { conversation: at(2) }))
             }
-            ["v3", "conversations", _, "members", _] => {
-                ("GET", (method == "GET").then(|| Self::Member { conversation: at(2), member: at(4) }))
-            }
+            ["v3", "conversations", _, "members", _] => (
+                "GET",
+                match method {
+                    "GET" => Some(Self::Member { conversation: at(2), member: at(4) }),
+                    "DELETE" => Some(Self::RemoveMember { conversation: at(2), member: at(4) }),
+                    _ => None,
+                },
+            ),
             ["v3", "teams", _] => ("GET", (method == "GET").then(|| Self::Team { id: at(2) })),
             ["v3", "teams", _, "conversations"] => {
                 ("GET", (method == "GET").then(|| Self::TeamConversations { id: at(2) }))
@@ -163,13 +220,22 @@ impl Target {
             | Self::ActivityMembers { conversation, .. }
             | Self::Members { conversation }
             | Self::PagedMembers { conversation }
-            | Self::Member { conversation, .. } => Some(conversation),
+            | Self::Member { conversation, .. }
+            | Self::Upload { conversation }
+            | Self::History { conversation }
+            | Self::RemoveMember { conversation, .. } => Some(conversation),
             Self::Team { id } | Self::TeamConversations { id } => Some(id),
             Self::Create
             | Self::Batch(_)
             | Self::BatchState { .. }
             | Self::BatchFailed { .. }
             | Self::BatchCancel { .. }
+            | Self::Attachment { .. }
+            | Self::AttachmentView { .. }
+            | Self::Conversations
+            | Self::Meeting { .. }
+            | Self::Participant { .. }
+            | Self::Notification { .. }
             | Self::Refused(_) => None,
         }
     }
@@ -186,19 +252,32 @@ impl Target {
             Self::ActivityMembers { .. }
             | Self::Members { .. }
             | Self::PagedMembers { .. }
-            | Self::Member { .. } => Op::Members,
+            | Self::Member { .. }
+            | Self::RemoveMember { .. } => Op::Members,
             Self::Team { .. } | Self::TeamConversations { .. } => Op::Teams,
             Self::Batch(_)
             | Self::BatchState { .. }
             | Self::BatchFailed { .. }
             | Self::BatchCancel { .. } => Op::Batch,
+            Self::Upload { .. } | Self::Attachment { .. } | Self::AttachmentView { .. } => Op::Attachments,
+            Self::Conversations | Self::History { .. } => Op::Conversations,
+            Self::Meeting { .. } | Self::Participant { .. } | Self::Notification { .. } => Op::Meetings,
             Self::Refused(_) => Op::Other,
         }
     }
 
     /// Whether it looks at the body, which then must be JSON.
     pub(super) fn takes_a_body(&self) -> bool {
-        matches!(self, Self::Create | Self::Send { .. } | Self::Update { .. } | Self::Batch(_))
+        matches!(
+            self,
+            Self::Create
+                | Self::Send { .. }
+                | Self::Update { .. }
+                | Self::Batch(_)
+                | Self::Upload { .. }
+                | Self::History { .. }
+                | Self::Notification { .. }
+        )
     }
 }
 

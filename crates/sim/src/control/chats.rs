@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{ControlError, Result, people::index_of, query, read, teams::app_ids};
 use crate::{
+    connector::meetings,
     org::ChatKind,
     world::{Shared, World},
 };
@@ -98,8 +99,9 @@ pub(super) fn show(world: &World, index: usize) -> Value {
         .filter_map(|member| world.org.person(*member))
         .map(|person| person.object_id)
         .collect();
+    let meeting_id = (chat.kind == ChatKind::Meeting).then(|| meetings::id(&chat.id));
     json!({
-        "id": chat.id, "name": chat.name, "kind": chat.kind, "members": members,
+        "id": chat.id, "name": chat.name, "kind": chat.kind, "meeting_id": meeting_id, "members": members,
         "apps": app_ids(world, &chat.apps),
     })
 }

@@ -165,6 +165,11 @@ impl Org {
         self.by_chat.get(id).copied()
     }
 
+    /// The tenant of who is in a shared channel from outside.
+    pub(crate) fn other_tenant(&self) -> Uuid {
+        Rng::new(self.seed ^ 0x0e47_e41a).uuid()
+    }
+
     /// By its `19:…` id or that of its Entra group.
     pub(crate) fn team(&self, id: &str) -> Option<u32> {
         match self.channel(id) {
@@ -304,6 +309,30 @@ impl Org {
         if let Some(team) = self.teams.get_mut(team as usize) {
             team.members = Some(members);
         }
+    }
+
+    /// Takes somebody out of a group chat, a team, or a channel with members of its own; false where that cannot be.
+    pub(crate) fn remove(&mut self, thread: Thread, person: u32) -> bool {
+        let members = match thread {
+            Thread::Person(_) => return false,
+            Thread::Chat(chat) => self.chats.get_mut(chat as usize).map(|chat| &mut chat.members),
+            Thread::Channel { team, channel } => {
+                let known = self.teams.get_mut(team as usize).map(|team| &mut team.channels);
+                match known.and_then(|channels| channels.get_mut(channel as usize)) {
+                    Some(known) if known.kind != ChannelKind::Standard => Some(&mut known.members),
+                    Some(_) => {
+                        self.set_member(team, person, false);
+                        return true;
+                    }
+                    None => None,
+                }
+            }
+        };
+        members.is_some_and(|members| {
+            let before = members.len();
+            members.retain(|member| *member != person);
+            members.len() < before
+        })
     }
 
     /// Makes a group chat without apps.
