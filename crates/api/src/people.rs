@@ -28,7 +28,9 @@ pub struct Person {
     pub since: Option<String>,
     /// How it is known.
     pub evidence: Option<String>,
-    /// Whether a personal conversation with them is known.
+    /// Since when they want no messages of this app, RFC 3339; `null` if they did not say so.
+    pub opted_out_since: Option<String>,
+    /// Whether a conversation is known: a personal one, or the channel or chat itself.
     pub has_reference: bool,
 }
 

@@ -30,6 +30,8 @@ pub struct Row {
     pub reach_at: Option<Time>,
     /// Named in the message's exclusions.
     pub excluded: bool,
+    /// Wants no messages of this app.
+    pub opted_out: bool,
     pub attempts: u32,
     /// Calls that used up a try.
     pub tries: u32,

@@ -11,10 +11,12 @@ pub mod ids;
 pub mod lane;
 pub mod message;
 pub mod outcome;
+pub mod own_words;
 pub mod people;
 pub mod places;
 pub mod ports;
 pub mod scope;
+pub mod skip;
 pub mod time;
 pub mod views;
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::MessageId;
+use crate::own_words::Purpose;
 use crate::people::RecipientKind;
 use crate::scope::Scope;
 use crate::time::Time;
@@ -164,6 +165,9 @@ pub struct OpenMessage {
     pub state: MessageState,
     pub control: Option<Control>,
     pub content: Content,
+    pub purpose: Purpose,
+    /// Its audience grows until `send_at`, and is expanded then.
+    pub gathers: bool,
     pub on_ambiguous: Option<OnAmbiguous>,
     pub audience_final: bool,
     pub send_at: Option<Time>,

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::own_words::Say;
 use crate::places::{SeenPlace, SeenTeam};
 use crate::time::Time;
 use crate::words;
@@ -97,6 +98,13 @@ pub struct Learned {
     /// Channels and chats named by it.
     pub places: Vec<SeenPlace>,
     pub team: Option<SeenTeam>,
+    /// More of it, for the event row.
+    pub detail: Option<serde_json::Value>,
+    /// What it may make us say.
+    pub say: Option<Say>,
+    /// Where the app was taken away: a person's object id or a team's id, as in
+    /// [`Welcome::place`](crate::own_words::Welcome).
+    pub left: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -116,7 +124,11 @@ pub struct SeenPerson {
 /// Whether an activity was new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LearnedDone {
-    New { lane_no: i64 },
+    New {
+        lane_no: i64,
+        /// Something is to be said because of it: the owner of the lane is to be woken.
+        said: bool,
+    },
     Duplicate,
 }
 
@@ -133,6 +145,8 @@ pub struct Person {
     pub reach: ReachState,
     pub reach_at: Option<Time>,
     pub evidence: Option<String>,
+    /// Since when they want no messages of this app.
+    pub opted_out_at: Option<Time>,
     /// Whether a conversation is known: a personal one, or the channel or chat itself.
     pub has_reference: bool,
 }

@@ -18,6 +18,7 @@ mod app;
 mod credential;
 mod error;
 mod keys;
+mod own_words;
 mod read;
 mod settings;
 #[cfg(test)]

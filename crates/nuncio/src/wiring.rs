@@ -55,6 +55,7 @@ impl Parts {
                 app_id: app.app_id.clone(),
                 tenant_id: app.tenant_id.clone(),
                 allowed_tenants: app.allowed_tenants.clone(),
+                words: Arc::clone(&app.words),
             })
             .collect();
         Ok(Self {

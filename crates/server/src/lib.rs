@@ -45,7 +45,8 @@ pub use axum::Router;
 use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use state::{AppInfo, Random, ServerState};
+pub use state::{AppInfo, OwnWords, Random, ServerState};
+pub use validate::content_of;
 
 use state::App;
 

@@ -11,6 +11,8 @@ use nuncio_domain::{Clock, Time};
 use nuncio_teams::inbound::Authenticator;
 use uuid::Uuid;
 
+pub use crate::bot::say::OwnWords;
+
 /// 32 bytes that nobody can guess, at every call.
 pub type Random = Arc<dyn Fn() -> [u8; 32] + Send + Sync>;
 
@@ -31,7 +33,7 @@ pub struct ServerState {
 }
 
 /// An app as the configuration has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AppInfo {
     /// What comes after `app.` in the configuration.
     pub name: String,
@@ -40,6 +42,8 @@ pub struct AppInfo {
     pub tenant_id: String,
     /// Tenants that it may send in; `*` is all of them.
     pub allowed_tenants: Vec<String>,
+    /// What it says by itself.
+    pub words: Arc<OwnWords>,
 }
 
 impl AppInfo {
@@ -113,11 +117,21 @@ impl App {
         &self.0.state.inbound
     }
 
-    /// Stores what an activity told us.
+    /// Stores what an activity told us, and wakes the owner of the lane if that made something to say.
     pub(crate) async fn learn(&self, learned: Learned) -> Result<LearnedDone, StoreError> {
-        tokio::time::timeout(LEARN_WITHIN, self.0.state.registry.learn(learned))
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("no commit within 1 s".to_owned())))
+        let (registry, wake) = (Arc::clone(&self.0.state.registry), Arc::clone(&self.0.state.wake));
+        // A commit that comes too late for the answer still has to wake the owner.
+        let learning = tokio::spawn(async move {
+            let done = registry.learn(learned).await?;
+            if let LearnedDone::New { lane_no, said: true } = done {
+                wake.wake(lane_no);
+            }
+            Ok(done)
+        });
+        match tokio::time::timeout(LEARN_WITHIN, learning).await {
+            Ok(done) => done.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()))),
+            Err(_) => Err(StoreError::Unavailable("no commit within 1 s".to_owned())),
+        }
     }
 
     /// Marks an idempotency key as being worked on, until the guard is dropped; `None` if it is already.

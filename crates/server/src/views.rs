@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nuncio_api as api;
 use nuncio_domain::message::Body;
+use nuncio_domain::own_words;
 use nuncio_domain::people::Person;
 use nuncio_domain::places::{Channel, Conversation, Team};
 use nuncio_domain::scope::ApiKey;
@@ -44,6 +45,11 @@ fn cause_text(cause: &str, of_lane: Option<String>) -> Option<String> {
             "the audience is larger than max_recipients: confirm the message to send it, or cancel it"
                 .to_owned(),
         ),
+        own_words::INSTALL_WAVE => Some(format!(
+            "more than {} installs within a minute: welcomes wait until that is over, at most {} minutes",
+            own_words::WAVE,
+            own_words::LONGEST_WAVE.as_secs() / 60,
+        )),
         _ => of_lane,
     }
 }
@@ -159,6 +165,7 @@ pub(crate) fn person(person: Person) -> api::Person {
         state: person.reach.to_string(),
         since: person.reach_at.map(text),
         evidence: person.evidence,
+        opted_out_since: person.opted_out_at.map(text),
         has_reference: person.has_reference,
     }
 }

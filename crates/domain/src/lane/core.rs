@@ -14,6 +14,7 @@ use crate::lane::threads::Threads;
 use crate::message::{Expanded, OpenMessage};
 use crate::outcome::{Answer, Operation};
 use crate::people::Reference;
+use crate::skip::unwanted;
 use crate::time::Time;
 
 /// How a lane is run.
@@ -276,7 +277,7 @@ impl LaneCore {
             }
             Input::Expanded { message_no, expanded } => self.expanded(now, message_no, expanded),
             Input::Page { message_no, rows } => self.paged(now, message_no, rows),
-            Input::Due { rows } => self.due_loaded(rows),
+            Input::Due { rows } => self.due_loaded(now, rows),
             Input::References { key, references } => self.references(now, key, references),
             Input::Committed { ticket, committed } => self.committed(now, ticket, &committed),
             Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, &answer),
@@ -347,11 +348,16 @@ impl LaneCore {
         }
     }
 
-    fn due_loaded(&mut self, rows: Vec<Row>) {
+    fn due_loaded(&mut self, now: Time, rows: Vec<Row>) {
         self.due_loading = false;
         self.due_left = rows.len() as i64 >= self.config.chunk;
         for row in rows {
-            if !self.messages.contains_key(&row.key.message_no) {
+            let Some(open) = self.messages.get(&row.key.message_no) else { continue };
+            // A new word of theirs holds for a retry as well; what was refused meanwhile does not.
+            if let Some(reason) = unwanted(&row, open.purpose) {
+                if !self.known.contains(&row.key) {
+                    self.skip(now, &row, reason);
+                }
                 continue;
             }
             let due = row.due_at.unwrap_or(Time::ZERO);

@@ -7,7 +7,9 @@ use crate::batch::{Change, Key, MessageChange, Row, Why};
 use crate::delivery::{DeliveryState, FailReason, SkipReason};
 use crate::lane::core::{Action, Item, LaneCore};
 use crate::message::{Class, Control, Expanded, MessageState, OnAmbiguous, OpenMessage};
+use crate::own_words::Purpose;
 use crate::people::RecipientKind;
+use crate::skip::{Policy, why_skipped};
 use crate::time::Time;
 
 /// How often a lane's status is written while it changes.
@@ -17,6 +19,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Its audience still grows; it is expanded at `send_at`.
+    Gathering,
     Expanding,
     /// Larger than allowed: waits for a word.
     Confirm,
@@ -39,6 +43,7 @@ enum Reading {
 #[derive(Debug)]
 pub(super) struct Open {
     pub(super) class: Class,
+    pub(super) purpose: Purpose,
     pub(super) phase: Phase,
     pub(super) queue: VecDeque<Item>,
     on_ambiguous: Option<OnAmbiguous>,
@@ -73,8 +78,11 @@ impl Open {
 impl LaneCore {
     pub(super) fn opened(&mut self, now: Time, message: &OpenMessage) {
         let message_no = message.message_no;
-        if !self.messages.contains_key(&message_no) {
-            self.take_up(now, message);
+        match self.messages.get_mut(&message_no) {
+            None => self.take_up(now, message),
+            // Those who go on gathering may have put it off.
+            Some(open) if open.phase == Phase::Gathering => open.send_at = message.send_at,
+            Some(_) => {}
         }
         if let Some(control) = message.control {
             self.obey(now, message_no, control);
@@ -87,12 +95,14 @@ impl LaneCore {
             MessageState::Cancelled => Phase::Closed(DeliveryState::Cancelled),
             MessageState::Completed => Phase::Closed(DeliveryState::Expired),
             MessageState::Paused => Phase::Paused,
+            _ if message.gathers => Phase::Gathering,
             MessageState::Waiting => Phase::Confirm,
             _ if message.audience_final => Phase::Sending,
             _ => Phase::Expanding,
         };
         let open = Open {
             class: message.class,
+            purpose: message.purpose,
             phase,
             queue: VecDeque::new(),
             on_ambiguous: message.on_ambiguous,
@@ -190,9 +200,9 @@ impl LaneCore {
         if open.closed_to().is_some() {
             return;
         }
-        let class = open.class;
+        let policy = Policy { class: open.class, purpose: open.purpose, recheck: self.config.recheck };
         for row in rows {
-            match self.why_skip(now, class, &row) {
+            match why_skipped(&row, policy, now) {
                 Some(reason) if !self.known.contains(&row.key) => self.skip(now, &row, reason),
                 Some(_) => {}
                 None => {
@@ -207,16 +217,7 @@ impl LaneCore {
         }
     }
 
-    /// Decided when a row is loaded, so that no call is made for nothing (`docs/delivery.md`, Reachability).
-    fn why_skip(&self, now: Time, class: Class, row: &Row) -> Option<SkipReason> {
-        if row.excluded {
-            return Some(SkipReason::Excluded);
-        }
-        let young = row.reach_at.is_some_and(|at| now.since(at) < self.config.recheck);
-        (row.reach.is_refusal() && young && class != Class::Urgent).then_some(SkipReason::Unreachable)
-    }
-
-    fn skip(&mut self, now: Time, row: &Row, reason: SkipReason) {
+    pub(super) fn skip(&mut self, now: Time, row: &Row, reason: SkipReason) {
         self.known.insert(row.key);
         self.change(Change {
             key: row.key,
@@ -304,6 +305,17 @@ impl LaneCore {
             }
             let expires_at = open.expires_at;
             let mut wake = expires_at;
+            if open.phase == Phase::Gathering {
+                match open.send_at {
+                    Some(send_at) if send_at > now => wake = wake.min(send_at),
+                    _ => {
+                        open.phase = Phase::Expanding;
+                        self.expand(message_no);
+                    }
+                }
+                self.wake_by(wake);
+                continue;
+            }
             if open.phase == Phase::Sending {
                 match open.send_at {
                     Some(send_at) if send_at > now => wake = wake.min(send_at),

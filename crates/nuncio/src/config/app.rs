@@ -1,14 +1,16 @@
 //! `[app.NAME]`: one bot registration.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use nuncio_sender::outcome::GatewayErrors;
+use nuncio_server::OwnWords;
 use nuncio_teams::cloud::{Cloud, Endpoints};
 use uuid::Uuid;
 
 use super::credential::{self, AppCredential};
-use super::keys;
 use super::read::Reader;
+use super::{keys, own_words};
 
 /// What Microsoft grants one app in one tenant.
 const CALLS_PER_S: f64 = 50.0;
@@ -33,6 +35,8 @@ pub struct App {
     pub gateway_errors: GatewayErrors,
     /// Calls a second and tenant; `None` is no limit, for benchmarks against the simulator.
     pub calls_per_s: Option<f64>,
+    /// What it says by itself.
+    pub words: Arc<OwnWords>,
 }
 
 /// Where an app's tokens come from.
@@ -66,6 +70,7 @@ impl App {
             endpoints: Endpoints::of(Cloud::Simulator),
             gateway_errors: GatewayErrors::default(),
             calls_per_s: Some(CALLS_PER_S),
+            words: Arc::default(),
         }
     }
 
@@ -142,6 +147,7 @@ fn read(reader: &mut Reader, name: &str) -> App {
         endpoints,
         gateway_errors: gateway_errors.unwrap_or_default(),
         calls_per_s: calls_per_s(reader, name, cloud, cloud_is_known),
+        words: Arc::new(own_words::read(reader, name)),
         app_id,
         tenant_id,
     }

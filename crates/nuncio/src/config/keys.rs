@@ -1,7 +1,7 @@
 //! Which keys there are. An app's name stands as `*`.
 
 /// Every key of the file. The variable of a key is its name in capitals with `_` for `.`, after `NUNCIO_`.
-pub(super) const KEYS: [&str; 32] = [
+pub(super) const KEYS: [&str; 41] = [
     "server.listen",
     "database.path",
     "log.format",
@@ -26,6 +26,15 @@ pub(super) const KEYS: [&str; 32] = [
     "app.*.cloud",
     "app.*.gateway_errors",
     "app.*.may_install",
+    "app.*.welcome.personal",
+    "app.*.welcome.personal_card_file",
+    "app.*.welcome.team",
+    "app.*.welcome.team_card_file",
+    "app.*.welcome.installed_by",
+    "app.*.replies.stop",
+    "app.*.replies.start",
+    "app.*.replies.other",
+    "app.*.replies.received",
     "app.*.endpoints.base",
     "app.*.endpoints.authority",
     "app.*.endpoints.login_tenant",

@@ -420,8 +420,18 @@ fn the_example_has_every_key_with_its_default() {
     let (folder, text) = filled();
     let default = folder.load(&[]).unwrap();
     // Nor are files defaults.
-    let not_defaults =
-        ["proxy", "client_secret", "assertion", "send_x5c", "base", "identity", "federated_by"];
+    let not_defaults = [
+        "proxy",
+        "client_secret",
+        "assertion",
+        "send_x5c",
+        "base",
+        "identity",
+        "federated_by",
+        "personal",
+        "team",
+        "installed_by",
+    ];
     let mut path = String::new();
     let mut keys: Vec<String> = Vec::new();
     let mut spoken = String::new();

@@ -9,6 +9,8 @@ mod places;
 #[cfg(test)]
 mod tests;
 
+pub(super) use places::is_install;
+
 use nuncio_domain::people::{Learned, SeenPerson};
 use nuncio_domain::{ReachState, Time};
 use nuncio_teams::inbound::Verified;
@@ -16,6 +18,8 @@ use nuncio_teams::schema::{
     Activity, ActivityKind, ChannelAccount, ConversationKind, ConversationUpdate, InstallationAction,
     TeamEvent,
 };
+
+use super::invoke::detail;
 
 /// Names come from outside; longer ones are cut.
 const LONGEST_NAME: usize = 256;
@@ -39,6 +43,12 @@ pub(super) fn learned(verified: &Verified, app: String, now: Time, raw: &[u8]) -
         people: people(verified, &kind, personal, &reach),
         places: places::places(activity, &kind, &reach),
         team: places::team(verified, &kind),
+        detail: match &kind {
+            ActivityKind::Invoke(invoke) => detail(activity, Some(invoke)),
+            _ => detail(activity, None),
+        },
+        say: None,
+        left: None,
     })
 }
 

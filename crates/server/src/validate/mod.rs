@@ -6,8 +6,8 @@ mod content;
 mod lane;
 mod policy;
 
-use nuncio_api::Code;
-use nuncio_domain::{Class, MessageId, NewMessage};
+use nuncio_api::{Code, ContentRequest};
+use nuncio_domain::{Class, Content, MessageId, NewMessage};
 
 pub(crate) use lane::guid;
 
@@ -77,6 +77,13 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         created_at: now,
         idempotency: None,
     })
+}
+
+/// A content from elsewhere than a request, by the same rules; what is wrong with it.
+pub fn content_of(text: Option<String>, card: Option<serde_json::Value>) -> Result<Content, String> {
+    let mut findings = Findings::default();
+    let content = content::check(&mut findings, &ContentRequest { text, card, summary: None });
+    content.ok_or_else(|| findings.items.into_iter().map(|(_, _, text)| text).collect::<Vec<_>>().join("; "))
 }
 
 fn label(findings: &mut Findings, label: Option<&str>) -> Option<String> {

@@ -5,6 +5,7 @@ mod access;
 mod bot;
 mod harness;
 mod lists;
+mod own_words;
 mod places;
 mod plain;
 mod report;

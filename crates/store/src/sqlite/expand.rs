@@ -51,7 +51,7 @@ pub(crate) async fn expand(
     now: Time,
 ) -> Result<Expanded, StoreError> {
     let row = sqlx::query(
-        "SELECT lane_no, state, sources, source_no, source_after, fence_at, audience_final, send_at, max_recipients
+        "SELECT lane_no, state, sources, source_no, source_after, fence_at, audience_final, send_at, max_recipients, gathers
            FROM messages WHERE message_no = ?",
     )
     .bind(message_no)
@@ -124,6 +124,14 @@ pub(crate) async fn expand(
     let state = word(&row, "state", MessageState::of_word)?;
     expanded.confirm = expanded.done && audience > get::<i64>(&row, "max_recipients")?;
     let next = match state {
+        // Its time has come, or it would not be expanded.
+        MessageState::Scheduled | MessageState::Waiting if get(&row, "gathers")? => {
+            if expanded.done {
+                MessageState::Sending
+            } else {
+                MessageState::Expanding
+            }
+        }
         _ if !expanded.done => state,
         // Even of a paused one: resuming must not stand in for confirming.
         _ if expanded.confirm => MessageState::Waiting,
@@ -132,7 +140,7 @@ pub(crate) async fn expand(
         _ => MessageState::Sending,
     };
     sqlx::query(
-        "UPDATE messages SET source_no = ?2, source_after = ?3, audience_final = ?4, state = ?5,
+        "UPDATE messages SET source_no = ?2, source_after = ?3, audience_final = ?4, state = ?5, gathers = 0,
                 cause = iif(?6, ?7, cause)
           WHERE message_no = ?1",
     )

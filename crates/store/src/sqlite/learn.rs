@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::error::of_sqlx;
 use super::words::{get, json, word};
-use super::{learn_places, reach};
+use super::{learn_places, own_words, reach};
 
 /// Teams sends an activity again after 15 s and gives up soon; ten minutes would do.
 const KEEP_SEEN: i64 = 15 * 60 * 1_000_000;
@@ -85,7 +85,17 @@ pub(crate) async fn learn(
     if let Some(seen) = &learned.team {
         learn_places::team(connection, lane.lane_no, learned, seen).await?;
     }
-    let event = serde_json::json!({"learned": {"what": learned.what, "recipients": recipients}});
+    if let Some(place) = &learned.left {
+        own_words::left(connection, lane.lane_no, place, learned.at).await?;
+    }
+    let said = match &learned.say {
+        Some(say) => own_words::say(connection, lane.lane_no, say, learned.at).await?,
+        None => false,
+    };
+    let mut event = serde_json::json!({"learned": {"what": learned.what, "recipients": recipients}});
+    if let Some(detail) = &learned.detail {
+        event["learned"]["detail"] = detail.clone();
+    }
     let seq = sqlx::query("INSERT INTO commits (lane_no, at, events) VALUES (?, ?, ?)")
         .bind(lane.lane_no)
         .bind(learned.at.0)
@@ -101,7 +111,7 @@ pub(crate) async fn learn(
             .await
             .map_err(of_sqlx)?;
     }
-    Ok(LearnedDone::New { lane_no: lane.lane_no })
+    Ok(LearnedDone::New { lane_no: lane.lane_no, said })
 }
 
 async fn is_new(

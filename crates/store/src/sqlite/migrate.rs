@@ -6,8 +6,11 @@ use sqlx::SqliteConnection;
 use super::error::{of_sqlx, unavailable};
 
 /// In order; the n-th brings the schema to version n. Additive only: the release before must be able to go on.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_ledger.sql"), include_str!("migrations/0002_places.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_ledger.sql"),
+    include_str!("migrations/0002_places.sql"),
+    include_str!("migrations/0003_own_words.sql"),
+];
 
 pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let version: i64 =

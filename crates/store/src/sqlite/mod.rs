@@ -12,6 +12,7 @@ mod learn;
 mod learn_places;
 mod ledger;
 mod migrate;
+mod own_words;
 mod people;
 #[cfg(test)]
 mod plans;

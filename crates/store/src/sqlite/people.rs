@@ -19,9 +19,10 @@ pub(crate) async fn people(
     limit: i64,
 ) -> Result<Page<Person>, StoreError> {
     let rows = sqlx::query(
-        "SELECT r.recipient_no, l.app, l.tenant, r.kind, r.key, r.name, r.upn, r.reach, r.reach_at, r.evidence,
+        "SELECT r.recipient_no, l.app, l.tenant, r.kind, r.key, r.name, r.upn, r.reach, r.reach_at, r.evidence, o.since AS opted_out_at,
                 EXISTS (SELECT 1 FROM conversations AS c WHERE c.recipient_no = r.recipient_no) AS has_reference
            FROM recipients AS r CROSS JOIN lanes AS l ON l.lane_no = r.lane_no
+           LEFT JOIN opt_outs AS o ON o.recipient_no = r.recipient_no
           WHERE (?1 IS NULL OR l.app = ?1) AND (?2 IS NULL OR l.app = ?2) AND (?3 IS NULL OR l.tenant = ?3)
             AND (?4 IS NULL OR r.kind = ?4) AND (?5 IS NULL OR r.reach = ?5) AND r.recipient_no > ?6
           ORDER BY r.recipient_no LIMIT ?7",
@@ -51,6 +52,7 @@ fn person(row: &SqliteRow) -> Result<Person, StoreError> {
         reach: word(row, "reach", ReachState::of_word)?,
         reach_at: time_or_null(row, "reach_at")?,
         evidence: get(row, "evidence")?,
+        opted_out_at: time_or_null(row, "opted_out_at")?,
         has_reference: get(row, "has_reference")?,
     })
 }

@@ -2,6 +2,7 @@
 
 use nuncio_domain::batch::Row;
 use nuncio_domain::message::OpenMessage;
+use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::{Origin, Reference};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{
@@ -15,7 +16,8 @@ use super::error::of_sqlx;
 use super::words::{from_json, get, id, time, time_or_null, word, word_or_null};
 
 pub(crate) const OPEN: &str = "
-    SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at
+    SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at,
+           purpose, gathers
       FROM messages INDEXED BY messages_open
      WHERE lane_no = ?1 AND open = 1 AND (state NOT IN ('completed', 'cancelled') OR swept = 0)
      ORDER BY message_no";
@@ -28,6 +30,7 @@ macro_rules! rows {
                     r.kind, r.key, r.mri, r.reach, r.reach_at,
                     EXISTS (SELECT 1 FROM message_exclusions AS e
                              WHERE e.message_no = d.message_no AND e.key = r.key) AS excluded,
+                    EXISTS (SELECT 1 FROM opt_outs AS o WHERE o.recipient_no = d.recipient_no) AS opted_out,
                     c.reference_no, c.conversation_id, c.service_url, c.origin, c.seen_at, c.suspect_at
                FROM (",
             $page,
@@ -78,6 +81,8 @@ fn open_message(row: &SqliteRow) -> Result<OpenMessage, StoreError> {
         control: word_or_null(row, "control", Control::of_word)?,
         content: from_json::<Content>(get(row, "content")?)?,
         on_ambiguous: word_or_null(row, "on_ambiguous", OnAmbiguous::of_word)?,
+        purpose: word(row, "purpose", Purpose::of_word)?,
+        gathers: get(row, "gathers")?,
         audience_final: get(row, "audience_final")?,
         send_at: time_or_null(row, "send_at")?,
         expires_at: time(row, "expires_at")?,
@@ -135,6 +140,7 @@ fn gather(found: &[SqliteRow]) -> Result<Vec<Row>, StoreError> {
             reach: word(first, "reach", ReachState::of_word)?,
             reach_at: time_or_null(first, "reach_at")?,
             excluded: get(first, "excluded")?,
+            opted_out: get(first, "opted_out")?,
             attempts: get(first, "attempts")?,
             tries: get(first, "tries")?,
             resent: get(first, "resent")?,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use nuncio_domain::message::{Idempotency, Submitted};
+use nuncio_domain::own_words::Purpose;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{MessageId, MessageState, NewMessage, RecipientKind, Scope, Source, Time};
 use sqlx::SqliteConnection;
@@ -40,6 +41,26 @@ pub(crate) async fn submit(
     if !app.is_some_and(|app| scope.sees_app(&app)) {
         return Err(broken("a message for a lane that its caller may not use"));
     }
+    let message_no = store(connection, scope.key_no, new, None).await?;
+    remember(connection, scope, new, message_no).await?;
+    Ok(Submitted::Stored)
+}
+
+/// What makes a message one of our own that others with the same words can still join.
+pub(crate) struct Gathering {
+    pub(crate) purpose: Purpose,
+    pub(crate) until: Time,
+    /// Why it waits longer than it would.
+    pub(crate) cause: Option<&'static str>,
+}
+
+/// Writes a message with all that belongs to it.
+pub(crate) async fn store(
+    connection: &mut SqliteConnection,
+    key_no: i64,
+    new: &NewMessage,
+    gathering: Option<Gathering>,
+) -> Result<i64, StoreError> {
     let mut sources = Vec::new();
     let mut duplicates = 0;
     if !new.named.is_empty() {
@@ -50,19 +71,24 @@ pub(crate) async fn submit(
     if new.installed {
         sources.push(Source::Installed);
     }
-    let state = if new.send_at.is_some_and(|at| at > new.created_at) {
-        MessageState::Scheduled
-    } else {
-        MessageState::Expanding
+    let gathers = gathering.is_some();
+    let send_at = gathering.as_ref().map(|gathering| gathering.until).or(new.send_at);
+    let (purpose, cause) =
+        gathering.map_or((Purpose::Asked, None), |gathering| (gathering.purpose, gathering.cause));
+    let state = match send_at {
+        _ if cause.is_some() => MessageState::Waiting,
+        Some(at) if at > new.created_at => MessageState::Scheduled,
+        _ => MessageState::Expanding,
     };
     let message_no = sqlx::query(
         "INSERT INTO messages (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources,
-                               fence_at, send_at, expires_at, created_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(recipient_no), 0) FROM recipients), ?, ?, ?)",
+                               send_at, expires_at, created_at, purpose, gathers, cause, fence_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                 iif(?, 9223372036854775807, (SELECT coalesce(max(recipient_no), 0) FROM recipients)))",
     )
     .bind(new.id.0.as_bytes().as_slice())
     .bind(new.lane_no)
-    .bind(scope.key_no)
+    .bind(key_no)
     .bind(new.class.as_str())
     .bind(state.as_str())
     .bind(&new.label)
@@ -70,9 +96,14 @@ pub(crate) async fn submit(
     .bind(new.on_ambiguous.map(nuncio_domain::OnAmbiguous::as_str))
     .bind(new.max_recipients)
     .bind(json(&sources)?)
-    .bind(new.send_at.map(|at| at.0))
+    .bind(send_at.map(|at| at.0))
     .bind(new.expires_at.0)
     .bind(new.created_at.0)
+    .bind(purpose.as_str())
+    .bind(gathers)
+    .bind(cause)
+    // Who comes later joins.
+    .bind(gathers)
     .execute(&mut *connection)
     .await
     .map_err(of_sqlx)?
@@ -93,8 +124,7 @@ pub(crate) async fn submit(
         .await
         .map_err(of_sqlx)?;
     }
-    remember(connection, scope, new, message_no).await?;
-    Ok(Submitted::Stored)
+    Ok(message_no)
 }
 
 /// What the same key was used for in the last day.

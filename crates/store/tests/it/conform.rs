@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use nuncio_domain::message::Named;
+use nuncio_domain::own_words::{Lines, Occasion, Say, Word};
 use nuncio_domain::people::{Learned, LearnedDone, PeopleFilter, Person, Reference, SeenPerson};
 use nuncio_domain::ports::{Ledger, Registry};
-use nuncio_domain::{Counts, ReachState, Time};
+use nuncio_domain::{Counts, MessageId, ReachState, RecipientKind, Time};
 use nuncio_store::SqliteStore;
 use nuncio_testkit::conformance::{Fixture, OPERATOR};
 use sqlx::{ConnectOptions, Connection, Row};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 pub(crate) struct OnDisk {
     store: Arc<SqliteStore>,
@@ -61,10 +64,30 @@ impl Fixture for OnDisk {
             people: vec![seen],
             ..Learned::default()
         };
-        assert_eq!(self.store.learn(learned).await.unwrap(), LearnedDone::New { lane_no });
+        assert_eq!(self.store.learn(learned).await.unwrap(), LearnedDone::New { lane_no, said: false });
         self.person(|person| person.tenant == lane.tenant && person.app == lane.app && person.key == key)
             .await
             .recipient_no
+    }
+
+    async fn opt_out(&self, lane_no: i64, person: &str, out: bool, at: Time) {
+        let lanes = self.store.lanes().await.unwrap();
+        let lane = lanes.into_iter().find(|lane| lane.lane_no == lane_no).unwrap();
+        let to = Named { kind: RecipientKind::Person, key: person.to_owned() };
+        let lines = Lines { stop: "Stopped.".to_owned(), start: "Started.".to_owned(), other: None };
+        let word = if out { Word::Stop } else { Word::Start };
+        let number = self.events.fetch_add(1, Ordering::Relaxed);
+        let id = MessageId(Uuid::from_u128(u128::from(number) << 64));
+        let learned = Learned {
+            app: lane.app,
+            tenant: lane.tenant,
+            at,
+            event: ("conversation".to_owned(), number.to_string()),
+            people: vec![SeenPerson { object_id: person.to_owned(), ..SeenPerson::default() }],
+            say: Some(Say { id, to, occasion: Occasion::Word(word, lines) }),
+            ..Learned::default()
+        };
+        assert_eq!(self.store.learn(learned).await.unwrap(), LearnedDone::New { lane_no, said: true });
     }
 
     async fn references(&self, recipient_no: i64) -> Vec<Reference> {

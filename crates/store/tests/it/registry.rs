@@ -38,7 +38,7 @@ async fn an_activity_makes_its_lane_and_is_known_the_second_time() {
     let store = disk.store();
     let first = Learned { people: vec![seen("Ann")], ..learned("1", 10) };
     let lane_no = store.lane("app", "tenant").await.unwrap().lane_no;
-    assert_eq!(store.learn(first.clone()).await.unwrap(), LearnedDone::New { lane_no });
+    assert_eq!(store.learn(first.clone()).await.unwrap(), LearnedDone::New { lane_no, said: false });
     assert_eq!(store.learn(first).await.unwrap(), LearnedDone::Duplicate);
     let lanes = store.lanes().await.unwrap();
     assert_eq!((lanes.len(), lanes[0].service_url.as_deref()), (1, Some("https://smba/emea/")));
@@ -48,7 +48,7 @@ async fn an_activity_makes_its_lane_and_is_known_the_second_time() {
     assert_eq!(store.lane("app", "tenant").await.unwrap().service_url.as_deref(), Some("https://smba/amer/"));
     // Without an id nothing tells two activities apart, so none is dropped.
     for _ in 0..2 {
-        assert_eq!(store.learn(learned("", 30)).await.unwrap(), LearnedDone::New { lane_no });
+        assert_eq!(store.learn(learned("", 30)).await.unwrap(), LearnedDone::New { lane_no, said: false });
     }
 }
 

@@ -96,6 +96,23 @@ pub async fn exclusions_are_marked(fixture: &dyn Fixture) {
     assert_eq!(rows.iter().map(|row| row.excluded).collect::<Vec<_>>(), [false, true]);
 }
 
+pub async fn who_opted_out_is_marked(fixture: &dyn Fixture) {
+    let table = Table::lay(fixture).await;
+    let message_no = table.send(table.message(1, &["ann", "bob"])).await;
+    let marked =
+        async || -> Vec<bool> { table.page(message_no).await.iter().map(|row| row.opted_out).collect() };
+    assert_eq!(marked().await, [false, false]);
+    fixture.opt_out(table.lane_no, "bob", true, Time(3_000)).await;
+    assert_eq!(marked().await, [false, true]);
+    // Of the app in this tenant alone.
+    let elsewhere = fixture.lane("other", "tenant").await;
+    fixture.opt_out(elsewhere, "ann", true, Time(4_000)).await;
+    assert_eq!(marked().await, [false, true]);
+    fixture.opt_out(table.lane_no, "bob", false, Time(5_000)).await;
+    assert_eq!(marked().await, [false, false]);
+    table.check().await;
+}
+
 pub async fn idempotency_same_other_and_expired(fixture: &dyn Fixture) {
     let table = Table::lay(fixture).await;
     let request = |number, hash: u8, at| NewMessage {

@@ -38,6 +38,8 @@ pub trait Fixture: Send + Sync {
     async fn lane(&self, app: &str, tenant: &str) -> i64;
     /// Learns from an activity of this lane, and tells whose number it was.
     async fn hear(&self, lane_no: i64, seen: SeenPerson, service_url: &str, at: Time) -> i64;
+    /// Has a person of this lane say `stop`, or `start`.
+    async fn opt_out(&self, lane_no: i64, person: &str, out: bool, at: Time);
     /// Best first.
     async fn references(&self, recipient_no: i64) -> Vec<Reference>;
     async fn reach(&self, recipient_no: i64) -> (ReachState, Option<Time>, Option<String>);
@@ -52,7 +54,7 @@ macro_rules! conformance {
     ($make:expr) => {
         $crate::conformance!($make;
             named_twice_is_counted_not_sent_twice, sources_overlap_without_doubling, installed_means_as_of_now,
-            replies_share_the_thread_of_their_channel, exclusions_are_marked, idempotency_same_other_and_expired,
+            replies_share_the_thread_of_their_channel, exclusions_are_marked, who_opted_out_is_marked, idempotency_same_other_and_expired,
             too_large_waits_for_a_word, empty_audiences_end_at_once, scheduled_ones_stay_scheduled,
             a_delivery_goes_its_way, lost_intents_and_changes_are_told, finals_stay_final,
             several_changes_of_one_delivery_in_a_batch, retries_come_back_soonest_first,

@@ -111,6 +111,12 @@ impl Fixture for MemoryLedger {
         Self::hear(self, lane_no, &seen, service_url, at)
     }
 
+    async fn opt_out(&self, lane_no: i64, person: &str, out: bool, at: Time) {
+        let seen = SeenPerson { object_id: person.to_owned(), ..SeenPerson::default() };
+        let recipient_no = Self::hear(self, lane_no, &seen, "", at);
+        Self::opt_out(self, recipient_no, out);
+    }
+
     async fn references(&self, recipient_no: i64) -> Vec<Reference> {
         Self::references(self, recipient_no)
     }

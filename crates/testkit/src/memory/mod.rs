@@ -52,6 +52,7 @@ struct Recipient {
     reach: ReachState,
     reach_at: Option<Time>,
     evidence: Option<String>,
+    opted_out: bool,
     /// Learned from an activity, not from a call.
     heard: bool,
     history: Vec<(Time, ReachState)>,
@@ -144,6 +145,7 @@ impl State {
             reach: ReachState::Unknown,
             reach_at: None,
             evidence: None,
+            opted_out: false,
             heard: false,
             history: Vec::new(),
             references: Vec::new(),
@@ -253,6 +255,13 @@ impl MemoryLedger {
             state.refer(recipient_no, conversation_id, service_url, Origin::Inbound, at);
         }
         recipient_no
+    }
+
+    /// What a person says of messages to them.
+    pub fn opt_out(&self, recipient_no: i64, out: bool) {
+        if let Some(recipient) = self.state().recipients.get_mut(&recipient_no) {
+            recipient.opted_out = out;
+        }
     }
 
     pub fn references(&self, recipient_no: i64) -> Vec<Reference> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use nuncio_domain::batch::Row;
 use nuncio_domain::message::OpenMessage;
+use nuncio_domain::own_words::Purpose;
 use nuncio_domain::views::{DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
 use nuncio_domain::{DeliveryState, MessageId, Scope, Time};
 
@@ -137,6 +138,9 @@ impl State {
                 state: message.state,
                 control: message.control,
                 content: message.new.content.clone(),
+                // The model learns of no installs and no words.
+                purpose: Purpose::Asked,
+                gathers: false,
                 on_ambiguous: message.new.on_ambiguous,
                 audience_final: message.audience_final,
                 send_at: message.new.send_at,
@@ -186,6 +190,7 @@ impl State {
             reach: recipient.reach,
             reach_at: recipient.reach_at,
             excluded: message.new.exclude.contains(&recipient.key),
+            opted_out: recipient.opted_out,
             attempts: row.attempts.len() as u32,
             tries: row.tries,
             resent: row.resent,

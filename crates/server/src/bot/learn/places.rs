@@ -132,7 +132,7 @@ pub(super) fn team(verified: &Verified, kind: &ActivityKind<'_>) -> Option<SeenT
 }
 
 /// Whether the app came to where it was not before.
-pub(super) fn is_install(kind: &ActivityKind<'_>) -> bool {
+pub(in crate::bot) fn is_install(kind: &ActivityKind<'_>) -> bool {
     match kind {
         ActivityKind::Installation(InstallationAction::Add) => true,
         ActivityKind::ConversationUpdate(update) => update.bot_added,
