@@ -36,3 +36,59 @@ pub fn unwanted(row: &Row, purpose: Purpose) -> Option<SkipReason> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Key;
+    use crate::people::{ReachState, RecipientKind};
+
+    const DAY: Duration = Duration::from_hours(24);
+    const NOW: Time = Time(30 * 24 * 3_600 * 1_000_000);
+
+    fn row() -> Row {
+        Row {
+            key: Key { message_no: 1, recipient_no: 1 },
+            thread_no: 1,
+            kind: RecipientKind::Person,
+            address: "ann".to_owned(),
+            mri: None,
+            reference: None,
+            others: 0,
+            reach: ReachState::Reachable,
+            reach_at: Some(NOW - DAY),
+            excluded: false,
+            opted_out: false,
+            attempts: 0,
+            tries: 0,
+            resent: false,
+            due_at: None,
+        }
+    }
+
+    fn why(row: &Row, class: Class, purpose: Purpose) -> Option<SkipReason> {
+        why_skipped(row, Policy { class, purpose, recheck: 7 * DAY }, NOW)
+    }
+
+    #[test]
+    fn who_opted_out_gets_no_more_than_answers() {
+        assert_eq!(why(&row(), Class::Normal, Purpose::Asked), None);
+        let out = Row { opted_out: true, ..row() };
+        for class in [Class::Urgent, Class::Normal, Class::Bulk] {
+            assert_eq!(why(&out, class, Purpose::Asked), Some(SkipReason::OptedOut));
+            assert_eq!(why(&out, class, Purpose::Welcome), Some(SkipReason::OptedOut));
+            assert_eq!(why(&out, class, Purpose::Reply), None);
+        }
+        let both = Row { excluded: true, ..out };
+        assert_eq!(why(&both, Class::Normal, Purpose::Reply), Some(SkipReason::Excluded));
+    }
+
+    #[test]
+    fn a_young_refusal_spares_the_call_unless_it_is_urgent() {
+        let blocked = Row { reach: ReachState::Blocked, ..row() };
+        assert_eq!(why(&blocked, Class::Normal, Purpose::Asked), Some(SkipReason::Unreachable));
+        assert_eq!(why(&blocked, Class::Urgent, Purpose::Asked), None);
+        let old = Row { reach_at: Some(NOW - 7 * DAY), ..blocked };
+        assert_eq!(why(&old, Class::Normal, Purpose::Asked), None);
+    }
+}

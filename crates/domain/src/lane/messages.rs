@@ -415,3 +415,69 @@ impl LaneCore {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::Committed;
+    use crate::ids::MessageId;
+    use crate::lane::{Input, LaneConfig};
+    use crate::message::{Body, Content};
+
+    fn at(ms: i64) -> Time {
+        Time(ms * 1_000)
+    }
+
+    fn gathering(until: i64, control: Option<Control>) -> OpenMessage {
+        OpenMessage {
+            message_no: 1,
+            id: MessageId(uuid::Uuid::nil()),
+            class: Class::Bulk,
+            state: MessageState::Scheduled,
+            control,
+            content: Content { body: Body::Text("welcome".to_owned()), summary: None },
+            purpose: Purpose::Welcome,
+            gathers: true,
+            on_ambiguous: None,
+            audience_final: false,
+            send_at: Some(at(until)),
+            expires_at: at(3_600_000),
+        }
+    }
+
+    /// Whether a step asks for the audience.
+    fn expands(core: &mut LaneCore, now: i64, input: Input) -> bool {
+        let actions = core.step(at(now), input);
+        for action in &actions {
+            if let Action::Commit { ticket, .. } = action {
+                core.step(at(now), Input::Committed { ticket: *ticket, committed: Committed::default() });
+            }
+        }
+        actions.iter().any(|action| matches!(action, Action::Expand { .. }))
+    }
+
+    #[test]
+    fn an_audience_that_grows_is_read_when_its_time_has_come() {
+        let mut core = LaneCore::new(LaneConfig::new(1, Some(50.0), 1), at(0));
+        assert!(!expands(&mut core, 0, Input::Opened(vec![gathering(2_000, None)])));
+        assert_eq!(core.wake_at(), Some(at(2_000)));
+        // A wave has put it off.
+        assert!(!expands(&mut core, 1_000, Input::Opened(vec![gathering(60_000, None)])));
+        assert!(!expands(&mut core, 2_000, Input::Tick));
+        assert!(expands(&mut core, 60_000, Input::Tick));
+        // Once begun it stays begun.
+        assert!(!expands(&mut core, 60_001, Input::Opened(vec![gathering(90_000, None)])));
+    }
+
+    #[test]
+    fn it_can_be_cancelled_and_held_like_any_other() {
+        let config = || LaneConfig::new(1, Some(50.0), 1);
+        let mut core = LaneCore::new(config(), at(0));
+        expands(&mut core, 0, Input::Opened(vec![gathering(2_000, Some(Control::Cancel))]));
+        assert!(!expands(&mut core, 3_000, Input::Tick));
+        let mut core = LaneCore::new(config(), at(0));
+        expands(&mut core, 0, Input::Opened(vec![gathering(2_000, Some(Control::Pause))]));
+        assert!(!expands(&mut core, 3_000, Input::Tick));
+        assert!(expands(&mut core, 4_000, Input::Opened(vec![gathering(2_000, Some(Control::Resume))])));
+    }
+}

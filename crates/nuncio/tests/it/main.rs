@@ -13,6 +13,7 @@
 //! | `apps` | two apps in one server |
 //! | `credentials` | managed identities |
 //! | `inbound` | the bot endpoint against forged activities |
+//! | `own_words` | welcomes, answers to words and buttons, what is known of teams |
 //! | `serve` | what the server refuses at start, local mode, what its log must not have |
 //! | `cli` | the commands that talk to a server: exit codes, what they print |
 //! | `demo` | `nuncio demo` |
@@ -30,6 +31,7 @@ mod inbound;
 mod judges;
 mod kill;
 mod outcomes;
+mod own_words;
 mod serve;
 mod sim;
 mod world;

@@ -4,7 +4,7 @@
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
-use super::{commit, commit_message, conversations, expand, recover, rows, submit, views};
+use super::{commit, commit_message, conversations, expand, own_words, recover, rows, submit, views};
 
 const FILL: &str = "
     INSERT INTO lanes (app, tenant) VALUES ('app', 'tenant');
@@ -35,7 +35,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 15] = [
+    let expected: [(&str, &str, &[&str]); 17] = [
         (
             "intents",
             commit::INTENTS,
@@ -69,6 +69,7 @@ async fn hot_statements_take_their_keys() {
                 "SEARCH p USING PRIMARY KEY (message_no=? AND recipient_no>?)",
                 "SEARCH r USING INTEGER PRIMARY KEY",
                 "SEARCH c USING INDEX sqlite_autoindex_conversations_1 (recipient_no=?)",
+                "SEARCH o USING INTEGER PRIMARY KEY (rowid=?)",
             ],
         ),
         (
@@ -116,6 +117,12 @@ async fn hot_statements_take_their_keys() {
             "named",
             submit::NAMED,
             &["SEARCH r USING COVERING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)"],
+        ),
+        ("gathering", own_words::GATHERING, &["SEARCH messages USING INDEX messages_gathering (lane_no=?)"]),
+        (
+            "recent welcomes",
+            own_words::RECENT,
+            &["SEARCH welcomes USING COVERING INDEX welcomes_at (lane_no=? AND at>?)"],
         ),
         (
             "conversation of an id",

@@ -1,0 +1,199 @@
+//! What a server says by itself, against the simulator: welcomes, answers to words and to buttons; and what it knows of
+//! teams.
+
+use nuncio_api::{Audience, Message};
+use nuncio_client::{ConversationFilter, MessageFilter, PageOf, TeamFilter};
+use nuncio_testkit::wait_until;
+use serde_json::{Value, json};
+
+use crate::counts;
+use crate::inbound::forged;
+use crate::world::{APP_ID, LONG, Plan, World, message, reasons, to_installed, to_users};
+
+const WELCOME: &str = r#"welcome = { personal = "Welcome aboard", team = "Good day, team.", installed_by = "{name} has set this up." }"#;
+
+/// What the app said there, as texts, once it said so many things.
+async fn texts(world: &World, conversation: &str, count: usize) -> Vec<String> {
+    let came = wait_until(async || world.sim.said(conversation).await.len() >= count, LONG).await;
+    let said = world.sim.said(conversation).await;
+    assert!(came, "{count} texts: {said:?}\n{}", world.log());
+    let text = |activity: Value| activity["text"].as_str().unwrap_or("-").to_owned();
+    said.into_iter().map(text).collect()
+}
+
+/// Messages with a label, when all of them are over.
+async fn labelled(world: &World, label: &str) -> Vec<Message> {
+    let filter = MessageFilter { label: Some(label.to_owned()), ..MessageFilter::default() };
+    let listed = world.client.messages(&filter, PageOf::default()).await.unwrap().items;
+    let mut over = Vec::new();
+    for message in listed {
+        over.push(world.over(&message.id).await);
+    }
+    over
+}
+
+#[tokio::test]
+async fn one_welcome_however_often_an_install_is_told() {
+    let world = Plan::people(3).app(WELCOME).start().await;
+    let people = world.sim.people("installed").await;
+    for person in &people {
+        assert_eq!(texts(&world, person, 1).await, ["Welcome aboard"]);
+    }
+    // Teams sends both events again, under new ids.
+    for person in &people {
+        let known = world.sim.get(&format!("people/{person}")).await;
+        let account = json!({"id": known["mri"], "aadObjectId": person});
+        let conversation = json!({"conversationType": "personal", "id": known["conversation_id"]});
+        for (number, event) in [
+            json!({"type": "installationUpdate", "action": "add"}),
+            json!({"type": "conversationUpdate", "membersAdded": [{"id": format!("28:{}", APP_ID)}, account]}),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut event = event;
+            event["id"] = format!("f:again {number} {person}").into();
+            event["from"] = account.clone();
+            event["conversation"] = conversation.clone();
+            assert_eq!(forged(&world, event, json!({})).await.0, 200);
+        }
+    }
+    let welcomes = labelled(&world, "welcome").await;
+    assert_eq!(welcomes.iter().map(|message| message.counts.delivered).sum::<i64>(), 3);
+    assert!(welcomes.iter().all(|message| message.priority == "bulk" && message.counts.audience > 0));
+    let sent = world.sent(&to_installed("after it")).await;
+    assert_eq!(sent.counts, counts! { audience: 3, delivered: 3 });
+    for person in &people {
+        assert_eq!(texts(&world, person, 2).await, ["Welcome aboard", "after it"]);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_welcome_survives_a_kill() {
+    let mut world = Plan::people(2).app(WELCOME).start_unmet().await;
+    world.everyone_installs().await;
+    world.kill().await;
+    world.start().await;
+    for person in world.sim.people("installed").await {
+        assert_eq!(texts(&world, &person, 1).await, ["Welcome aboard"]);
+    }
+    labelled(&world, "welcome").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_team_is_known_and_welcomed_in_the_channel_that_was_picked() {
+    let world = Plan::people(6).app(WELCOME).start_unmet().await;
+    let teams = world.sim.get("teams").await["items"].clone();
+    let (team, channel) = (&teams[0], &teams[0]["channels"][1]);
+    let (id, picked) = (team["id"].as_str().unwrap(), channel["id"].as_str().unwrap());
+    let group = team["aadGroupId"].as_str().unwrap();
+    world.sim.post(&format!("teams/{group}/install"), &json!({"channel": picked})).await;
+    world.sim.events_answered().await;
+
+    let said = texts(&world, picked, 1).await;
+    assert_eq!(said.len(), 1);
+    assert!(said[0].starts_with("Good day, team."), "{said:?}");
+    assert_eq!(world.sim.said(id).await.len(), 0, "nothing in General");
+    let known = world.client.team(id, &TeamFilter::default()).await.unwrap();
+    assert_eq!((known.name.as_deref(), known.state.as_str()), (team["name"].as_str(), "active"));
+    assert_eq!(known.picked_channel.as_deref(), Some(picked));
+    assert_eq!(known.group_id.as_deref(), Some(group));
+    let by = known.installed_by.expect("the event says who it was");
+    world.sim.get(&format!("people/{}", by.id)).await;
+    assert_eq!(world.client.team(group, &TeamFilter::default()).await.unwrap().id, id);
+    let ran = world.run(&["teams"]).await.exits(0);
+    assert!(
+        ran.stdout.contains(team["name"].as_str().unwrap()) && ran.stdout.contains("# General"),
+        "{}",
+        ran.stdout
+    );
+    let ran = world.run(&["conversations", "--kind", "channel", "--json"]).await.exits(0);
+    let ids: Vec<Value> = ran.json().as_array().unwrap().iter().map(|known| known["id"].clone()).collect();
+    assert!(ids.contains(&json!(id)) && ids.contains(&json!(picked)), "{ids:?}");
+
+    // Renamed, a channel deleted, then all of it.
+    let event = |what: &str, name: &str, channel: &Value| {
+        json!({"type": "conversationUpdate", "id": format!("f:{what}"),
+               "conversation": {"conversationType": "channel", "isGroup": true, "id": id},
+               "channelData": {"eventType": what, "channel": channel, "tenant": {"id": world.sim.tenant},
+                               "team": {"id": id, "name": name, "aadGroupId": group}}})
+    };
+    let of_channel = json!({"id": picked, "name": "Gone"});
+    for (what, name, channel) in
+        [("teamRenamed", "Renamed", &Value::Null), ("channelDeleted", "Renamed", &of_channel)]
+    {
+        assert_eq!(forged(&world, event(what, name, channel), json!({})).await.0, 200);
+    }
+    let known = world.client.team(id, &TeamFilter::default()).await.unwrap();
+    assert_eq!((known.name.as_deref(), known.state.as_str()), (Some("Renamed"), "active"));
+    let state = |channel: &str| known.channels.iter().find(|one| one.id == channel).unwrap().state.clone();
+    assert_eq!((state(id).as_str(), state(picked).as_str()), ("reachable", "chat_gone"));
+    assert_eq!(forged(&world, event("teamDeleted", "Renamed", &Value::Null), json!({})).await.0, 200);
+    let filter = TeamFilter { state: Some("deleted".to_owned()), ..TeamFilter::default() };
+    assert_eq!(world.client.teams(&filter, PageOf::default()).await.unwrap().items.len(), 1);
+    let general = world.client.conversation(id, &ConversationFilter::default()).await.unwrap();
+    assert_eq!(general.state, "chat_gone");
+    labelled(&world, "welcome").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_says_stop_gets_nothing_until_they_say_start() {
+    let world = Plan::people(3).start().await;
+    let one = world.sim.people("installed").await[0].clone();
+    let says = async |text: &str| {
+        let said = world.sim.post(&format!("people/{one}/says"), &json!({"text": text})).await;
+        assert_eq!(said["bots"][0]["status"], 200, "{said}");
+    };
+    says("hello").await;
+    let first = texts(&world, &one, 1).await;
+    assert!(first[0].starts_with("Nobody reads what is written here."), "{first:?}");
+    says("  STOP ").await;
+    assert!(texts(&world, &one, 2).await[1].starts_with("You will get no more messages here."));
+
+    let sent = world.sent(&to_installed("not for everybody")).await;
+    assert_eq!(sent.counts, counts! { audience: 3, delivered: 2, skipped: 1 });
+    assert_eq!(sent.skipped_by_reason, reasons(&[("opted_out", 1)]));
+    let mut urgent = to_users(std::slice::from_ref(&one), "however urgent");
+    urgent.priority = Some("urgent".to_owned());
+    assert_eq!(world.sent(&urgent).await.skipped_by_reason, reasons(&[("opted_out", 1)]));
+    assert_eq!(world.delivery(&sent.id, &one).await.calls.len(), 0);
+
+    says("hello again").await;
+    says("start").await;
+    assert!(texts(&world, &one, 3).await[2].starts_with("You will get messages here again."));
+    assert_eq!(
+        world.sent(&to_installed("for everybody")).await.counts,
+        counts! { audience: 3, delivered: 3 }
+    );
+    let all = texts(&world, &one, 4).await;
+    assert_eq!((all.len(), all[3].as_str()), (4, "for everybody"));
+    labelled(&world, "reply").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_group_chat_is_learned_and_can_be_sent_to() {
+    let world = Plan::people(4).start().await;
+    let people = world.sim.people("installed").await;
+    let chat = world
+        .sim
+        .post("chats", &json!({"name": "Crew", "members": people, "kind": "groupChat", "apps": [APP_ID]}))
+        .await;
+    let id = chat["id"].as_str().unwrap_or_else(|| panic!("{chat}")).to_owned();
+    let event = json!({"type": "installationUpdate", "action": "add", "id": "f:crew",
+        "conversation": {"conversationType": "groupChat", "isGroup": true, "id": id, "name": "Crew", "tenantId": world.sim.tenant}});
+    assert_eq!(forged(&world, event, json!({})).await.0, 200);
+    let known = world.client.conversation(&id, &ConversationFilter::default()).await.unwrap();
+    assert_eq!(
+        (known.kind.as_str(), known.name.as_deref(), known.installed),
+        ("group_chat", Some("Crew"), Some(true))
+    );
+    let audience = Audience { chats: vec![id.clone()], ..Audience::default() };
+    let sent = world.sent(&message(audience, "to the crew")).await;
+    assert_eq!(sent.counts, counts! { audience: 1, delivered: 1 });
+    assert_eq!(texts(&world, &id, 1).await, ["to the crew"]);
+    world.end().await;
+}
