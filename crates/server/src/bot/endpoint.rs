@@ -40,17 +40,13 @@ pub(crate) async fn receive(State(app): State<App>, request: Request<Body>) -> R
     if !is_json(&parts.headers) {
         return short(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only application/json is taken");
     }
-    match tokio::time::timeout(ANSWER_WITHIN, hear(&app, &parts.headers, &raw)).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            tracing::warn!("an activity was not answered in time");
-            let answer = invoke::name_in(&raw).and_then(|name| invoke::failed(&name));
-            answer.map_or_else(
-                || short(StatusCode::SERVICE_UNAVAILABLE, "too slow: send it again"),
-                invoke::respond,
-            )
-        }
-    }
+    let heard = tokio::time::timeout(ANSWER_WITHIN, hear(&app, &parts.headers, &raw)).await;
+    heard.unwrap_or_else(|_| {
+        tracing::warn!("an activity was not answered in time");
+        let answer = invoke::name_in(&raw).and_then(|name| invoke::failed(&name));
+        let again = || short(StatusCode::SERVICE_UNAVAILABLE, "too slow: send it again");
+        answer.map_or_else(again, invoke::respond)
+    })
 }
 
 async fn hear(app: &App, headers: &HeaderMap, raw: &[u8]) -> Response {

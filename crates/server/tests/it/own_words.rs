@@ -16,14 +16,14 @@ use crate::harness::{BOT, INES, Server, TENANT, activity, app};
 const INCIDENTS: &str = "19:5be1c0f2a8d94e7f@thread.tacv2";
 const HOUR: Duration = Duration::from_hours(1);
 
-fn text(text: &str) -> Option<Content> {
-    Some(Content { body: Body::Text(text.to_owned()), summary: None })
+fn text(text: &str) -> Content {
+    Content { body: Body::Text(text.to_owned()), summary: None }
 }
 
 async fn start() -> Server {
     let words = OwnWords {
-        welcome: text("Hello!"),
-        team_welcome: text("Hello team!"),
+        welcome: Some(text("Hello!")),
+        team_welcome: Some(text("Hello team!")),
         installed_by: Some("{name} did it.".to_owned()),
         ..OwnWords::default()
     };
