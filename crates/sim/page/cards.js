@@ -115,7 +115,7 @@ function simple(content, act, say) {
   const buttons = (content.buttons ?? []).slice(0, MOST_BUTTONS).map((one) => {
     const run = {
       openUrl: () => opened(one.value), imBack: () => say(String(one.value ?? one.title)),
-      invoke: () => working(frame, act({ type: "invoke", data: one.value }, {})),
+      invoke: () => working(frame, act({ type: "invoke", value: one.value }, {})),
     }[one.type];
     return button(one.title ?? one.type, run ?? (() => {}), { disabled: !run, title: run ? null : `${one.type} is not simulated` });
   });

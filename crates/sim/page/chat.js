@@ -1,9 +1,8 @@
 // The middle: one conversation, what can be done to its person or place, and the field to write in.
 
 import { get, patch, path, post } from "./api.js";
-import { announce, avatar, button, byId, h, number, roving, settle } from "./dom.js";
+import { announce, avatar, button, byId, h, number, present, roving, settle, stateChip, stateName } from "./dom.js";
 import { renderMessage, sender, summary, tell } from "./message.js";
-import { STATES, stateChip } from "./sidebar.js";
 
 /** How many messages are shown at first, and how many more each time. */
 const PAGE = 40;
@@ -18,8 +17,9 @@ const SHOWN = {
 
 export class Chat {
   /** `changed` is called when something was done that other parts of the page show. */
-  constructor(root, { bots, changed }) {
+  constructor(root, { bots, states, changed }) {
     this.root = root;
+    this.states = states;
     this.bots = bots;
     this.changed = changed;
     this.actor = null;
@@ -51,7 +51,6 @@ export class Chat {
     this.count = PAGE;
     this.known = new Map();
     this.articles = new Map();
-    this.replaced = new Map();
     this.last = null;
     this.doing(null);
     this.log.replaceChildren();
@@ -92,21 +91,23 @@ export class Chat {
   head() {
     const { place } = this;
     const title = (name, below, kind, ...chips) => [avatar(place.name, kind),
-      h("div", { class: "names" }, h("h2", {}, name, " ", chips), h("p", { class: "below" }, below))];
+      h("div", { class: "names" }, h("h2", {}, name, " ", present(chips)), h("p", { class: "below" }, below))];
     if (place.kind === "personal") {
       const { person } = place;
       const states = h("select", { id: "state", "aria-label": "State of this person", on: { change: (event) => this.turn(event.target.value) } },
-        Object.entries(STATES).map(([state, text]) => h("option", { value: state, selected: state === person.state }, text)));
+        this.states.map((state) => h("option", { value: state, selected: state === person.state }, stateName(state))));
       const turns = { installed: [["Block", "blocked"], ["Uninstall", "uninstalled"]], blocked: [["Unblock", "installed"], ["Uninstall", "uninstalled"]] };
       const quick = turns[person.state] ?? [["Install", "installed"]];
       this.header.replaceChildren(...title(person.name, person.department ?? "", "person", stateChip(person.state)),
         h("div", { class: "row" }, quick.map(([text, state]) => button(text, () => this.turn(state))), states));
     } else if (place.team) {
       const { team } = place;
-      this.header.replaceChildren(...title(place.channel.name, team.name, "group", team.installed ? h("span", { class: "chip good" }, "app installed") : null),
+      this.header.replaceChildren(...title(place.channel.name, team.name, "group", team.installed ? h("span", { class: "chip good" }, "app installed") : null,
+        team.state === "active" ? null : h("span", { class: "chip warn" }, team.state)),
         h("div", { class: "row" }, team.installed ? null : button("Install the app here", () => this.install())));
     } else {
-      this.header.replaceChildren(...title(place.name, `${number(this.people.length)} people`, "group"));
+      this.header.replaceChildren(...title(place.name, `${place.kind === "meeting" ? "Meeting, " : ""}${number(place.members)} people`, "group",
+        place.installed ? h("span", { class: "chip good" }, "app installed") : null));
     }
   }
 
@@ -116,7 +117,7 @@ export class Chat {
       this.place.person.state = answer.person.state;
       this.head();
       this.header.querySelector("button")?.focus();
-      announce(`${this.place.person.name} is now ${STATES[state]}.`);
+      announce(`${this.place.person.name} is now ${stateName(state)}.`);
     });
   }
 
@@ -175,12 +176,11 @@ export class Chat {
       }
     }
     for (const item of items) {
-      const message = this.replaced.has(item.id) ? { ...item, activity: this.replaced.get(item.id) } : item;
-      const text = JSON.stringify(message);
+      const text = JSON.stringify(item);
       if (this.known.get(item.id) === text) continue;
       this.known.set(item.id, text);
-      this.put(item, renderMessage(message, context));
-      if (!first && message.from === "bot" && (this.last === null || item.id > this.last)) announce(`${sender(message, context)}: ${summary(message)}`);
+      this.put(item, renderMessage(item, context));
+      if (!first && item.from === "bot" && (this.last === null || item.id > this.last)) announce(`${sender(item, context)}: ${summary(item)}`);
     }
     if (items.length > 0) this.last = items[items.length - 1].id;
     else if (!this.log.firstChild) this.log.append(h("p", { class: "note none" }, "Nothing was said here yet."));
@@ -221,8 +221,8 @@ export class Chat {
     return {
       actor: this.actor,
       botName: (app) => this.bots().find((bot) => bot.app_id === app)?.name ?? "Bot",
-      personName: (id) => (this.place.person?.id === id ? this.place.person.name : this.people.find((person) => person.id === id)?.name) ?? this.place.person?.name,
       act: (message, action, inputs) => this.act(message, action, inputs),
+      refresh: (message, action) => this.act(message, action, {}, { trigger: "automatic" }),
       say: (text) => this.doIt(() => this.says(text)),
       react: (message, type, removed) => this.doIt(() => this.does("reacts", { message: message.id, type, ...(removed ? { removed } : {}) })),
       edit: (message) => { this.doing({ kind: "edit", message }); this.field.value = message.activity.text ?? ""; this.grow(); this.field.focus(); },
@@ -246,14 +246,13 @@ export class Chat {
     return post(path(["people", this.actor.id, "says"]), order);
   }
 
-  async act(message, action, inputs) {
+  async act(message, action, inputs, more = {}) {
     const article = () => this.articles.get(message.id);
     tell(article(), "…", "");
     try {
-      const answer = await this.does("acts", { conversation: message.conversation_id, message: message.id, action, inputs });
+      const answer = await this.does("acts", { conversation: message.conversation_id, message: message.id, action, inputs, ...more });
       const kind = ["card", "message", "nothing"].includes(answer.shown) ? "good" : "bad";
-      const said = typeof answer.body?.value === "string" ? answer.body.value : answer.body?.value?.message;
-      const text = [SHOWN[answer.shown] ?? answer.shown, said, answer.problem, `(${answer.status ?? "no answer"}, ${answer.took_ms} ms)`];
+      const text = [SHOWN[answer.shown] ?? answer.shown, answer.text, answer.problem, `(${answer.status ?? "no answer"}, ${answer.took_ms} ms)`];
       await this.refresh();
       tell(article(), text.filter(Boolean).join(" "), kind);
     } catch (error) {

@@ -108,6 +108,14 @@ export function json(label, value, open = false) {
   return h("details", { class: "json", open, on: { toggle: fill } }, h("summary", {}, label), pre);
 }
 
+/** The state of a person, as a person says it. */
+export const stateName = (state) => state.replaceAll("_", " ").replace("admin disabled", "disabled by admin").replace("team only", "only in a team");
+
+export function stateChip(state) {
+  const kind = state === "installed" ? "good" : state === "blocked" || state === "admin_disabled" ? "bad" : "warn";
+  return h("span", { class: `chip ${kind}` }, stateName(state));
+}
+
 /** A label for an HTTP status; null means that there was no answer. */
 export function status(code) {
   const kind = code === null || code === undefined || code >= 500 ? "bad" : code >= 400 ? "warn" : "good";

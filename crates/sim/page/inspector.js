@@ -1,8 +1,7 @@
 // The right side: what the bot was told and answered, what it asked of Microsoft's side, counts, limits and faults.
 
 import { get, patch, path, remove } from "./api.js";
-import { button, h, json, number, present, roving, settle, status, tabs, time } from "./dom.js";
-import { STATES } from "./sidebar.js";
+import { button, h, json, number, present, roving, settle, stateName, status, tabs, time } from "./dom.js";
 
 const SHOWN = 60;
 const ENTRY = "details.entry > summary";
@@ -106,7 +105,7 @@ export class Inspector {
         ...Object.entries(counts.events.answered).map(([code, count]) => [status(Number(code)), number(count)]),
         ["none", number(counts.events.no_answer)], ["sent again", number(counts.events.sent_again)], ["given up", number(counts.events.given_up)]]),
       h("h3", {}, "People"), table(["state", "people"], [
-        ...Object.entries(counts.people).map(([state, count]) => [STATES[state] ?? state, number(count)]), ["together", number(counts.people_total)]]));
+        ...Object.entries(counts.people).map(([state, count]) => [stateName(state), number(count)]), ["together", number(counts.people_total)]]));
   }
 
   async limits() {

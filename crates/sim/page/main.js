@@ -23,9 +23,10 @@ async function start() {
   const info = await patiently(() => get("info"));
   byId("about-text").textContent = `Nuncio ${info.version}, tenant ${info.tenant_id}, service URL ${info.service_url}`;
   bots = (await patiently(() => get("bots"))).items;
-  chat = new Chat(byId("chat"), { bots: () => bots, changed: () => look() });
+  const states = Object.keys((await patiently(() => get("counts"))).people);
+  chat = new Chat(byId("chat"), { bots: () => bots, states, changed: () => look() });
   inspector = new Inspector(byId("inspector"), { conversation: () => chat.id ?? null, bots: () => bots });
-  sidebar = new Sidebar(byId("sidebar"), (id) => { location.hash = encodeURIComponent(id); });
+  sidebar = new Sidebar(byId("sidebar"), states, (id) => { location.hash = encodeURIComponent(id); });
   addEventListener("hashchange", follow);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chat.id && chat.open(chat.id));
   await follow();

@@ -1,6 +1,6 @@
 // One message: who, when, text, cards, reactions, and what the person in front of the page can do with it.
 
-import { renderAttachment, renderText } from "./cards.js";
+import { ADAPTIVE, renderAttachment, renderText } from "./cards.js";
 import { avatar, button, h, json, time } from "./dom.js";
 
 export const REACTIONS = { like: "👍", heart: "❤️", laugh: "😆", surprised: "😮", sad: "😢", angry: "😠" };
@@ -14,18 +14,17 @@ export function summary(message) {
 
 /** The sender's name as the page shows it. */
 export function sender(message, context) {
-  if (message.from === "bot") return context.botName(message.app_id);
-  return message.activity?.from?.name ?? context.personName(message.activity?.from?.aadObjectId) ?? "Somebody";
+  return message.sender?.name ?? (message.from === "bot" ? context.botName(message.app_id) : "Somebody");
 }
 
 /**
- * `context`: botName(app_id), personName(id), actor (the person in front of the page, or null), and what a click does:
- * act, say, react, edit, remove, restore.
+ * `context`: botName(app_id), actor (the person in front of the page, or null), and what a click does:
+ * act, say, react, edit, remove, restore, refresh.
  */
 export function renderMessage(message, context) {
   const activity = message.activity ?? {};
   const name = sender(message, context);
-  const own = message.from === "person" && context.actor !== null && activity.from?.aadObjectId === context.actor.id;
+  const own = message.from === "person" && context.actor !== null && message.sender?.id === context.actor.id;
   const article = h("article", {
     class: `message ${message.from} ${own ? "own" : ""}`, tabindex: "-1", "data-id": message.id, "aria-label": `${name}: ${summary(message)}`,
   });
@@ -40,7 +39,6 @@ export function renderMessage(message, context) {
   const marks = [
     message.edits > 0 && !message.deleted ? h("span", {}, message.edits === 1 ? "edited" : `edited ${message.edits} times`) : null,
     message.answer_lost ? h("span", { class: "chip warn", title: "Taken, but the bot was not told" }, "answer lost") : null,
-    read(message),
   ].filter(Boolean);
   article.append(
     avatar(name, message.from === "bot" ? "bot" : "person"),
@@ -58,7 +56,10 @@ function content(message, context, name) {
   }
   const parts = [];
   if (activity.text) parts.push(renderText(activity.text, message.from === "person" ? "plain" : activity.textFormat));
-  for (const attachment of activity.attachments ?? []) {
+  const seen = context.actor === null ? undefined : message.people?.seen?.[context.actor.id];
+  for (const one of activity.attachments ?? []) {
+    // An answer of the bot replaced the card, for this person alone.
+    const attachment = seen && one.contentType === ADAPTIVE ? { ...one, content: seen } : one;
     // Teams adds what a person wrote once more as HTML.
     if (attachment.contentType === "text/html") continue;
     parts.push(renderAttachment(attachment, {
@@ -73,20 +74,14 @@ function content(message, context, name) {
   return parts;
 }
 
-function read(message) {
-  const by = message.read_by ?? [];
-  return by.length > 0 ? h("span", { title: by.length === 1 ? "read by one person" : `read by ${by.length} people` }, "seen") : null;
-}
-
-/** Reactions as the simulator tells them: names of kinds, or `{type, from}`. */
+/** Of people, and (kinds alone) of bots. */
 function reactions(message, context) {
   const counts = new Map();
-  for (const one of message.reactions ?? []) {
-    const type = typeof one === "string" ? one : one.type;
-    const from = typeof one === "string" ? null : one.person ?? one.from ?? null;
+  const all = [...(message.people?.reactions ?? []), ...(message.reactions ?? []).map((type) => ({ type, person: null }))];
+  for (const { type, person } of all) {
     const known = counts.get(type) ?? { count: 0, mine: false };
     known.count += 1;
-    known.mine ||= context.actor !== null && from === context.actor.id;
+    known.mine ||= context.actor !== null && person === context.actor.id;
     counts.set(type, known);
   }
   if (counts.size === 0) return null;
@@ -96,6 +91,8 @@ function reactions(message, context) {
       on: { click: () => context.react(message, type, mine) },
     }, REACTIONS[type] ?? type, ` ${count}`)));
 }
+
+const mine = (message, context, type) => (message.people?.reactions ?? []).some((one) => one.type === type && one.person === context.actor.id);
 
 function toolbar(message, context, own, article) {
   const raw = () => {
@@ -108,12 +105,16 @@ function toolbar(message, context, own, article) {
   const tools = [];
   if (context.actor !== null && !message.deleted) {
     tools.push(...Object.entries(REACTIONS).map(([type, sign]) =>
-      button(sign, () => context.react(message, type, false), { "aria-label": `React: ${type}`, title: type })));
+      button(sign, () => context.react(message, type, mine(message, context, type)), { "aria-label": `React: ${type}`, title: type })));
   }
   if (own && !message.deleted) {
     tools.push(button("Edit", () => context.edit(message)), button("Delete", () => context.remove(message)));
   }
   if (own && message.deleted) tools.push(button("Undo", () => context.restore(message)));
+  const refresh = message.activity?.attachments?.map((one) => one.content?.refresh?.action).find(Boolean);
+  if (refresh && context.actor !== null && !message.deleted) {
+    tools.push(button("Refresh", () => context.refresh(message, refresh), { title: "As Teams does when the card comes into view" }));
+  }
   tools.push(button("JSON", raw, { title: "The activity as it was sent" }));
   return h("div", { class: "tools", role: "toolbar", "aria-label": "Message" }, tools);
 }

@@ -1,25 +1,18 @@
 // The left side: what was said lately, people, channels. The server searches; here is only the page that was asked for.
 
 import { get, path } from "./api.js";
-import { avatar, button, h, number, roving, settle, tabs, time } from "./dom.js";
+import { avatar, button, h, number, roving, settle, stateChip, stateName, tabs, time } from "./dom.js";
 
-export const STATES = {
-  installed: "installed", never_installed: "never installed", uninstalled: "uninstalled", blocked: "blocked",
-  admin_disabled: "disabled by admin", chat_deleted: "chat deleted", team_only: "only in a team",
-};
 const ITEM = "button.item";
 const PAGE = 50;
 /** Milliseconds without another key before a search starts. */
 const QUIET = 150;
 
-export function stateChip(state) {
-  const kind = state === "installed" ? "good" : state === "blocked" || state === "admin_disabled" ? "bad" : "warn";
-  return h("span", { class: `chip ${kind}` }, STATES[state] ?? state);
-}
+const PLACEHOLDERS = { recent: "Search conversations", people: "Search people", chats: "Search chats", teams: "Search teams" };
 
 export class Sidebar {
-  /** `open` is called with a conversation's id, or a person's. */
-  constructor(root, open) {
+  /** `states` of people; `open` is called with a conversation's id, or a person's. */
+  constructor(root, states, open) {
     this.open = open;
     this.current = null;
     this.turn = 0;
@@ -29,11 +22,11 @@ export class Sidebar {
     });
     this.state = h("select", { "aria-label": "State", id: "state-filter" },
       h("option", { value: "" }, "any state"),
-      Object.entries(STATES).map(([state, text]) => h("option", { value: state }, text)));
+      states.map((state) => h("option", { value: state }, stateName(state))));
     this.list = h("ul", { class: "list", id: "list" });
     this.more = button("Show more", () => this.load(true), { class: "quiet more", hidden: true });
     this.note = h("p", { class: "note", role: "status" });
-    this.tabs = tabs("Places", { recent: "Recent", people: "People", teams: "Teams" }, (name) => this.choose(name));
+    this.tabs = tabs("Places", { recent: "Recent", people: "People", chats: "Chats", teams: "Teams" }, (name) => this.choose(name));
     this.tabs.panel.append(h("div", { class: "search" }, this.search, this.state), this.list, this.more, this.note);
     root.append(this.tabs.bar, this.tabs.panel);
     roving(this.list, ITEM);
@@ -64,7 +57,7 @@ export class Sidebar {
   choose(name) {
     this.tab = name;
     this.state.hidden = name !== "people";
-    this.search.placeholder = { recent: "Search conversations", people: "Search people", teams: "Search teams" }[name];
+    this.search.placeholder = PLACEHOLDERS[name];
     this.search.setAttribute("aria-label", this.search.placeholder);
     this.load();
   }
@@ -76,6 +69,7 @@ export class Sidebar {
     const url = {
       recent: () => path(["conversations"], asked),
       people: () => path(["people"], { ...asked, state: this.state.value }),
+      chats: () => path(["conversations"], { ...asked, kind: "groupChat,meeting" }),
       teams: () => path(["conversations"], { ...asked, kind: "channel" }),
     }[this.tab]();
     let page;
@@ -107,16 +101,17 @@ export class Sidebar {
   rows(item) {
     if (this.tab === "people") return [this.row(item.id, item.name, item.department, avatar(item.name), badge(item.state))];
     if (this.tab === "teams") {
-      const rows = [this.row(item.id, item.channel.name, counted(item), h("span", { class: "hash", "aria-hidden": "true" }, "#"))];
+      const rows = [this.row(item.id, item.channel.name, counted(item), h("span", { class: "hash", "aria-hidden": "true" }, "#"),
+        item.channel.kind === "standard" ? null : h("span", { class: "chip" }, item.channel.kind))];
       if (this.team !== item.team.id) {
         this.team = item.team.id;
-        rows.unshift(h("li", { class: "heading" }, h("span", {}, item.team.name), item.team.installed ? h("span", { class: "chip good" }, "app") : null));
+        rows.unshift(h("li", { class: "heading" }, h("span", {}, item.team.name), teamChips(item.team)));
       }
       return rows;
     }
     const sign = avatar(item.name, item.kind === "personal" ? "person" : "group");
     return [this.row(item.person?.id ?? item.id, item.name, counted(item), sign,
-      item.person ? badge(item.person.state) : null, item.last_at ? time(item.last_at, true) : null)];
+      item.person ? badge(item.person.state) : this.tab === "chats" && item.installed ? h("span", { class: "chip good" }, "app") : null, item.last_at ? time(item.last_at, true) : null)];
   }
 
   row(id, name, below, ...signs) {
@@ -139,5 +134,8 @@ export class Sidebar {
   }
 }
 
+const teamChips = (team) => [
+  team.state === "active" ? null : h("span", { class: "chip warn" }, team.state), team.installed ? h("span", { class: "chip good" }, "app") : null,
+];
 const badge = (state) => (state === "installed" ? null : stateChip(state));
 const counted = (item) => (item.messages === 1 ? "1 message" : `${number(item.messages)} messages`);

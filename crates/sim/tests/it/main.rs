@@ -5,6 +5,7 @@
 mod acting;
 mod batch;
 mod changes;
+mod chromium;
 mod clicks;
 mod connector;
 mod control;
