@@ -18,7 +18,7 @@ Usage: cargo xtask <COMMAND>
 
 Commands:
   check-deps  Each package uses only what its walls allow (docs/construction.md, Crates)
-  check-size  No .rs or .ts file is longer than 500 lines
+  check-size  No source file (.rs, .ts, .js, .mjs, .css) is longer than 500 lines
   help        Show this text
 
 Exit code: 0 nothing found, 1 something found, 2 wrong use, 3 the check itself could not run.

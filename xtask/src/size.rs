@@ -18,7 +18,10 @@ pub(crate) fn too_long(files: &[(PathBuf, usize)]) -> Vec<String> {
         .collect()
 }
 
-/// Every tracked `.rs` and `.ts` file with its number of lines. Without git (an unpacked archive), every such file.
+/// What is counted, by the end of its name.
+const SOURCES: [&str; 5] = ["rs", "ts", "js", "mjs", "css"];
+
+/// Every tracked source file with its number of lines. Without git (an unpacked archive), every such file.
 pub(crate) fn line_counts(root: &Path) -> Result<Vec<(PathBuf, usize)>> {
     let mut paths = if root.join(".git").exists() { tracked(root)? } else { walk(root)? };
     paths.sort();
@@ -41,7 +44,8 @@ fn lines(bytes: &[u8]) -> usize {
 fn tracked(root: &Path) -> Result<Vec<PathBuf>> {
     let output = Command::new("git")
         .current_dir(root)
-        .args(["ls-files", "-z", "--", "*.rs", "*.ts"])
+        .args(["ls-files", "-z", "--"])
+        .args(SOURCES.map(|end| format!("*.{end}")))
         .output()
         .context("starting git")?;
     if !output.status.success() {
@@ -64,7 +68,10 @@ fn walk(root: &Path) -> Result<Vec<PathBuf>> {
                 if !["target", "node_modules", ".git"].iter().any(|skipped| name == *skipped) {
                     open.push(entry.path());
                 }
-            } else if Path::new(&name).extension().is_some_and(|end| end == "rs" || end == "ts") {
+            } else if Path::new(&name)
+                .extension()
+                .is_some_and(|end| SOURCES.iter().any(|source| end == *source))
+            {
                 found.push(entry.path().strip_prefix(root)?.to_path_buf());
             }
         }

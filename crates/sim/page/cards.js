@@ -173,6 +173,6 @@ function hostConfig() {
     },
     adaptiveCard: { allowCustomStyle: false },
     factSet: { title: { weight: "bolder", maxWidth: 150 }, spacing: 12 },
-    inputs: { label: { inputSpacing: 4, requiredInputs: { suffix: " *" }, optionalInputs: {} } },
+    inputs: { label: { inputSpacing: "small", requiredInputs: { suffix: " *" }, optionalInputs: {} } },
   };
 }

@@ -28,11 +28,12 @@ export class Chat {
     this.log = h("div", { class: "log", id: "log", role: "region", "aria-label": "Messages", tabindex: "-1" });
     this.field = h("textarea", { id: "say", rows: "1", placeholder: "Write to the bot", "aria-label": "Write to the bot" });
     this.as = h("select", { id: "actor", "aria-label": "Write as" });
+    this.to = h("select", { id: "bot", "aria-label": "Write to" });
     this.mention = h("label", { class: "check" }, h("input", { type: "checkbox", id: "mention", checked: true }), "mention the bot");
     this.context = h("p", { class: "context", hidden: true });
     this.send = h("button", { class: "primary" }, "Send");
     this.form = h("form", { class: "composer", "aria-label": "Write" }, this.context,
-      h("div", { class: "as" }, h("label", {}, "As ", this.as), this.mention), h("div", { class: "field" }, this.field, this.send));
+      h("div", { class: "as" }, h("label", { class: "who-writes" }, "As ", this.as), h("label", { class: "to" }, "To ", this.to), this.mention), h("div", { class: "field" }, this.field, this.send));
     this.empty = h("div", { class: "empty" }, h("h2", {}, "Nobody is open"), h("p", {}, "Choose a person or a conversation on the left to read what arrived and to answer."));
     root.append(this.empty);
     roving(this.log, MESSAGE);
@@ -73,7 +74,12 @@ export class Chat {
     const before = this.people.find((person) => person.id === this.actor?.id);
     this.actAs(before ?? this.people[0] ?? null, false);
     const personal = this.place.kind === "personal";
-    this.form.querySelector(".as").hidden = personal;
+    const bots = this.bots();
+    this.to.replaceChildren(...bots.map((bot) => h("option", { value: bot.app_id, selected: bot.app_id === this.place.app_id }, bot.name)));
+    this.form.querySelector(".to").hidden = !personal;
+    this.form.querySelector(".who-writes").hidden = personal;
+    this.mention.hidden = personal;
+    this.form.querySelector(".as").hidden = personal && bots.length < 2;
     const label = personal ? `Write to the bot as ${this.actor?.name ?? "nobody"}` : "Write a message";
     this.field.placeholder = label;
     this.field.setAttribute("aria-label", label);
@@ -99,7 +105,7 @@ export class Chat {
       const turns = { installed: [["Block", "blocked"], ["Uninstall", "uninstalled"]], blocked: [["Unblock", "installed"], ["Uninstall", "uninstalled"]] };
       const quick = turns[person.state] ?? [["Install", "installed"]];
       this.header.replaceChildren(...title(person.name, person.department ?? "", "person", stateChip(person.state)),
-        h("div", { class: "row" }, quick.map(([text, state]) => button(text, () => this.turn(state))), states));
+        h("div", { class: "row" }, button("Read", () => this.read(), { title: "Reads what is there: a bot that may know gets a receipt" }), quick.map(([text, state]) => button(text, () => this.turn(state))), states));
     } else if (place.team) {
       const { team } = place;
       this.header.replaceChildren(...title(place.channel.name, team.name, "group", team.installed ? h("span", { class: "chip good" }, "app installed") : null,
@@ -118,6 +124,13 @@ export class Chat {
       this.head();
       this.header.querySelector("button")?.focus();
       announce(`${this.place.person.name} is now ${stateName(state)}.`);
+    });
+  }
+
+  async read() {
+    await this.doIt(async () => {
+      const { delivered } = await this.does("reads", {});
+      announce(delivered ? "The bot got a receipt." : "Read; no bot was told.");
     });
   }
 
@@ -239,7 +252,8 @@ export class Chat {
   async says(text, root) {
     const personal = this.place.kind === "personal";
     const order = { text };
-    if (!personal) {
+    if (personal) order.app_id = this.to.value || undefined;
+    else {
       order.conversation = root ? `${this.place.id};messageid=${root}` : this.place.id;
       order.mention = this.mention.querySelector("input").checked;
     }

@@ -43,7 +43,7 @@ async function follow() {
     sidebar.mark(id);
     document.title = `${chat.place.name} - Simulator`;
     inspector.fill();
-    if (!byId("sidebar").contains(document.activeElement)) byId("say").focus();
+    byId("say").focus();
   } catch (error) {
     trouble(error.message);
   }

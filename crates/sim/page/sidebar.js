@@ -93,9 +93,9 @@ export class Sidebar {
     if (focused) this.list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  /** Reads the recent ones again, unless the person went on to further pages. */
+  /** Reads the list again, unless the person went on to further pages. */
   refresh() {
-    if (this.tab === "recent" && this.list.children.length <= PAGE) this.load();
+    if (this.list.querySelectorAll(ITEM).length <= PAGE) this.load();
   }
 
   rows(item) {

@@ -118,7 +118,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     println!();
     print!("{}", settings_hint(&sim.places(), &app_id, &secret));
     let (people, teams) = sim.size();
-    eprintln!("\n{people} people in {teams} teams; stop with Ctrl-C");
+    eprintln!("\n{people} people in {teams} teams: look at {}/sim; stop with Ctrl-C", sim.base());
     stop_signal().await;
     sim.stop().await;
     Ok(ExitCode::SUCCESS)

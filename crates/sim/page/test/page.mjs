@@ -56,7 +56,7 @@ const steps = {
     const { action, trigger } = (await told((one) => one.type === "invoke")).value;
     assert.deepEqual([action.verb, action.data, trigger], ["take", { pump: "P-117", comment: "Valve 3 <b>drips</b>", shift: "night" }, "manual"]);
     const entry = page.locator("#inspector .entry").filter({ hasText: "invoke adaptiveCard/action" });
-    await entry.getByText("200").waitFor();
+    await entry.locator("summary").first().getByText("200").waitFor();
     await entry.locator("summary").first().click();
     await entry.locator("pre").first().getByText('"verb": "take"').waitFor();
     // The card was replaced for this person, and still is for whoever comes later.
@@ -121,7 +121,7 @@ const steps = {
     assert.equal((await bot.control("GET", `people/${ines.id}`)).state, "blocked");
     await assert.rejects(bot.send(ines.conversation_id, { text: "are you there?" }), /403.*blocked/is);
     await page.getByRole("tab", { name: "Journal" }).click();
-    await page.locator("#inspector .entry").first().getByText("403").waitFor();
+    await page.locator("#inspector .entry summary").first().getByText("403").waitFor();
     await page.getByRole("button", { name: "Unblock" }).focus();
     await page.keyboard.press("Enter");
     await page.locator("#chat header .chip").getByText("installed").waitFor();
