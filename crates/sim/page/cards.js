@@ -72,6 +72,8 @@ function adaptive(content, act, label) {
     card.parse(withoutForeignPictures(structuredClone(content)));
     const element = card.render();
     if (!element) throw new Error("the library draws nothing");
+    // The message around it is where the keys stop; the card would be one more stop without a use.
+    element.removeAttribute("tabindex");
     frame.append(element);
   } catch (error) {
     frame.replaceChildren(h("p", { class: "trouble" }, `This card cannot be drawn: ${error.message}`), json("Card", content, true));
