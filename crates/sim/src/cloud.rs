@@ -30,6 +30,40 @@ impl Cloud {
         })
     }
 
+    /// Whether both sign in at the same place: GCC is the public cloud, and the two government ones share theirs.
+    pub(crate) fn signs_in_as(self, other: Self) -> bool {
+        self.login_host() == other.login_host()
+    }
+
+    /// Where the tokens of multi-tenant bots come from: its name and its id. That of China is a guess.
+    pub(crate) fn login_tenant(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Public | Self::Gcc => ("botframework.com", "d6d49420-f39b-4df7-a1dc-d59a935871db"),
+            Self::GccHigh | Self::Dod => {
+                ("MicrosoftServices.onmicrosoft.us", "cab8a31a-1906-4287-a0d8-4eef66b95f6e")
+            }
+            Self::China => ("microsoftservices.partner.onmschina.cn", "a55a4d5b-9241-49b1-b4ff-befa8db00269"),
+        }
+    }
+
+    /// For whom a bot's tokens are, and who signs what bots are sent: both have the same name.
+    pub(crate) fn audience(self) -> &'static str {
+        match self {
+            Self::Public | Self::Gcc => "https://api.botframework.com",
+            Self::GccHigh | Self::Dod => "https://api.botframework.us",
+            Self::China => "https://api.botframework.azure.cn",
+        }
+    }
+
+    /// For whom the tokens of managed identities are that stand for a secret (protocol section 2.5).
+    pub(crate) fn exchange(self) -> &'static str {
+        match self {
+            Self::Public | Self::Gcc => "api://AzureADTokenExchange",
+            Self::GccHigh | Self::Dod => "api://AzureADTokenExchangeUSGov",
+            Self::China => "api://AzureADTokenExchangeChina",
+        }
+    }
+
     pub(crate) fn login_host(self) -> &'static str {
         match self {
             Self::Public | Self::Gcc => "login.microsoftonline.com",

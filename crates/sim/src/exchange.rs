@@ -19,6 +19,7 @@ pub(crate) use crate::answer::Answer;
 use crate::{
     answer::{More, respond},
     clock::{Micros, rfc3339},
+    entra::failure::Failure,
     faults::{Accept, Cut, Hit, Hold, Release, Subject},
     journal::Entry,
     outage::{Kind, Strike},
@@ -322,6 +323,9 @@ async fn faulty(
             body: match &action.body {
                 Some(Value::Null) => None,
                 Some(body) => Some(body.clone()),
+                None if call.op == Op::Token => {
+                    Some(Failure::fault(status, action.code.as_deref()).body(shared.clock.real()))
+                }
                 None => Some(fault_body(status, action.code.as_deref())),
             },
             retry_after: action.retry_after(),

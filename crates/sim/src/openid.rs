@@ -6,6 +6,7 @@ use axum::{Extension, extract::State, response::Response};
 use serde_json::json;
 
 use crate::{
+    cloud::Cloud,
     exchange::{Answer, Call, Cutter, Op, exchange},
     server::Asked,
     world::Shared,
@@ -29,10 +30,12 @@ pub(crate) fn call(op: Op, path: &str) -> Call {
 pub(crate) async fn metadata(
     State(shared): State<Arc<Shared>>,
     Extension(cutter): Extension<Cutter>,
-    Asked(base): Asked,
+    asked: Asked,
 ) -> Response {
+    let base = &asked.0;
+    let cloud = Cloud::of_host(asked.host()).unwrap_or_else(|| shared.world().cloud());
     let document = json!({
-        "issuer": "https://api.botframework.com",
+        "issuer": cloud.audience(),
         "authorization_endpoint": "https://invalid.botframework.com",
         "jwks_uri": format!("{base}/v1/.well-known/keys"),
         "id_token_signing_alg_values_supported": ["RS256"],

@@ -40,6 +40,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/{tenant}/discovery/v2.0/keys", get(entra::discovery::keys))
         .route("/{tenant}/discovery/keys", get(entra::discovery::keys))
         .route("/{tenant}/oauth2/v2.0/token", post(entra::token))
+        .route("/{tenant}/oauth2/token", post(entra::token_v1))
         .route("/metadata/identity/oauth2/token", get(entra::managed_identity::imds))
         .route("/msi/token", get(entra::managed_identity::app_service))
         .route("/v1/.well-known/openidconfiguration", get(openid::metadata))
@@ -54,6 +55,13 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
 /// answers begin with it, so that whoever came by one port and name stays there.
 #[derive(Clone)]
 pub(crate) struct Asked(pub(crate) String);
+
+impl Asked {
+    /// `login.microsoftonline.com`, `127.0.0.1:4100`
+    pub(crate) fn host(&self) -> &str {
+        self.0.split_once("://").map_or(self.0.as_str(), |(_, host)| host)
+    }
+}
 
 /// Whether a request came with TLS.
 #[derive(Clone, Copy)]

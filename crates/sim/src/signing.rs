@@ -102,7 +102,7 @@ impl Key {
         format!("{input}.{}", b64(tag))
     }
 
-    fn verifies(&self, input: &[u8], sig: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, input: &[u8], sig: &[u8]) -> bool {
         self.public.verify(&signature::RSA_PKCS1_2048_8192_SHA256, input, sig).is_ok()
     }
 

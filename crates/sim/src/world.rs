@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{Clock, Micros},
+    cloud::Cloud,
     connector::{attachments::Attachments, auth::TokenCache, batch::Batches},
     counts::Counts,
-    entra::certificate::Certificate,
+    entra::credentials::Credentials,
     events::EventStats,
     faults::{Faults, Release, Which},
     ids::Sealer,
@@ -47,13 +48,10 @@ pub(crate) enum BotKind {
 pub(crate) struct Bot {
     pub(crate) app_id: String,
     pub(crate) name: String,
-    pub(crate) secret: Option<String>,
-    /// Whose keys may sign assertions instead of the secret (protocol section 2.3).
-    pub(crate) certificates: Vec<Certificate>,
-    /// `jti` of the assertions that were taken and when they expire.
-    pub(crate) assertions_used: HashMap<String, i64>,
-    /// Client id of the managed identity that the bot runs under (protocol section 2.4).
-    pub(crate) managed_identity: Option<String>,
+    pub(crate) credentials: Credentials,
+    pub(crate) cloud: Cloud,
+    /// What it is told as `serviceUrl`, if not this server's own.
+    pub(crate) service_url: Option<String>,
     pub(crate) tenant_id: String,
     pub(crate) kind: BotKind,
     pub(crate) endpoint: Option<String>,
@@ -81,13 +79,26 @@ impl Bot {
 
     /// Without the secret.
     pub(crate) fn show(&self) -> Value {
-        let certificates: Vec<&str> =
-            self.certificates.iter().map(|certificate| certificate.sha256.as_str()).collect();
-        json!({
+        let mut shown = self.credentials.show();
+        let about = json!({
             "app_id": self.app_id, "name": self.name, "tenant_id": self.tenant_id, "kind": self.kind,
-            "endpoint": self.endpoint, "certificates": certificates, "managed_identity": self.managed_identity,
+            "cloud": self.cloud, "service_url": self.service_url, "endpoint": self.endpoint,
             "supports_sessions": self.supports_sessions, "permissions": self.permissions,
-        })
+        });
+        if let (Some(shown), Value::Object(about)) = (shown.as_object_mut(), about) {
+            shown.extend(about);
+        }
+        shown
+    }
+
+    /// Who signs the tokens with which its managed identity stands for a secret.
+    pub(crate) fn exchange_issuer(&self) -> String {
+        format!("https://{}/{}/v2.0", self.cloud.login_host(), self.tenant_id)
+    }
+
+    /// Where it is told to call.
+    pub(crate) fn service_url<'a>(&'a self, shared: &'a Shared) -> &'a str {
+        self.service_url.as_deref().unwrap_or(&shared.service_url)
     }
 }
 
@@ -211,6 +222,13 @@ impl World {
     pub(crate) fn bot(&self, app_id: &str) -> Option<(u16, &Bot)> {
         let at = place_of(&self.bots, app_id)?;
         Some((at as u16, &self.bots[at]))
+    }
+
+    /// That of all bots, if they have the same: for who asks under a name that is not Microsoft's.
+    pub(crate) fn cloud(&self) -> Cloud {
+        let mut clouds = self.bots.iter().filter(|bot| !bot.deleted).map(|bot| bot.cloud);
+        let first = clouds.next().unwrap_or_default();
+        if clouds.all(|cloud| cloud == first) { first } else { Cloud::default() }
     }
 
     pub(crate) fn sealer(&self, app: u16) -> Sealer<'_> {

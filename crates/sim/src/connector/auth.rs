@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     clock::seconds,
-    entra::{AUDIENCE, BOT_FRAMEWORK_TENANT, issuer},
+    entra::issuer,
     refusal::Refusal,
     switches::RefusedTokenAs,
     world::{BotKind, Shared},
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Clone)]
 struct Claims {
     app_id: String,
+    audience: String,
     tenant: String,
     nbf: i64,
     exp: i64,
@@ -55,8 +56,11 @@ fn known(shared: &Shared, headers: &HeaderMap) -> Result<u16, Refusal> {
     if bot.deleted {
         return Err(Refusal::BotNotRegistered);
     }
+    if claims.audience != bot.cloud.audience() {
+        return Err(denied);
+    }
     let home = claims.tenant == bot.tenant_id;
-    let framework = claims.tenant == BOT_FRAMEWORK_TENANT;
+    let framework = claims.tenant == bot.cloud.login_tenant().1;
     let good = match bot.kind {
         BotKind::Any => home || framework,
         BotKind::SingleTenant => home,
@@ -80,11 +84,12 @@ fn claims(shared: &Shared, token: &str) -> Option<Claims> {
 
 fn read(claims: &Value) -> Option<Claims> {
     let tenant = claims["tid"].as_str()?;
-    if claims["aud"] != AUDIENCE || claims["iss"] != issuer(tenant).as_str() {
+    if claims["iss"] != issuer(tenant).as_str() {
         return None;
     }
     Some(Claims {
         app_id: claims["appid"].as_str()?.to_owned(),
+        audience: claims["aud"].as_str()?.to_owned(),
         tenant: tenant.to_owned(),
         nbf: claims["nbf"].as_i64()?,
         exp: claims["exp"].as_i64()?,

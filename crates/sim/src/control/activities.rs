@@ -40,7 +40,7 @@ pub(super) async fn send(State(shared): State<Arc<Shared>>, body: Bytes) -> Resu
             return Err(ControlError::conflict("the bot has no endpoint"));
         }
         let activity = complete(&shared, &world, app, &order.activity).map_err(ControlError::bad)?;
-        let authorisation = order.token.authorisation(&shared, &bot.app_id).map_err(ControlError::bad)?;
+        let authorisation = order.token.authorisation(&shared, bot).map_err(ControlError::bad)?;
         (app, activity, authorisation)
     };
     let answer = post(&shared, app, &activity, 1, authorisation).await;

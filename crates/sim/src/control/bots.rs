@@ -1,6 +1,6 @@
-//! `GET|POST /sim/bots`, `DELETE /sim/bots/{app_id}`
+//! `GET|POST /sim/bots`, `PATCH|DELETE /sim/bots/{app_id}`
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -13,7 +13,12 @@ use serde_json::{Value, json};
 
 use super::{ControlError, Result, read};
 use crate::{
-    entra::certificate::Certificate,
+    cloud::Cloud,
+    entra::{
+        certificate::Certificate,
+        credentials::{Credentials, principal},
+        federated::{self, Defaults, Federated},
+    },
     world::{Bot, BotKind, PERMISSIONS, Shared, register_in},
 };
 
@@ -26,7 +31,18 @@ pub(crate) struct Order {
     /// PEM, or DER in base64
     #[serde(default)]
     certificates: Vec<String>,
+    /// Its client id
     managed_identity: Option<String>,
+    #[serde(default)]
+    federated: Vec<federated::Order>,
+    #[serde(default)]
+    secret_expired: bool,
+    #[serde(default)]
+    certificates_removed: bool,
+    #[serde(default)]
+    cloud: Cloud,
+    /// Of this simulator when absent
+    service_url: Option<String>,
     /// The organisation's when absent
     tenant_id: Option<String>,
     endpoint: Option<String>,
@@ -56,9 +72,6 @@ impl Order {
         if self.managed_identity.as_ref().is_some_and(String::is_empty) {
             return Err("managed_identity must not be empty".into());
         }
-        if self.secret.is_none() && self.certificates.is_empty() && self.managed_identity.is_none() {
-            return Err("a bot needs a secret, certificates or a managed_identity".into());
-        }
         if let Some(unknown) = self.permissions.iter().find(|name| !PERMISSIONS.contains(&name.as_str())) {
             let known = PERMISSIONS.join(", ");
             return Err(format!("permissions: unknown `{unknown}`, expected one of {known}"));
@@ -71,28 +84,53 @@ impl Order {
                     .ok_or_else(|| "certificates: PEM or base64 DER of RSA certificates".to_owned())
             })
             .collect::<std::result::Result<Vec<_>, String>>()?;
-        let endpoint = self.endpoint.filter(|endpoint| !endpoint.is_empty());
-        if let Some(endpoint) = &endpoint {
-            let url = reqwest::Url::parse(endpoint).map_err(|error| format!("endpoint: {error}"))?;
-            if !matches!(url.scheme(), "http" | "https") {
-                return Err("endpoint must be an http or https URL".into());
-            }
-        }
-        Ok(Bot {
+        let endpoint = url("endpoint", self.endpoint)?;
+        let service_url = url("service_url", self.service_url)?;
+        let tenant_id = self.tenant_id.unwrap_or_else(|| tenant_id.to_owned());
+        let mut bot = Bot {
             app_id: self.app_id,
             name: self.name.unwrap_or_else(|| "Dispatch Bot".to_owned()),
-            secret: self.secret,
-            certificates,
-            assertions_used: HashMap::new(),
-            managed_identity: self.managed_identity,
-            tenant_id: self.tenant_id.unwrap_or_else(|| tenant_id.to_owned()),
+            credentials: Credentials {
+                secret: self.secret,
+                secret_expired: self.secret_expired,
+                certificates,
+                certificates_removed: self.certificates_removed,
+                managed_identity: self.managed_identity,
+                ..Credentials::default()
+            },
+            cloud: self.cloud,
+            service_url,
+            tenant_id,
             kind: self.kind.unwrap_or_default(),
             endpoint,
             supports_sessions: self.supports_sessions,
             permissions: self.permissions,
             deleted: false,
-        })
+        };
+        let defaults = Defaults {
+            issuer: bot.exchange_issuer(),
+            subject: bot.credentials.managed_identity.as_deref().map(|id| principal(id).to_string()),
+            audience: bot.cloud.exchange(),
+        };
+        let federated = self.federated.into_iter().map(|order| Federated::new(order, &defaults));
+        bot.credentials.federated = federated.collect::<std::result::Result<_, String>>()?;
+        if bot.credentials.none() {
+            return Err("a bot needs a secret, certificates, a managed_identity or federated issuers".into());
+        }
+        Ok(bot)
     }
+}
+
+/// An empty text is as none.
+fn url(name: &str, text: Option<String>) -> std::result::Result<Option<String>, String> {
+    let text = text.filter(|text| !text.is_empty());
+    if let Some(text) = &text {
+        let url = reqwest::Url::parse(text).map_err(|error| format!("{name}: {error}"))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(format!("{name} must be an http or https URL"));
+        }
+    }
+    Ok(text)
 }
 
 /// Registers a bot, or changes one that has the same app id.
@@ -115,6 +153,40 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let world = shared.world();
     let items: Vec<Value> = world.bots.iter().filter(|bot| !bot.deleted).map(Bot::show).collect();
     Json(json!({"items": items, "next": null}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    secret_expired: Option<bool>,
+    certificates_removed: Option<bool>,
+    /// Empty: none
+    endpoint: Option<String>,
+    service_url: Option<String>,
+}
+
+/// What happens to a registration while the bot runs.
+pub(super) async fn change(
+    State(shared): State<Arc<Shared>>,
+    Path(app_id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>> {
+    let change: Change = read(&body)?;
+    let mut world = shared.world();
+    let found = world.bot(&app_id).filter(|(_, bot)| !bot.deleted).map(|(at, _)| usize::from(at));
+    let bot =
+        found.and_then(|at| world.bots.get_mut(at)).ok_or_else(|| ControlError::not_found("no such bot"))?;
+    if let Some(given) = change.endpoint {
+        bot.endpoint = url("endpoint", Some(given)).map_err(ControlError::bad)?;
+    }
+    if let Some(given) = change.service_url {
+        bot.service_url = url("service_url", Some(given)).map_err(ControlError::bad)?;
+    }
+    let credentials = &mut bot.credentials;
+    credentials.secret_expired = change.secret_expired.unwrap_or(credentials.secret_expired);
+    credentials.certificates_removed =
+        change.certificates_removed.unwrap_or(credentials.certificates_removed);
+    Ok(Json(bot.show()))
 }
 
 /// Deletes a registration; tokens that the bot still holds get 401 `BotNotRegistered`.

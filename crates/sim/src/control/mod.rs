@@ -38,7 +38,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/sim/reset", post(reset::reset))
         .route("/sim/settings", get(settings::show).patch(settings::change))
         .route("/sim/bots", get(bots::list).post(bots::register))
-        .route("/sim/bots/{app_id}", delete(bots::remove))
+        .route("/sim/bots/{app_id}", patch(bots::change).delete(bots::remove))
         .route("/sim/people", get(people::list))
         .route("/sim/people/{id}", patch(people::change).get(people::one))
         .route("/sim/people/{id}/says", post(acting::says))

@@ -4,19 +4,25 @@
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256};
 use serde_json::Value;
 
-use super::Failure;
-use crate::{signing::unb64, world::Bot};
+use super::{Failure, credentials::Credentials};
+use crate::signing::unb64;
 
 /// How far the clocks may be apart.
-const SKEW: i64 = 300;
+pub(super) const SKEW: i64 = 300;
 /// Between `nbf` and `exp`.
 const LONGEST: i64 = 600;
 
 /// Takes an assertion for this bot, once. `audiences`: the URLs under which the token endpoint may have been asked.
-pub(super) fn check(bot: &mut Bot, assertion: &str, audiences: &[String], now: i64) -> Result<(), Failure> {
-    let claims = signed(bot, assertion)?;
-    let app_id = |claim: &Value| claim.as_str().is_some_and(|id| id.eq_ignore_ascii_case(&bot.app_id));
-    if !app_id(&claims["iss"]) || !app_id(&claims["sub"]) {
+pub(super) fn check(
+    app_id: &str,
+    credentials: &mut Credentials,
+    assertion: &str,
+    audiences: &[String],
+    now: i64,
+) -> Result<(), Failure> {
+    let claims = signed(credentials, assertion)?;
+    let is_app = |claim: &Value| claim.as_str().is_some_and(|id| id.eq_ignore_ascii_case(app_id));
+    if !is_app(&claims["iss"]) || !is_app(&claims["sub"]) {
         return Err(refused(
             700_021,
             "Client assertion application identifier doesn't match 'client_id' parameter.",
@@ -38,16 +44,23 @@ pub(super) fn check(bot: &mut Bot, assertion: &str, audiences: &[String], now: i
     let Some(jti) = claims["jti"].as_str().filter(|jti| !jti.is_empty()) else {
         return Err(malformed("The claim 'jti' is required."));
     };
-    bot.assertions_used.retain(|_, exp| now < *exp + SKEW);
-    if bot.assertions_used.contains_key(jti) {
+    credentials.assertions_used.retain(|_, exp| now < *exp + SKEW);
+    if credentials.assertions_used.contains_key(jti) {
         return Err(malformed("The assertion was used before."));
     }
-    bot.assertions_used.insert(jti.to_owned(), exp);
+    credentials.assertions_used.insert(jti.to_owned(), exp);
     Ok(())
 }
 
+/// Whether its issuer is somebody else than an app.
+pub(super) fn is_foreign(assertion: &str) -> bool {
+    let claims = assertion.split('.').nth(1).and_then(unb64);
+    let claims: Option<Value> = claims.and_then(|claims| serde_json::from_slice(&claims).ok());
+    claims.is_some_and(|claims| claims["iss"].as_str().is_some_and(|issuer| issuer.contains("://")))
+}
+
 /// The claims, if a registered certificate is named and its key signed them.
-fn signed(bot: &Bot, assertion: &str) -> Result<Value, Failure> {
+fn signed(credentials: &Credentials, assertion: &str) -> Result<Value, Failure> {
     let unreadable = || malformed("The token cannot be read.");
     let (input, signature) = assertion.rsplit_once('.').ok_or_else(unreadable)?;
     let (header, claims) = input.split_once('.').ok_or_else(unreadable)?;
@@ -63,7 +76,8 @@ fn signed(bot: &Bot, assertion: &str) -> Result<Value, Failure> {
     let thumbprint = |name: &str| header[name].as_str().map(|thumbprint| thumbprint.trim_end_matches('='));
     let (sha1, sha256) = (thumbprint("x5t"), thumbprint("x5t#S256"));
     // Both may be given; then both must name the same certificate.
-    let named = bot.certificates.iter().find(|certificate| {
+    let registered = if credentials.certificates_removed { &[] } else { credentials.certificates.as_slice() };
+    let named = registered.iter().find(|certificate| {
         (sha1.is_some() || sha256.is_some())
             && sha1.is_none_or(|sha1| sha1 == certificate.sha1)
             && sha256.is_none_or(|sha256| sha256 == certificate.sha256)
@@ -78,7 +92,7 @@ fn signed(bot: &Bot, assertion: &str) -> Result<Value, Failure> {
     Err(refused(700_027, &format!("Client assertion contains an invalid signature. [Reason - {reason}]")))
 }
 
-fn refused(code: u32, text: &str) -> Failure {
+pub(super) fn refused(code: u32, text: &str) -> Failure {
     Failure { status: 401, error: "invalid_client", code, text: text.to_owned() }
 }
 

@@ -11,7 +11,7 @@ use axum::{
 use http::Uri;
 use serde_json::{Value, json};
 
-use super::{BOT_FRAMEWORK_TENANT, Failure, known_tenant, printable};
+use super::{Directory, Failure, printable};
 use crate::{
     cloud::Cloud,
     connector::path::parameter,
@@ -25,19 +25,19 @@ use crate::{
 pub(crate) async fn instance(
     State(shared): State<Arc<Shared>>,
     Extension(cutter): Extension<Cutter>,
-    Asked(base): Asked,
+    asked: Asked,
     uri: Uri,
 ) -> Response {
     let query = uri.query().unwrap_or_default().to_owned();
     let failing = Arc::clone(&shared);
-    let work = Box::new(move |_: &mut World, _| match instances(&base, &query) {
+    let work = Box::new(move |_: &mut World, _| match instances(&asked, &query) {
         Ok(document) => Answer::ok(200, document),
         Err(failure) => failure.answer(&failing),
     });
     exchange(shared, call(Op::Metadata, "/common/discovery/instance"), cutter, work).await
 }
 
-fn instances(base: &str, query: &str) -> Result<Value, Failure> {
+fn instances(asked: &Asked, query: &str) -> Result<Value, Failure> {
     let unknown = || Failure {
         status: 400,
         error: "invalid_instance",
@@ -50,9 +50,9 @@ fn instances(base: &str, query: &str) -> Result<Value, Failure> {
     let (Some("https"), Some(authority)) = (endpoint.scheme_str(), endpoint.authority()) else {
         return Err(unknown());
     };
-    let own = base.split_once("://").map_or(base, |(_, host)| host);
+    let base = &asked.0;
     let near = matches!(authority.host(), "localhost" | "127.0.0.1" | "[::1]");
-    if !near && Cloud::of_host(authority.as_str()).is_none() && authority.as_str() != own {
+    if !near && Cloud::of_host(authority.as_str()).is_none() && authority.as_str() != asked.host() {
         return Err(unknown());
     }
     let tenant = endpoint.path().split('/').nth(1).filter(|tenant| !tenant.is_empty()).ok_or_else(unknown)?;
@@ -89,26 +89,26 @@ fn instances(base: &str, query: &str) -> Result<Value, Failure> {
 pub(crate) async fn metadata(
     State(shared): State<Arc<Shared>>,
     Extension(cutter): Extension<Cutter>,
-    Asked(base): Asked,
+    asked: Asked,
     Path(tenant): Path<String>,
 ) -> Response {
-    serve(shared, cutter, base, tenant, "/v2.0").await
+    serve(shared, cutter, asked, tenant, "/v2.0").await
 }
 
 /// `GET /{tenant}/.well-known/openid-configuration`, of the first version.
 pub(crate) async fn metadata_v1(
     State(shared): State<Arc<Shared>>,
     Extension(cutter): Extension<Cutter>,
-    Asked(base): Asked,
+    asked: Asked,
     Path(tenant): Path<String>,
 ) -> Response {
-    serve(shared, cutter, base, tenant, "").await
+    serve(shared, cutter, asked, tenant, "").await
 }
 
 async fn serve(
     shared: Arc<Shared>,
     cutter: Cutter,
-    base: String,
+    asked: Asked,
     tenant: String,
     version: &'static str,
 ) -> Response {
@@ -116,7 +116,7 @@ async fn serve(
     call.tenant = Some(tenant.clone());
     let failing = Arc::clone(&shared);
     let work =
-        Box::new(move |world: &mut World, _| match document(&failing, world, &base, &tenant, version) {
+        Box::new(move |world: &mut World, _| match document(&failing, world, &asked, &tenant, version) {
             Ok(document) => Answer::ok(200, document),
             Err(failure) => failure.answer(&failing),
         });
@@ -126,7 +126,7 @@ async fn serve(
 fn document(
     shared: &Shared,
     world: &World,
-    base: &str,
+    asked: &Asked,
     tenant: &str,
     version: &str,
 ) -> Result<Value, Failure> {
@@ -135,19 +135,18 @@ fn document(
         // Microsoft leaves this for the reader to fill in.
         "{tenantid}".to_owned()
     } else {
-        match known_tenant(shared, world, tenant) {
-            Some(true) => BOT_FRAMEWORK_TENANT.to_owned(),
-            Some(false) => tenant.to_ascii_lowercase(),
+        match Directory::find(shared, world, tenant) {
+            Some(Directory::Framework(cloud)) => cloud.login_tenant().1.to_owned(),
+            Some(Directory::Home) => tenant.to_ascii_lowercase(),
             None => return Err(Failure::no_tenant(tenant)),
         }
     };
-    let host = base.split_once("://").map_or(base, |(_, host)| host);
-    let cloud = Cloud::of_host(host).unwrap_or_default();
+    let cloud = Cloud::of_host(asked.host()).unwrap_or_default();
     let issuer = match version {
         "" => format!("https://sts.windows.net/{id}/"),
         _ => format!("https://{}/{id}/v2.0", cloud.login_host()),
     };
-    let base = format!("{base}/{}", printable(tenant));
+    let base = format!("{}/{}", asked.0, printable(tenant));
     Ok(json!({
         "token_endpoint": format!("{base}/oauth2{version}/token"),
         "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt", "client_secret_basic"],

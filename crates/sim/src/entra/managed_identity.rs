@@ -7,7 +7,7 @@ use axum::{extract::State, response::Response};
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
-use super::{AUDIENCE, access_token};
+use super::{access_token, credentials::principal};
 use crate::{
     clock::seconds,
     connector::path::parameter,
@@ -82,13 +82,9 @@ fn issue(shared: &Shared, world: &World, host: Host, query: &str, proved: bool) 
     if parameter(query, "api-version").as_deref() != Some(version) {
         return Err((400, "invalid_request", "api-version is missing or not supported"));
     }
-    // Without `/.default`, which is for scopes.
-    if parameter(query, "resource").as_deref() != Some(AUDIENCE) {
-        return Err((400, "invalid_resource", "The resource is missing or was not found in the tenant"));
-    }
     let wanted = parameter(query, "client_id");
     let mut found = world.bots.iter().filter(|bot| !bot.deleted).filter_map(|bot| {
-        let id = bot.managed_identity.as_deref()?;
+        let id = bot.credentials.managed_identity.as_deref()?;
         wanted.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(id)).then_some((bot, id))
     });
     let (bot, id): (&Bot, &str) = found.next().ok_or((400, "invalid_request", "Identity not found"))?;
@@ -97,9 +93,18 @@ fn issue(shared: &Shared, world: &World, host: Host, query: &str, proved: bool) 
     }
     let now = seconds(shared.clock.real());
     let expires_in = world.settings.token_expires_in;
+    // Without `/.default`, which is for scopes.
+    let resource = parameter(query, "resource").unwrap_or_default();
+    let token = if resource == bot.cloud.audience() {
+        access_token(shared, bot, id, &bot.tenant_id, now, expires_in)
+    } else if resource == bot.cloud.exchange() {
+        exchange_token(shared, bot, id, now, expires_in)
+    } else {
+        return Err((400, "invalid_resource", "The resource is missing or was not found in the tenant"));
+    };
     let mut body: Value = json!({
-        "access_token": access_token(shared, id, &bot.tenant_id, now, expires_in), "client_id": id,
-        "expires_on": (now + expires_in).to_string(), "resource": AUDIENCE, "token_type": "Bearer",
+        "access_token": token, "client_id": id,
+        "expires_on": (now + expires_in).to_string(), "resource": resource, "token_type": "Bearer",
     });
     if host == Host::Imds {
         body["expires_in"] = expires_in.to_string().into();
@@ -107,4 +112,13 @@ fn issue(shared: &Shared, world: &World, host: Host, query: &str, proved: bool) 
         body["not_before"] = now.to_string().into();
     }
     Ok(Answer::ok(200, body))
+}
+
+/// Stands for a secret at the token endpoint: who trusts the identity takes it as an assertion (protocol section 2.5).
+fn exchange_token(shared: &Shared, bot: &Bot, client_id: &str, now: i64, expires_in: i64) -> String {
+    let principal = principal(client_id);
+    shared.keys.entra.token(&json!({
+        "aud": bot.cloud.exchange(), "iss": bot.exchange_issuer(), "sub": principal, "oid": principal,
+        "azp": client_id, "tid": bot.tenant_id, "ver": "2.0", "iat": now, "nbf": now, "exp": now + expires_in,
+    }))
 }

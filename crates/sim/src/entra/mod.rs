@@ -1,65 +1,125 @@
-//! Entra's token endpoint for bots with a secret or a certificate (protocol sections 2.2, 2.3 and 2.7), and the
-//! endpoints of managed identities.
+//! Entra's token endpoints, new and old, for bots with a secret, a certificate or another issuer's token (protocol sections
+//! 2.2, 2.3, 2.5 and 2.7), and those of managed identities.
 
 mod assertion;
 pub(crate) mod certificate;
+pub(crate) mod credentials;
 pub(crate) mod discovery;
+pub(crate) mod failure;
+pub(crate) mod federated;
 pub(crate) mod managed_identity;
 
 use std::sync::Arc;
 
 use axum::{
+    Extension,
     extract::{Path, State},
     response::Response,
 };
 use bytes::Bytes;
-use serde_json::{Value, json};
+use http::HeaderMap;
+use serde_json::json;
 
+use self::failure::Failure;
 use crate::{
-    clock::{entra_time, seconds},
+    clock::seconds,
+    cloud::Cloud,
     exchange::{Answer, Call, Cutter, Op, exchange},
     server::Asked,
     world::{Bot, Shared, World},
 };
 
-pub(crate) const AUDIENCE: &str = "https://api.botframework.com";
-/// The tenant behind `botframework.com`, from which multi-tenant bots have their tokens.
-pub(crate) const BOT_FRAMEWORK_TENANT: &str = "d6d49420-f39b-4df7-a1dc-d59a935871db";
-
 pub(crate) fn issuer(tenant: &str) -> String {
     format!("https://sts.windows.net/{tenant}/")
+}
+
+/// Which of the two generations of the endpoint was asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    /// `resource`, texts in the answer
+    One,
+    /// `scope`, numbers in the answer
+    Two,
+}
+
+impl Version {
+    fn path(self) -> &'static str {
+        match self {
+            Self::One => "/oauth2/token",
+            Self::Two => "/oauth2/v2.0/token",
+        }
+    }
 }
 
 /// `POST /{tenant}/oauth2/v2.0/token`
 pub(crate) async fn token(
     State(shared): State<Arc<Shared>>,
     Path(tenant): Path<String>,
-    axum::Extension(cutter): axum::Extension<Cutter>,
-    Asked(base): Asked,
-    headers: http::HeaderMap,
+    Extension(cutter): Extension<Cutter>,
+    asked: Asked,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let form = Form::read(&headers, &body);
+    serve(shared, tenant, Version::Two, cutter, &asked, Form::read(&headers, &body)).await
+}
+
+/// `POST /{tenant}/oauth2/token`
+pub(crate) async fn token_v1(
+    State(shared): State<Arc<Shared>>,
+    Path(tenant): Path<String>,
+    Extension(cutter): Extension<Cutter>,
+    asked: Asked,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    serve(shared, tenant, Version::One, cutter, &asked, Form::read(&headers, &body)).await
+}
+
+async fn serve(
+    shared: Arc<Shared>,
+    tenant: String,
+    version: Version,
+    cutter: Cutter,
+    asked: &Asked,
+    form: Option<Form>,
+) -> Response {
     let call = Call {
         op: Op::Token,
         method: "POST".into(),
-        path: format!("/{tenant}/oauth2/v2.0/token"),
+        path: format!("/{tenant}{}", version.path()),
         app_id: form.as_ref().and_then(|form| form.client_id.clone()),
         person: None,
         conversation: None,
         tenant: Some(tenant.clone()),
         authorised: true,
     };
-    let issuing = Arc::clone(&shared);
     // Under this name or that which the client used for the same port, such as `localhost`.
-    let tls = shared.tls.as_ref().map(|tls| tls.base.clone());
-    let bases = [Some(shared.base.clone()), Some(base), tls].into_iter().flatten();
-    let asked: Vec<String> = bases.map(|base| format!("{base}/{tenant}/oauth2/v2.0/token")).collect();
+    let tls = shared.tls.as_ref().map(|tls| tls.base.as_str());
+    let bases = [Some(shared.base.as_str()), Some(&asked.0), tls].into_iter().flatten();
+    let request = Request {
+        urls: bases
+            .flat_map(|base| {
+                [Version::One, Version::Two].map(|version| format!("{base}/{tenant}{}", version.path()))
+            })
+            .collect(),
+        tenant,
+        version,
+        cloud: Cloud::of_host(asked.host()),
+    };
+    let issuing = Arc::clone(&shared);
     let work = Box::new(move |world: &mut World, _| {
-        issue(&issuing, world, &tenant, &asked, form.as_ref())
-            .unwrap_or_else(|failure| failure.answer(&issuing))
+        issue(&issuing, world, &request, form.as_ref()).unwrap_or_else(|failure| failure.answer(&issuing))
     });
     exchange(shared, call, cutter, work).await
+}
+
+struct Request {
+    tenant: String,
+    version: Version,
+    /// Under which this request may have been made: what an assertion may be for.
+    urls: Vec<String>,
+    /// Whose sign-in host it came to, if one of Microsoft's.
+    cloud: Option<Cloud>,
 }
 
 #[derive(Default)]
@@ -70,6 +130,7 @@ struct Form {
     client_assertion_type: Option<String>,
     client_assertion: Option<String>,
     scope: Option<String>,
+    resource: Option<String>,
 }
 
 impl Form {
@@ -89,6 +150,7 @@ impl Form {
                 "client_assertion_type" => form.client_assertion_type = value,
                 "client_assertion" => form.client_assertion = value,
                 "scope" => form.scope = value,
+                "resource" => form.resource = value,
                 _ => {}
             }
         }
@@ -96,182 +158,182 @@ impl Form {
     }
 }
 
-/// `None`: Entra does not know this tenant. Else whether it is the one behind `botframework.com`.
-fn known_tenant(shared: &Shared, world: &World, tenant: &str) -> Option<bool> {
-    let is = |name: &str| tenant.eq_ignore_ascii_case(name);
-    let framework = is("botframework.com") || is(BOT_FRAMEWORK_TENANT);
-    let known = framework || is(&shared.tenant_id) || world.bots.iter().any(|bot| is(&bot.tenant_id));
-    known.then_some(framework)
+/// What a name in the path of a sign-in URL stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Directory {
+    /// Where all multi-tenant bots of a cloud have their tokens from.
+    Framework(Cloud),
+    /// The organisation's or another bot's.
+    Home,
 }
 
-/// `asked`: the URLs under which this request may have been made.
+impl Directory {
+    /// `None`: Entra does not know it.
+    fn find(shared: &Shared, world: &World, tenant: &str) -> Option<Self> {
+        let is = |name: &str| tenant.eq_ignore_ascii_case(name);
+        for cloud in [Cloud::Public, Cloud::GccHigh, Cloud::China] {
+            let (name, id) = cloud.login_tenant();
+            if is(name) || is(id) {
+                return Some(Self::Framework(cloud));
+            }
+        }
+        let known = is(&shared.tenant_id) || world.bots.iter().any(|bot| is(&bot.tenant_id));
+        known.then_some(Self::Home)
+    }
+}
+
 fn issue(
     shared: &Shared,
     world: &mut World,
-    tenant: &str,
-    asked: &[String],
+    request: &Request,
     form: Option<&Form>,
 ) -> Result<Answer, Failure> {
-    let fail = Err::<Answer, Failure>;
-    let Some(form) = form else {
-        return fail(Failure::missing("grant_type"));
-    };
+    let tenant = request.tenant.as_str();
+    let form = form.ok_or_else(|| Failure::missing("grant_type"))?;
     match form.grant_type.as_deref() {
         Some("client_credentials") => {}
         Some(other) => {
-            return fail(Failure {
+            return Err(Failure {
                 status: 400,
                 error: "unsupported_grant_type",
                 code: 70003,
                 text: format!("The app requested an unsupported grant type '{}'.", printable(other)),
             });
         }
-        None => return fail(Failure::missing("grant_type")),
+        None => return Err(Failure::missing("grant_type")),
     }
-    let Some(client_id) = form.client_id.as_deref() else {
-        return fail(Failure::missing("client_id"));
+    let client_id = form.client_id.as_deref().ok_or_else(|| Failure::missing("client_id"))?;
+    let directory = Directory::find(shared, world, tenant).ok_or_else(|| Failure::no_tenant(tenant))?;
+    let found = world.bot(client_id).filter(|(_, bot)| !bot.deleted);
+    let at = found.map(|(at, bot)| (usize::from(at), bot.cloud, bot.tenant_id.clone()));
+    let (at, cloud, home) = at.ok_or_else(|| Failure::no_app(client_id, tenant))?;
+    // Its tenant does not exist in another cloud.
+    if request.cloud.is_some_and(|asked| !asked.signs_in_as(cloud)) {
+        return Err(Failure::no_tenant(tenant));
+    }
+    let tid = match directory {
+        Directory::Framework(other) if other.signs_in_as(cloud) => other.login_tenant().1,
+        Directory::Home if home.eq_ignore_ascii_case(tenant) => home.as_str(),
+        _ => return Err(Failure::no_app(client_id, tenant)),
     };
-    let Some(framework) = known_tenant(shared, world, tenant) else {
-        return fail(Failure::no_tenant(tenant));
+    let wrong = match request.version {
+        Version::One => resource_failure(cloud, form.resource.as_deref(), tenant),
+        Version::Two => scope_failure(cloud, form.scope.as_deref()),
     };
-    let bot = world
-        .bot(client_id)
-        .filter(|(_, bot)| !bot.deleted && (framework || bot.tenant_id.eq_ignore_ascii_case(tenant)))
-        .map(|(at, _)| usize::from(at));
-    let Some(bot) = bot else {
-        return fail(Failure {
-            status: 400,
-            error: "unauthorized_client",
-            code: 700_016,
-            text: format!(
-                "Application with identifier '{}' was not found in the directory '{}'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant.",
-                printable(client_id),
-                printable(tenant)
-            ),
-        });
-    };
-    if let Some(failure) = scope_failure(form.scope.as_deref()) {
-        return fail(failure);
+    if let Some(failure) = wrong {
+        return Err(failure);
     }
     let now = seconds(shared.clock.real());
     let expires_in = world.settings.token_expires_in;
-    let bot = &mut world.bots[bot];
-    prove(bot, form, asked, now)?;
-    let tid = if framework { BOT_FRAMEWORK_TENANT } else { bot.tenant_id.as_str() };
-    let token = access_token(shared, &bot.app_id, tid, now, expires_in);
+    let bot = &mut world.bots[at];
+    prove(shared, bot, form, &request.urls, now)?;
+    let token = access_token(shared, bot, &bot.app_id, tid, now, expires_in);
     Ok(Answer::ok(
         200,
-        json!({"token_type": "Bearer", "expires_in": expires_in, "ext_expires_in": expires_in, "access_token": token}),
+        match request.version {
+            Version::One => json!({
+                "token_type": "Bearer", "expires_in": expires_in.to_string(),
+                "ext_expires_in": expires_in.to_string(), "expires_on": (now + expires_in).to_string(),
+                "not_before": now.to_string(), "resource": cloud.audience(), "access_token": token,
+            }),
+            Version::Two => json!({
+                "token_type": "Bearer", "expires_in": expires_in, "ext_expires_in": expires_in,
+                "access_token": token,
+            }),
+        },
     ))
 }
 
 /// The caller is this bot: by an assertion if there is one, else by its secret.
-fn prove(bot: &mut Bot, form: &Form, asked: &[String], now: i64) -> Result<(), Failure> {
-    if let Some(assertion) = form.client_assertion.as_deref() {
+fn prove(shared: &Shared, bot: &mut Bot, form: &Form, urls: &[String], now: i64) -> Result<(), Failure> {
+    let credentials = &mut bot.credentials;
+    if let Some(token) = form.client_assertion.as_deref() {
         return match form.client_assertion_type.as_deref() {
+            // An app names itself as the issuer of its assertions; what comes from elsewhere names an address.
+            Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+                if assertion::is_foreign(token) =>
+            {
+                federated::check(&credentials.federated, &shared.keys.entra, token, now)
+            }
             Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer") => {
-                assertion::check(bot, assertion, asked, now)
+                assertion::check(&bot.app_id, credentials, token, urls, now)
             }
             Some(_) => Err(assertion::malformed("The 'client_assertion_type' is not supported.")),
             None => Err(Failure::missing("client_assertion_type")),
         };
     }
+    let refused = |code, text| Err(Failure { status: 401, error: "invalid_client", code, text });
     match form.client_secret.as_deref() {
-        Some(secret) if bot.secret.as_deref() == Some(secret) => Ok(()),
-        Some(_) => Err(Failure {
-            status: 401,
-            error: "invalid_client",
-            code: 7_000_215,
-            text: format!(
+        Some(secret) if credentials.secret.as_deref() == Some(secret) => {
+            if credentials.secret_expired {
+                let text = format!("The provided client secret keys for app '{}' are expired.", bot.app_id);
+                return refused(7_000_222, text);
+            }
+            Ok(())
+        }
+        Some(_) => refused(
+            7_000_215,
+            format!(
                 "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{}'.",
                 bot.app_id
             ),
-        }),
-        None => Err(Failure {
-            status: 401,
-            error: "invalid_client",
-            code: 7_000_216,
-            text: "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.".into(),
-        }),
+        ),
+        None => refused(
+            7_000_216,
+            "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type."
+                .into(),
+        ),
     }
 }
 
-fn access_token(shared: &Shared, app_id: &str, tid: &str, now: i64, expires_in: i64) -> String {
+/// For the Connector of the bot's cloud. `app_id`: the bot's or its managed identity's.
+fn access_token(shared: &Shared, bot: &Bot, app_id: &str, tid: &str, now: i64, expires_in: i64) -> String {
     shared.keys.entra.token(&json!({
-        "aud": AUDIENCE, "iss": issuer(tid), "appid": app_id, "tid": tid, "ver": "1.0",
+        "aud": bot.cloud.audience(), "iss": issuer(tid), "appid": app_id, "tid": tid, "ver": "1.0",
         "iat": now, "nbf": now, "exp": now + expires_in,
     }))
 }
 
-fn scope_failure(scope: Option<&str>) -> Option<Failure> {
+fn scope_failure(cloud: Cloud, scope: Option<&str>) -> Option<Failure> {
     let scope = scope.unwrap_or_default();
-    if scope == format!("{AUDIENCE}/.default") {
+    if scope == format!("{}/.default", cloud.audience()) {
         return None;
     }
+    let refused = |code, text| Some(Failure { status: 400, error: "invalid_scope", code, text });
     if !scope.is_empty() && !scope.ends_with("/.default") {
-        return Some(Failure {
-            status: 400,
-            error: "invalid_scope",
-            code: 1_002_012,
-            text: format!(
+        return refused(
+            1_002_012,
+            format!(
                 "The provided value for scope {} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).",
                 printable(scope)
             ),
-        });
+        );
     }
-    Some(Failure {
-        status: 400,
-        error: "invalid_scope",
-        code: 70011,
-        text: "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid.".into(),
-    })
+    refused(
+        70011,
+        "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid."
+            .into(),
+    )
+}
+
+fn resource_failure(cloud: Cloud, resource: Option<&str>, tenant: &str) -> Option<Failure> {
+    match resource {
+        Some(resource) if resource == cloud.audience() => None,
+        Some(resource) => Some(Failure {
+            status: 400,
+            error: "invalid_resource",
+            code: 500_011,
+            text: format!(
+                "The resource principal named {} was not found in the tenant named {}.",
+                printable(resource),
+                printable(tenant)
+            ),
+        }),
+        None => Some(Failure::missing("resource")),
+    }
 }
 
 /// What a caller sent, short enough and harmless to repeat in an error.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
-}
-
-struct Failure {
-    status: u16,
-    error: &'static str,
-    code: u32,
-    text: String,
-}
-
-impl Failure {
-    fn missing(field: &str) -> Self {
-        Self {
-            status: 400,
-            error: "invalid_request",
-            code: 900_144,
-            text: format!("The request body must contain the following parameter: '{field}'."),
-        }
-    }
-
-    fn no_tenant(tenant: &str) -> Self {
-        Self {
-            status: 400,
-            error: "invalid_request",
-            code: 90002,
-            text: format!(
-                "Tenant '{}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
-                printable(tenant)
-            ),
-        }
-    }
-
-    fn answer(&self, shared: &Shared) -> Answer {
-        let Self { status, error, code, text } = self;
-        let (trace, correlation) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-        let time = entra_time(shared.clock.real());
-        let body: Value = json!({
-            "error": error,
-            "error_description": format!("AADSTS{code}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}"),
-            "error_codes": [code],
-            "timestamp": time, "trace_id": trace, "correlation_id": correlation,
-            "error_uri": format!("https://login.microsoftonline.com/error?code={code}"),
-        });
-        Answer { status: *status, code: Some(format!("AADSTS{code}")), body: Some(body), ..Answer::default() }
-    }
 }

@@ -39,7 +39,7 @@ impl Scene {
     pub(crate) fn activity(&self, shared: &Shared, world: &World, kind: &str, now: Micros) -> Value {
         let bot = &world.bots[usize::from(self.app)];
         let mut activity = json!({
-            "type": kind, "timestamp": rfc3339(now), "channelId": "msteams", "serviceUrl": shared.service_url,
+            "type": kind, "timestamp": rfc3339(now), "channelId": "msteams", "serviceUrl": bot.service_url(shared),
             "conversation": self.conversation(shared),
             "recipient": {"id": format!("28:{}", bot.app_id), "name": bot.name},
             "channelData": {"tenant": {"id": shared.tenant_id}},

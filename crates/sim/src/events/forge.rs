@@ -9,7 +9,7 @@ use super::post::Authorisation;
 use crate::{
     clock::{millis, rfc3339, seconds},
     signing::{Key, unsigned_token},
-    world::{Shared, World},
+    world::{Bot, Shared, World},
 };
 
 #[derive(Debug, Default, Deserialize)]
@@ -33,7 +33,7 @@ pub(crate) struct TokenOrder {
 }
 
 impl TokenOrder {
-    pub(crate) fn authorisation(&self, shared: &Shared, app_id: &str) -> Result<Authorisation, String> {
+    pub(crate) fn authorisation(&self, shared: &Shared, bot: &Bot) -> Result<Authorisation, String> {
         const KNOWN: [&str; 7] = ["authorization", "kid", "iss", "aud", "serviceurl", "exp", "nbf"];
         if let Some(unknown) = self.omit.iter().find(|name| !KNOWN.contains(&name.as_str())) {
             return Err(format!("token.omit: unknown `{unknown}`, expected one of {}", KNOWN.join(", ")));
@@ -58,11 +58,11 @@ impl TokenOrder {
         };
         let now = seconds(shared.clock.real());
         let mut claims = json!({
-            "serviceurl": self.serviceurl.as_deref().unwrap_or(&shared.service_url),
+            "serviceurl": self.serviceurl.as_deref().unwrap_or_else(|| bot.service_url(shared)),
             "nbf": now + self.nbf_s.unwrap_or(0),
             "exp": now + self.exp_s.unwrap_or(TOKEN_SECONDS),
-            "iss": self.iss.as_deref().unwrap_or("https://api.botframework.com"),
-            "aud": self.aud.as_deref().unwrap_or(app_id),
+            "iss": self.iss.as_deref().unwrap_or_else(|| bot.cloud.audience()),
+            "aud": self.aud.as_deref().unwrap_or(&bot.app_id),
         });
         if let Some(claims) = claims.as_object_mut() {
             claims.retain(|name, _| !omits(name));
@@ -96,7 +96,7 @@ pub(crate) fn complete(shared: &Shared, world: &World, app: u16, activity: &Valu
         .unwrap_or(0);
     let mut complete = json!({
         "type": "message", "id": millis(now).to_string(), "timestamp": rfc3339(now), "channelId": "msteams",
-        "serviceUrl": shared.service_url,
+        "serviceUrl": bot.service_url(shared),
         "recipient": {"id": format!("28:{}", bot.app_id), "name": bot.name},
         "conversation": {
             "conversationType": "personal", "tenantId": shared.tenant_id, "id": world.chat_id(app, person),

@@ -59,7 +59,7 @@ pub(crate) struct EventStats {
     last_job: u64,
     /// How many events may be on their way, and the places for them
     places: Option<(usize, Arc<Semaphore>)>,
-    tokens: HashMap<(u16, SigningKey), (i64, String)>,
+    tokens: HashMap<u16, Signed>,
 }
 
 impl EventStats {
@@ -125,23 +125,35 @@ impl EventStats {
     }
 }
 
+/// A token that may be used again.
+struct Signed {
+    at: i64,
+    kid: String,
+    claims: Value,
+    token: String,
+}
+
 /// A good token for a bot: five claims, no more (protocol section 11).
 fn token(shared: &Shared, world: &mut World, app: u16) -> String {
     let now = seconds(shared.clock.real());
-    let which = world.settings.signing_key;
-    if let Some((made, token)) = world.events.tokens.get(&(app, which))
-        && now - made < TOKEN_REUSED_SECONDS
-    {
-        return token.clone();
-    }
-    let key = match which {
+    let key = match world.settings.signing_key {
         SigningKey::First => &shared.keys.first,
         SigningKey::Second => &shared.keys.second,
     };
-    let token = key.token(&json!({
-        "serviceurl": shared.service_url, "nbf": now, "exp": now + TOKEN_SECONDS,
-        "iss": "https://api.botframework.com", "aud": world.bots[usize::from(app)].app_id,
-    }));
-    world.events.tokens.insert((app, which), (now, token.clone()));
+    let bot = &world.bots[usize::from(app)];
+    let mut claims =
+        json!({"serviceurl": bot.service_url(shared), "iss": bot.cloud.audience(), "aud": bot.app_id});
+    if let Some(signed) = world.events.tokens.get(&app)
+        && now - signed.at < TOKEN_REUSED_SECONDS
+        && signed.kid == key.kid
+        && signed.claims == claims
+    {
+        return signed.token.clone();
+    }
+    let before = claims.clone();
+    (claims["nbf"], claims["exp"]) = (now.into(), (now + TOKEN_SECONDS).into());
+    let token = key.token(&claims);
+    let signed = Signed { at: now, kid: key.kid.clone(), claims: before, token: token.clone() };
+    world.events.tokens.insert(app, signed);
     token
 }

@@ -203,6 +203,13 @@ async fn wrong_assertions_are_refused() {
     assert_eq!(ask(&world, &whole).await.0, 200);
     let (status, body) = ask(&world, &whole).await;
     assert_eq!((status, &body["error_codes"]), (401, &json!([50_027])));
+    // Taken off the registration, and put back.
+    let fresh = signer.assertion(&header, &good_claims(&world, "fresh"));
+    for (removed, status) in [(true, 401), (false, 200)] {
+        let patch = json!({"certificates_removed": removed});
+        assert_eq!(world.control(Method::PATCH, &format!("bots/{CERTIFIED}"), Some(patch)).await.0, 200);
+        assert_eq!(ask(&world, &fresh).await.0, status);
+    }
     let golden = fixture("entra/wrong_assertion.json");
     let (status, body) = ask(&world, &other.assertion(&header, &good)).await;
     assert_eq!(json!(status), golden["status"]);

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::harness::{APP, SCOPE, SECRET, client, read, text};
 
-async fn start(folder: &Path) -> Sim {
+pub(crate) async fn start(folder: &Path) -> Sim {
     let config = SimConfig {
         people: 10,
         listen_tls: Some("127.0.0.1:0".parse().unwrap()),
@@ -242,13 +242,18 @@ async fn what_sign_in_libraries_ask_first() {
         assert_eq!(metadata["token_endpoint"], format!("https://{host}/{tenant}/oauth2/v2.0/token"));
         let us = if host.contains(".us") { "us" } else { "com" };
         assert_eq!(metadata["issuer"], format!("https://login.microsoftonline.{us}/{tenant}/v2.0"));
+        // The government signs in its own bots only.
+        let (cloud, scope) =
+            if us == "us" { ("gcc_high", "https://api.botframework.us/.default") } else { ("public", SCOPE) };
+        let bot = json!({"app_id": APP, "secret": SECRET, "cloud": cloud});
+        client().post(format!("{}/sim/bots", sim.base())).json(&bot).send().await.unwrap();
         // The key is that of the tokens.
         let keys = get(&http, text(&metadata["jwks_uri"])).await;
         let form = [
             ("grant_type", "client_credentials"),
             ("client_id", APP),
             ("client_secret", SECRET),
-            ("scope", SCOPE),
+            ("scope", scope),
             ("x-client-SKU", "msal.js.node"),
             ("client_info", "1"),
         ];
