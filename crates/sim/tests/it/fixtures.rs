@@ -16,6 +16,13 @@ pub(crate) fn fixture(name: &str) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
+/// The fixtures of a folder, without their ending.
+pub(crate) fn names(inside: &str) -> Vec<String> {
+    let files = std::fs::read_dir(folder().join(inside)).unwrap();
+    let name = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+    files.map(|file| name(file.unwrap().path())).collect()
+}
+
 /// Status and body of a refusal.
 pub(crate) fn refusal(name: &str) -> (u16, Value) {
     let fixture = fixture(&format!("refusals/{name}.json"));
