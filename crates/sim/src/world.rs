@@ -69,8 +69,13 @@ pub(crate) const READS_ALL_CHANNELS: &str = "ChannelMessage.Read.Group";
 pub(crate) const READS_ALL_CHATS: &str = "ChatMessage.Read.Chat";
 /// Read receipts in 1:1 chats (protocol section 4.6).
 pub(crate) const READ_RECEIPTS: &str = "ChatMessageReadReceipt.Read.Chat";
+/// The beginning and end of meetings.
+pub(crate) const HEARS_MEETINGS: &str = "OnlineMeeting.ReadBasic.Chat";
+/// Who enters and leaves them.
+pub(crate) const HEARS_PARTICIPANTS: &str = "OnlineMeetingParticipant.Read.Chat";
 /// The permissions that make a difference here.
-pub(crate) const PERMISSIONS: [&str; 3] = [READS_ALL_CHANNELS, READS_ALL_CHATS, READ_RECEIPTS];
+pub(crate) const PERMISSIONS: [&str; 5] =
+    [READS_ALL_CHANNELS, READS_ALL_CHATS, READ_RECEIPTS, HEARS_MEETINGS, HEARS_PARTICIPANTS];
 
 impl Bot {
     pub(crate) fn may(&self, permission: &str) -> bool {

@@ -60,7 +60,7 @@ fn entered<'a>(
     admit(world, now, incoming.app, thread, kind, 1)?;
     let index = found.ok_or(Refusal::ConversationNotFound)?;
     let team = &world.org.teams[index as usize];
-    if team.state == TeamState::Deleted {
+    if matches!(team.state, TeamState::Deleted | TeamState::HardDeleted) {
         return Err(Refusal::ConversationNotFound.into());
     }
     if team.apps.has(incoming.app) {

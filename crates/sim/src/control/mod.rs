@@ -4,6 +4,8 @@ mod acting;
 mod activities;
 pub(crate) mod bots;
 mod cards;
+mod channel_life;
+mod chat_life;
 mod chats;
 mod events;
 mod faults;
@@ -11,9 +13,11 @@ mod observe;
 mod outage;
 mod page;
 mod people;
+mod person_life;
 mod reset;
 mod settings;
 mod stage;
+mod team_life;
 mod teams;
 mod time;
 
@@ -49,10 +53,16 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/sim/people/{id}/acts", post(cards::acts))
         .route("/sim/people/{id}/invokes", post(cards::invokes))
         .route("/sim/people/{id}/reads", post(acting::reads))
+        .route("/sim/people/{id}/installs", post(person_life::installs))
+        .route("/sim/people/{id}/removes", post(person_life::removes))
+        .route("/sim/people/{id}/upgrades", post(person_life::upgrades))
         .route("/sim/teams", get(teams::list))
-        .route("/sim/teams/{id}/install", post(teams::install))
+        .route("/sim/teams/{id}/channels", post(channel_life::create))
+        .route("/sim/teams/{id}/channels/{channel}/{what}", post(channel_life::change))
+        .route("/sim/teams/{id}/{what}", post(team_life::change))
         .route("/sim/chats", get(chats::list).post(chats::add))
         .route("/sim/chats/{id}", get(chats::one))
+        .route("/sim/chats/{id}/{what}", post(chat_life::change))
         .route("/sim/policy-install", post(events::policy_install))
         .route("/sim/events", get(events::show))
         .route("/sim/activities", post(activities::send))

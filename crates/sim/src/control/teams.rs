@@ -1,23 +1,16 @@
-//! `GET /sim/teams`, `POST /sim/teams/{id}/install`
+//! `GET /sim/teams`
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Query, State, rejection::QueryRejection},
 };
-use bytes::Bytes;
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{
-    ControlError, Result,
-    people::{bots_with_endpoint, start},
-    query, read,
-};
+use super::{ControlError, Result, query};
 use crate::{
-    events::deliver::Errand,
     limits::Thread,
     org::{Apps, ChannelKind},
     world::{Shared, World},
@@ -58,7 +51,7 @@ pub(super) fn app_ids(world: &World, apps: &Apps) -> Vec<String> {
     bots.filter(|(at, _)| apps.has(*at as u16)).map(|(_, bot)| bot.app_id.clone()).collect()
 }
 
-fn show(world: &World, index: usize) -> Value {
+pub(super) fn show(world: &World, index: usize) -> Value {
     let team = &world.org.teams[index];
     let channels: Vec<Value> = team
         .channels
@@ -80,37 +73,4 @@ fn show(world: &World, index: usize) -> Value {
         "members": world.org.members(index as u32).count(), "installed": team.apps.any(),
         "apps": app_ids(world, &team.apps),
     })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Install {
-    /// The channel that was picked; General when absent
-    channel: Option<String>,
-}
-
-/// Installs the app in a team; the id is the team's `19:…` or that of its Entra group.
-pub(super) async fn install(
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<(StatusCode, Json<Value>)> {
-    let order: Install = read(&body)?;
-    let mut world = shared.world();
-    let index = world.org.team(&id).ok_or_else(|| ControlError::not_found("no such team"))? as usize;
-    let channel = match &order.channel {
-        None => 0,
-        Some(channel) => world.org.teams[index]
-            .channels
-            .iter()
-            .position(|other| *other.id == **channel)
-            .ok_or_else(|| ControlError::not_found("no such channel in this team"))?,
-    };
-    world.org.teams[index].apps = Apps::all();
-    let errands = bots_with_endpoint(&world)
-        .into_iter()
-        .map(|app| Errand::TeamInstall { app, team: index as u32, channel: channel as u32 })
-        .collect();
-    let (job, events) = start(&shared, &mut world, "team_install", 0, errands, Duration::ZERO, None);
-    Ok((StatusCode::ACCEPTED, Json(json!({"team": show(&world, index), "job": job, "events": events}))))
 }

@@ -1,12 +1,12 @@
 //! What activities have in common: the envelope, who sent them, from which conversation (protocol section 4.0).
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{
     clock::{Micros, rfc3339},
     limits::Thread,
     org::ChatKind,
-    signing::b64,
     world::{Shared, World},
 };
 
@@ -92,5 +92,5 @@ pub(crate) fn team_data(world: &World, team: u32) -> Value {
 
 /// The id of a meeting, made of that of its chat.
 pub(crate) fn meeting_id(chat: &str) -> String {
-    b64(format!("0#{chat}#0"))
+    STANDARD.encode(format!("0#{chat}#0"))
 }

@@ -6,6 +6,7 @@ pub(crate) mod deliver;
 pub(crate) mod envelope;
 pub(crate) mod forge;
 pub(crate) mod install;
+pub(crate) mod life;
 pub(crate) mod manner;
 pub(crate) mod post;
 pub(crate) mod said;

@@ -25,6 +25,7 @@ pub(crate) fn message(shared: &Shared, world: &World, scene: &Scene, content: &V
         if let Some(mentions) = activity["entities"].as_array() {
             entities.extend(mentions.iter().cloned());
         }
+        entities.extend(people_mentioned(world, scene, activity["text"].as_str().unwrap_or_default()));
         activity["entities"] = entities.into();
     }
     if let Thread::Channel { team, channel } = scene.thread {
@@ -39,6 +40,23 @@ pub(crate) fn message(shared: &Shared, world: &World, scene: &Scene, content: &V
     activity
 }
 
+/// Mentions of people; their ids are different for each bot.
+fn people_mentioned(world: &World, scene: &Scene, text: &str) -> Vec<Value> {
+    if matches!(scene.thread, Thread::Person(_)) || !text.contains("<at>") {
+        return Vec::new();
+    }
+    let roster = world.org.roster(scene.thread);
+    let named = roster.iter().filter_map(|person| Some((*person, world.org.person(*person)?.name())));
+    named
+        .map(|(person, name)| (person, format!("<at>{name}</at>"), name))
+        .filter(|(_, tag, _)| text.contains(tag))
+        .map(|(person, tag, name)| {
+            let id = world.sealer(scene.app).person(person);
+            json!({"type": "mention", "mentioned": {"id": id, "name": name}, "text": tag})
+        })
+        .collect()
+}
+
 fn client_info(person: &Person) -> Value {
     json!({
         "type": "clientInfo", "locale": person.language(), "country": person.country(), "platform": "Web",
@@ -48,13 +66,12 @@ fn client_info(person: &Person) -> Value {
 
 /// What a message shows, whichever bot reads it: text, its HTML form, mentions.
 pub(crate) fn content(world: &World, text: &str, mentioned: &[u16]) -> Value {
-    let mut html = escape(text);
+    let span = "<span itemtype=\"http://schema.skype.com/Mention\">";
+    let html = escape(text).replace("&lt;at&gt;", span).replace("&lt;/at&gt;", "</span>");
     let mut mentions = Vec::new();
     for app in mentioned {
         let bot = &world.bots[usize::from(*app)];
         let tag = format!("<at>{}</at>", bot.name);
-        let span = format!("<span itemtype=\"http://schema.skype.com/Mention\">{}</span>", escape(&bot.name));
-        html = html.replace(&escape(&tag), &span);
         mentions.push(json!({
             "type": "mention", "mentioned": {"id": format!("28:{}", bot.app_id), "name": bot.name}, "text": tag,
         }));

@@ -279,7 +279,6 @@ impl Org {
     }
 
     /// Makes a channel that is not there yet. `members`: of a private or shared one.
-    #[allow(dead_code, reason = "for channels that are made later")]
     pub(crate) fn add_channel(
         &mut self,
         team: u32,
@@ -298,7 +297,6 @@ impl Org {
     }
 
     /// Adds people to a team, or removes them from it.
-    #[allow(dead_code, reason = "for membership that changes later")]
     pub(crate) fn set_member(&mut self, team: u32, person: u32, there: bool) {
         let mut members: Vec<u32> = self.members(team).collect();
         members.retain(|member| *member != person);

@@ -31,7 +31,6 @@ impl Apps {
         self.set(app, true);
     }
 
-    #[allow(dead_code, reason = "for the removal of one app from a team or chat")]
     pub(crate) fn remove(&mut self, app: u16) {
         self.set(app, false);
     }
@@ -58,7 +57,6 @@ pub(crate) enum ChannelKind {
 
 impl ChannelKind {
     /// `channelData.channel.type`
-    #[allow(dead_code, reason = "for activities from channels")]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Standard => "standard",
@@ -104,6 +102,8 @@ pub(crate) enum TeamState {
     /// Takes no posts (protocol section 4.3).
     Archived,
     Deleted,
+    /// For good
+    HardDeleted,
 }
 
 pub(crate) struct Team {
@@ -166,6 +166,8 @@ pub(crate) struct Chat {
     /// Sorted
     pub(crate) members: Vec<u32>,
     pub(crate) apps: Apps,
+    /// Of a meeting: it is going on.
+    pub(crate) running: bool,
 }
 
 impl Chat {
@@ -176,7 +178,7 @@ impl Chat {
             ChatKind::Group => format!("19:{unique}@thread.v2"),
             ChatKind::Meeting => format!("19:meeting_{}@thread.v2", crate::signing::b64(unique)),
         };
-        Self { id: id.into(), name, kind, members, apps: Apps::default() }
+        Self { id: id.into(), name, kind, members, apps: Apps::default(), running: false }
     }
 
     pub(super) fn made_up(index: u32, people: u32, rng: &mut Rng) -> Self {

@@ -28,24 +28,30 @@ pub(crate) async fn claims(world: &World, received: &Received) -> Value {
     serde_json::from_slice(&decoded(payload)).unwrap()
 }
 
-/// The same names of fields and kinds of values, at every depth.
-pub(crate) fn same_shape(is: &Value, expected: &Value, path: &str) {
+/// What is different in the names of fields and the kinds of values, at any depth.
+pub(crate) fn difference(is: &Value, expected: &Value, path: &str) -> Option<String> {
     match (is, expected) {
         (Value::Object(is), Value::Object(expected)) => {
             let names = |object: &serde_json::Map<String, Value>| object.keys().cloned().collect::<Vec<_>>();
-            assert_eq!(names(is), names(expected), "{path}");
-            for (name, value) in is {
-                same_shape(value, &expected[name], &format!("{path}/{name}"));
+            if names(is) != names(expected) {
+                return Some(format!("{path}: {:?} instead of {:?}", names(is), names(expected)));
             }
+            is.iter().find_map(|(name, value)| difference(value, &expected[name], &format!("{path}/{name}")))
         }
-        (Value::Array(is), Value::Array(expected)) => {
-            assert_eq!(is.len(), expected.len(), "{path}");
-            for (at, (is, expected)) in is.iter().zip(expected).enumerate() {
-                same_shape(is, expected, &format!("{path}/{at}"));
-            }
+        (Value::Array(is), Value::Array(expected)) if is.len() == expected.len() => {
+            let pairs = is.iter().zip(expected).enumerate();
+            pairs
+                .into_iter()
+                .find_map(|(at, (is, expected))| difference(is, expected, &format!("{path}/{at}")))
         }
-        _ => assert_eq!(std::mem::discriminant(is), std::mem::discriminant(expected), "{path}"),
+        (Value::Array(is), Value::Array(_)) => Some(format!("{path}: {} items", is.len())),
+        _ if std::mem::discriminant(is) == std::mem::discriminant(expected) => None,
+        _ => Some(format!("{path}: {is} instead of {expected}")),
     }
+}
+
+fn same_shape(is: &Value, expected: &Value, name: &str) {
+    assert_eq!(difference(is, expected, name), None);
 }
 
 /// Has exactly the fields of the fixture, and its headers.

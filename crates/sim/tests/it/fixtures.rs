@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{World, read};
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/microsoft")
 }
 
