@@ -9,6 +9,8 @@ NUNCIO := $(TARGET)/debug/nuncio
 ARGS ?=
 # How many seeds a soak goes through.
 SEEDS ?= 100000
+# How many messages a bench sends.
+SENDS ?= 1000000
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test judges check soak bench fmt prepare
@@ -53,8 +55,8 @@ fmt: ## Format the Rust code
 soak: prepare ## The engine's seeded simulation with deaths and bad weather, SEEDS=100000 of them
 	NUNCIO_SEEDS=$(SEEDS) cargo test -p nuncio-engine --test it seeds -- --nocapture
 
-bench: ## Not there yet: measured throughput against a bare HTTP loop
-	@echo 'make bench: not there yet: see docs/ROADMAP.md. It will measure throughput beside a bare HTTP loop on the same machine.' >&2; exit 2
+bench: ## How fast the simulator is on one core, with SENDS=1000000 messages
+	cargo run --release -p nuncio-sim --example load -- --sends $(SENDS)
 
 prepare:
 	@tools/prepare.sh

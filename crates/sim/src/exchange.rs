@@ -1,18 +1,21 @@
 //! The way of every request that Microsoft would serve: latency, faults, the work itself, counting, the answer.
 //!
-//! The work runs in a task of its own: a service that has read a request goes on with it when the client hangs up.
+//! The work outlives the connection: a service that has read a request goes on with it when the client hangs up.
 
 use std::{
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use crate::answer::Answer;
@@ -126,50 +129,51 @@ enum Outcome {
 
 /// Serves one request.
 pub(crate) async fn exchange(shared: Arc<Shared>, call: Call, cutter: Cutter, work: Work) -> Response {
-    let gone = Gone {
-        shared: Arc::clone(&shared),
-        cutter: cutter.clone(),
-        flag: Arc::new(AtomicBool::new(false)),
-        armed: true,
-    };
     let connector = call.op.is_connector();
-    let task = tokio::spawn(process(shared, call, cutter.clone(), work, Arc::clone(&gone.flag)));
-    match task.await {
-        Ok(Outcome::Answer(answer)) => {
-            gone.disarm();
-            respond(&answer, connector, None)
-        }
-        Ok(Outcome::Half(answer)) => {
-            gone.disarm();
-            respond(&answer, connector, Some(cutter))
-        }
-        Ok(Outcome::Gone) | Err(_) => {
-            gone.disarm();
+    let client_gone = Arc::new(AtomicBool::new(false));
+    let process = process(Arc::clone(&shared), call, cutter.clone(), work, Arc::clone(&client_gone));
+    let going = Going { process: Some(Box::pin(process)), shared, cutter: cutter.clone(), client_gone };
+    match going.await {
+        Outcome::Answer(answer) => respond(&answer, connector, None),
+        Outcome::Half(answer) => respond(&answer, connector, Some(cutter)),
+        Outcome::Gone => {
             cutter.cut.cancel();
             std::future::pending().await
         }
     }
 }
 
-/// Notices that the client closed the connection: the server then drops the handler.
-struct Gone {
+/// A request that is being worked on. When its connection ends first, the server drops the handler, and the work goes on
+/// in a task of its own: a service that has read a request does not stop for a client that hangs up.
+struct Going<P: Future<Output = Outcome> + Send + 'static> {
+    process: Option<Pin<Box<P>>>,
     shared: Arc<Shared>,
     cutter: Cutter,
-    flag: Arc<AtomicBool>,
-    armed: bool,
+    client_gone: Arc<AtomicBool>,
 }
 
-impl Gone {
-    fn disarm(mut self) {
-        self.armed = false;
+impl<P: Future<Output = Outcome> + Send + 'static> Future for Going<P> {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let Some(process) = &mut self.process else { return Poll::Pending };
+        let outcome = std::task::ready!(process.as_mut().poll(cx));
+        self.process = None;
+        Poll::Ready(outcome)
     }
 }
 
-impl Drop for Gone {
+impl<P: Future<Output = Outcome> + Send + 'static> Drop for Going<P> {
     fn drop(&mut self) {
-        if self.armed && !self.cutter.cut.is_cancelled() {
-            self.flag.store(true, Ordering::Relaxed);
+        let Some(process) = self.process.take() else { return };
+        // A connection that a fault cut was not closed by its client.
+        if !self.cutter.cut.is_cancelled() {
+            self.client_gone.store(true, Ordering::Relaxed);
             self.shared.world().counts.clients_gone += 1;
+        }
+        // Without a runtime everything ends, this too.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(process);
         }
     }
 }
@@ -179,15 +183,14 @@ struct Open(Arc<Shared>);
 
 impl Open {
     fn new(shared: Arc<Shared>) -> Self {
-        shared.world().open += 1;
+        shared.open.fetch_add(1, Ordering::Relaxed);
         Self(shared)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let mut world = self.0.world();
-        world.open = world.open.saturating_sub(1);
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

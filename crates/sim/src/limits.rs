@@ -129,11 +129,32 @@ impl AppWindow {
     }
 }
 
-/// When which app was admitted, oldest first: most threads see one request in an hour.
-type Admitted = Vec<(Micros, u16)>;
+/// When which app was admitted: microseconds since the first request of all (48 bits, which are nine years), and the
+/// app. There may be millions.
+#[derive(Clone, Copy)]
+struct Admission(u64);
+
+impl Admission {
+    fn new(at: Micros, app: u16) -> Self {
+        Self((at.max(0) as u64) << 16 | u64::from(app))
+    }
+
+    fn at(self) -> Micros {
+        (self.0 >> 16) as Micros
+    }
+
+    fn app(self) -> u16 {
+        self.0 as u16
+    }
+}
+
+/// Oldest first.
+type Admitted = Vec<Admission>;
 
 #[derive(Default)]
 pub(crate) struct Limits {
+    /// When the first request came.
+    first: Option<Micros>,
     apps: HashMap<u16, AppWindow>,
     threads: HashMap<(Thread, Kind), Admitted>,
     /// With so many threads, those that were idle for all of their windows are forgotten.
@@ -155,6 +176,7 @@ impl Limits {
         cost: usize,
         rules: &Rules,
     ) -> Result<(), Breach> {
+        let since_first = now - *self.first.get_or_insert(now);
         let window = self.apps.entry(app).or_default();
         if !window.fits(now, cost, rules) {
             return Err(Breach::AppTenant);
@@ -163,15 +185,19 @@ impl Limits {
             && let Some((_, longest)) = windows(kind).last()
         {
             if self.threads.len() >= self.forget_at.max(FEW_THREADS) {
-                self.forget_idle(now, rules.scale);
+                self.forget_idle(since_first, rules.scale);
             }
-            let admitted = self.threads.entry((thread, kind)).or_insert_with(|| Vec::with_capacity(1));
-            drop_old(admitted, now - scaled(*longest, rules.scale));
-            let fits = |windows, own| thread_fits(admitted, own, now, cost, windows, rules.scale);
+            let admitted = self.threads.entry((thread, kind)).or_default();
+            drop_old(admitted, since_first - scaled(*longest, rules.scale));
+            let fits = |windows, own| thread_fits(admitted, own, since_first, cost, windows, rules.scale);
             if !fits(windows(kind), Some(app)) || !fits(windows_of_all_bots(kind), None) {
                 return Err(Breach::Thread);
             }
-            admitted.extend(std::iter::repeat_n((now, app), cost));
+            // Most threads see one request in an hour, so no room is left for many.
+            if admitted.capacity() - admitted.len() < cost {
+                admitted.reserve_exact(cost + admitted.len() / 4);
+            }
+            admitted.extend(std::iter::repeat_n(Admission::new(since_first, app), cost));
         }
         if let Some(window) = self.apps.get_mut(&app) {
             window.take(now, cost, rules);
@@ -182,7 +208,7 @@ impl Limits {
     fn forget_idle(&mut self, now: Micros, scale: f64) {
         self.threads.retain(|(_, kind), admitted| {
             let longest = windows(*kind).last().map_or(0, |(_, seconds)| scaled(*seconds, scale));
-            admitted.last().is_some_and(|(at, _)| *at > now - longest)
+            admitted.last().is_some_and(|last| last.at() > now - longest)
         });
         // Twice as many until the next look, so that looking costs little per request.
         self.forget_at = self.threads.len() * 2;
@@ -200,13 +226,13 @@ fn thread_fits(
 ) -> bool {
     windows.iter().all(|(limit, seconds)| {
         let since = now - scaled(*seconds, scale);
-        let inside = admitted.iter().rev().take_while(|(at, _)| *at > since);
-        inside.filter(|(_, app)| own.is_none_or(|own| own == *app)).count() + cost <= *limit
+        let inside = admitted.iter().rev().take_while(|admission| admission.at() > since);
+        inside.filter(|admission| own.is_none_or(|own| own == admission.app())).count() + cost <= *limit
     })
 }
 
 fn drop_old(admitted: &mut Admitted, until: Micros) {
-    let old = admitted.iter().take_while(|(at, _)| *at <= until).count();
+    let old = admitted.iter().take_while(|admission| admission.at() <= until).count();
     admitted.drain(..old);
 }
 

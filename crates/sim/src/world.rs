@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
 };
 
 use serde_json::{Value, json};
@@ -125,8 +125,6 @@ pub(crate) struct World {
     pub(crate) events: EventStats,
     pub(crate) told: Told,
     pub(crate) rng: Rng,
-    /// Requests that are being worked on, held ones included.
-    pub(crate) open: u64,
     /// Ends the event jobs of this organisation at a reset.
     pub(crate) era: CancellationToken,
 }
@@ -170,7 +168,6 @@ impl World {
             // Another stream than the people's, so that latency does not repeat them.
             rng: Rng::new(org.seed ^ 0x5eed_0fc4_a7ce),
             org,
-            open: 0,
             era: stop.child_token(),
         }
     }
@@ -213,8 +210,7 @@ impl World {
         self.era.cancel();
         self.faults.release(&Which::default(), Release::GoOn);
         let bots = std::mem::take(&mut self.bots);
-        let open = self.open;
-        *self = Self { bots, open, ..Self::empty(org, settings, stop) };
+        *self = Self { bots, ..Self::empty(org, settings, stop) };
         for bot in added {
             register_in(&mut self.bots, bot);
         }
@@ -343,6 +339,8 @@ pub(crate) struct Shared {
     pub(crate) tokens: TokenCache,
     pub(crate) http: reqwest::Client,
     pub(crate) stop: CancellationToken,
+    /// Requests that are being worked on, held ones included.
+    pub(crate) open: AtomicU64,
     world: Mutex<World>,
 }
 
@@ -393,6 +391,7 @@ impl Shared {
             tokens: TokenCache::default(),
             http: start.http,
             stop,
+            open: AtomicU64::new(0),
             world: Mutex::new(world),
         })
     }

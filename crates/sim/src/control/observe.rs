@@ -1,6 +1,6 @@
 //! `GET /sim/counts`, `GET /sim/journal`, `GET /sim/conversations/{id}/messages`
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::{
     Json,
@@ -22,7 +22,7 @@ pub(super) async fn counts(State(shared): State<Arc<Shared>>) -> Json<Value> {
     let (counts, messages) = (&world.counts, &world.messages);
     Json(json!({
         "requests": counts.requests,
-        "open": world.open,
+        "open": shared.open.load(Ordering::Relaxed),
         "held": world.faults.held(),
         "clients_gone": counts.clients_gone,
         "accepted": messages.accepted,
