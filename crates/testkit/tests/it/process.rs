@@ -17,7 +17,7 @@ fn shell(script: &str) -> Process {
 #[tokio::test]
 async fn lines_are_captured_and_waited_for() {
     let mut process =
-        shell("echo $GREETING; echo '{\"port\": 1}'; echo trouble >&2; cat /dev/zero >/dev/null");
+        shell("echo $GREETING; echo '{\"port\": 1}'; echo trouble >&2; exec tail -f /dev/null");
     assert_eq!(process.ready(SOON).await["port"], 1);
     assert_eq!(process.line("hell", SOON).await, "hello");
     process.line("trouble", SOON).await;
@@ -44,10 +44,10 @@ async fn kill_and_drop_leave_nothing_behind() {
         let kill = Command::new("kill").arg("-0").arg(pid.to_string()).output().await;
         kill.unwrap().status.success()
     };
-    let mut killed = shell("exec cat /dev/zero >/dev/null");
+    let mut killed = shell("exec tail -f /dev/null");
     killed.kill().await;
     assert!(!alive(killed.pid()).await);
-    let dropped = shell("exec cat /dev/zero >/dev/null");
+    let dropped = shell("exec tail -f /dev/null");
     let pid = dropped.pid();
     assert!(alive(pid).await);
     drop(dropped);
