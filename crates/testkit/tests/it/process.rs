@@ -16,8 +16,7 @@ fn shell(script: &str) -> Process {
 
 #[tokio::test]
 async fn lines_are_captured_and_waited_for() {
-    let mut process =
-        shell("echo $GREETING; echo '{\"port\": 1}'; echo trouble >&2; exec tail -f /dev/null");
+    let mut process = shell("echo $GREETING; echo '{\"port\": 1}'; echo trouble >&2; exec tail -f /dev/null");
     assert_eq!(process.ready(SOON).await["port"], 1);
     assert_eq!(process.line("hell", SOON).await, "hello");
     process.line("trouble", SOON).await;
