@@ -1,7 +1,7 @@
 //! What a server says by itself, against the simulator: welcomes, answers to words and to buttons; and what it knows of
 //! teams.
 
-use nuncio_api::{Audience, Message};
+use nuncio_api::{Audience, ContentRequest, Message, NewMessage};
 use nuncio_client::{ConversationFilter, MessageFilter, PageOf, TeamFilter};
 use nuncio_testkit::wait_until;
 use serde_json::{Value, json};
@@ -195,5 +195,44 @@ async fn a_group_chat_is_learned_and_can_be_sent_to() {
     let sent = world.sent(&message(audience, "to the crew")).await;
     assert_eq!(sent.counts, counts! { audience: 1, delivered: 1 });
     assert_eq!(texts(&world, &id, 1).await, ["to the crew"]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn whoever_presses_a_button_sees_an_answer() {
+    let world = Plan::people(2).app("replies = { received = \"Noted.\" }").start().await;
+    let one = world.sim.people("installed").await[0].clone();
+    let card = json!({"type": "AdaptiveCard", "version": "1.4", "body": [{"type": "TextBlock", "text": "Drill at noon?"}],
+        "actions": [{"type": "Action.Execute", "title": "I come", "verb": "come", "data": {"seats": 1}},
+                    {"type": "Action.Submit", "title": "I do not", "data": {"answer": "no"}}]});
+    let content = ContentRequest { card: Some(card), ..ContentRequest::default() };
+    let audience = Audience { users: vec![one.clone()], ..Audience::default() };
+    let sent = world.sent(&NewMessage { audience, content, ..NewMessage::default() }).await;
+    assert_eq!(sent.counts, counts! { audience: 1, delivered: 1 });
+    let message =
+        world.delivery(&sent.id, &one).await.delivery.activity_id.expect("it was accepted with an id");
+
+    let act = async |action: Value| {
+        let path = format!("people/{one}/acts");
+        world.sim.post(&path, &json!({"message": message, "action": action})).await
+    };
+    let pressed = act(json!({"type": "Action.Execute", "verb": "come"})).await;
+    assert_eq!((&pressed["status"], &pressed["shown"]), (&json!(200), &json!("message")), "{pressed}");
+    assert_eq!(pressed["body"]["value"], "Noted.", "{pressed}");
+    assert!(pressed["took_ms"].as_f64().unwrap() < 5_000.0, "{pressed}");
+    let submitted = act(json!({"type": "Action.Submit", "title": "I do not"})).await;
+    assert_eq!((&submitted["status"], &submitted["problem"]), (&json!(200), &Value::Null), "{submitted}");
+
+    let invoke = async |name: &str, value: Value| {
+        world.sim.post(&format!("people/{one}/invokes"), &json!({"name": name, "value": value})).await
+    };
+    let feedback = json!({"actionName": "feedback", "actionValue": {"reaction": "like", "feedback": "{}"}});
+    let liked = invoke("message/submitAction", feedback).await;
+    assert_eq!((&liked["status"], &liked["shown"]), (&json!(200), &json!("nothing")), "{liked}");
+    assert_eq!(invoke("task/fetch", json!({"data": {}})).await["status"], 501);
+    assert_eq!(invoke("somethingNew", Value::Null).await["status"], 501);
+    // None of it was a word.
+    assert!(labelled(&world, "reply").await.is_empty());
+    assert_eq!(world.sim.times(&one).await, 1);
     world.end().await;
 }
