@@ -9,7 +9,7 @@ mod places;
 #[cfg(test)]
 mod tests;
 
-pub(super) use places::is_install;
+pub(super) use places::{is_install, of_channel};
 
 use nuncio_domain::people::{Learned, SeenPerson};
 use nuncio_domain::{ReachState, Time};

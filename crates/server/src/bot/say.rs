@@ -6,7 +6,7 @@ use nuncio_domain::people::{Learned, SeenPerson};
 use nuncio_domain::{Content, MessageId, RecipientKind};
 use nuncio_teams::schema::{Activity, ActivityKind, ConversationKind, InstallationAction};
 
-use super::learn::is_install;
+use super::learn::{is_install, of_channel};
 use super::word;
 
 /// What an app says by itself, from its configuration.
@@ -94,7 +94,7 @@ fn welcome(learned: &Learned, words: &OwnWords, place: String, id: MessageId) ->
 fn is_removal(kind: &ActivityKind<'_>) -> bool {
     match kind {
         ActivityKind::Installation(InstallationAction::Remove | InstallationAction::RemoveUpgrade) => true,
-        ActivityKind::ConversationUpdate(update) => update.bot_removed,
+        ActivityKind::ConversationUpdate(update) => update.bot_removed && !of_channel(update),
         _ => false,
     }
 }

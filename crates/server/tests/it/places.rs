@@ -219,3 +219,64 @@ async fn keys_see_the_conversations_of_their_app() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_private_channel_lets_the_app_go_by_itself() {
+    let server = Server::start().await;
+    hear(&server, &activity("install_team")).await;
+    let suppliers = "19:c41be07d52f94a60@thread.tacv2";
+    let state = async || {
+        let known = server.get(&format!("/v1/conversations/{suppliers}")).await.json();
+        (known["state"].as_str().unwrap().to_owned(), known["channel_kind"].as_str().unwrap().to_owned())
+    };
+    for (name, members, state_then) in [
+        ("channel_member_added", "membersAdded", "reachable"),
+        ("channel_member_removed", "membersRemoved", "removed"),
+    ] {
+        let mut body = activity(name);
+        body["conversation"]["id"] = suppliers.into();
+        body["channelData"]["channel"] = json!({"id": suppliers, "name": "Suppliers", "type": "shared"});
+        body["channelData"]["team"] =
+            json!({"id": GENERAL, "name": "Network Operations", "aadGroupId": GROUP});
+        body[members] = json!([{"id": format!("28:{BOT}")}]);
+        hear(&server, &body).await;
+        assert_eq!(state().await, (state_then.to_owned(), "shared".to_owned()));
+    }
+    let known = team(&server).await;
+    assert_eq!((&known["state"], &known["installed_by"]["id"]), (&json!("active"), &json!(INES)));
+    assert_eq!(
+        channels(&known),
+        states([("General", "reachable"), ("Incidents", "reachable"), ("Suppliers", "removed")])
+    );
+}
+
+#[tokio::test]
+async fn every_activity_of_the_fixtures_is_taken() {
+    let server = Server::start().await;
+    let folder = format!("{}/../../fixtures/microsoft/activities", env!("CARGO_MANIFEST_DIR"));
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    names.sort();
+    assert!(names.len() > 50, "{names:?}");
+    for name in names {
+        let body = activity(&name);
+        let answer = server.activity(&body).await;
+        let invoke = body["type"] == "invoke";
+        assert!(
+            answer.status == 200 || (invoke && answer.status == 501),
+            "{name}: {} {}",
+            answer.status,
+            answer.text
+        );
+        assert!(invoke || answer.text.is_empty(), "{name}: {}", answer.text);
+    }
+    let kinds = server.get("/v1/conversations").await.json();
+    for kind in ["personal", "channel", "group_chat", "meeting_chat"] {
+        assert!(
+            kinds["items"].as_array().unwrap().iter().any(|known| known["kind"] == kind),
+            "{kind}: {kinds}"
+        );
+    }
+}

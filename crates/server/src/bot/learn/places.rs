@@ -3,7 +3,8 @@
 use nuncio_domain::places::{ChannelKind, PlaceKind, SeenPlace, SeenTeam, TeamInstall, TeamState};
 use nuncio_teams::inbound::Verified;
 use nuncio_teams::schema::{
-    Activity, ActivityKind, ConversationKind, InstallationAction, TeamEvent, TeamInfo, thread_of,
+    Activity, ActivityKind, ConversationKind, ConversationUpdate, InstallationAction, TeamEvent, TeamInfo,
+    thread_of,
 };
 
 use super::{Reach, is_bot, name, object_id, said};
@@ -88,6 +89,7 @@ fn channels(activity: &Activity, kind: &ActivityKind<'_>, reach: &Reach) -> Vec<
     // An event about one channel says nothing of the others, save that a team's install is for all of them.
     let whole_team = match kind {
         ActivityKind::Installation(_) => true,
+        ActivityKind::ConversationUpdate(update) if of_channel(update) => false,
         ActivityKind::ConversationUpdate(update) => update.bot_added || update.bot_removed || about.is_none(),
         _ => about.is_none(),
     };
@@ -135,9 +137,14 @@ pub(super) fn team(verified: &Verified, kind: &ActivityKind<'_>) -> Option<SeenT
 pub(in crate::bot) fn is_install(kind: &ActivityKind<'_>) -> bool {
     match kind {
         ActivityKind::Installation(InstallationAction::Add) => true,
-        ActivityKind::ConversationUpdate(update) => update.bot_added,
+        ActivityKind::ConversationUpdate(update) => update.bot_added && !of_channel(update),
         _ => false,
     }
+}
+
+/// Members of a private or shared channel: the app may be one of them, and its team has nothing to do with it.
+pub(in crate::bot) fn of_channel(update: &ConversationUpdate<'_>) -> bool {
+    matches!(update.event, Some(TeamEvent::ChannelMemberAdded | TeamEvent::ChannelMemberRemoved))
 }
 
 fn change(kind: &ActivityKind<'_>) -> Option<(TeamState, String)> {
@@ -148,6 +155,7 @@ fn change(kind: &ActivityKind<'_>) -> Option<(TeamState, String)> {
         ActivityKind::Installation(InstallationAction::Remove | InstallationAction::RemoveUpgrade) => {
             (TeamState::Removed, "the app was removed".to_owned())
         }
+        ActivityKind::ConversationUpdate(update) if of_channel(update) => return None,
         ActivityKind::ConversationUpdate(update) if update.bot_added => {
             (TeamState::Active, "the app was added to the team".to_owned())
         }
