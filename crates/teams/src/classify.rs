@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     /// File by file; a new fixture fails here until it is given its name.
-    const FIXTURES: [(&str, Refusal); 39] = [
+    const FIXTURES: [(&str, Refusal); 40] = [
         ("activity_not_found", Refusal::ActivityNotFound),
         ("authorization_denied", Refusal::AuthorizationDenied),
         ("authorization_error", Refusal::AuthorizationError),
@@ -233,6 +233,7 @@ mod tests {
         ("message_citations", Refusal::MessageEntities),
         ("message_appearance", Refusal::MessageEntities),
         ("mention_entity", Refusal::BadArgument),
+        ("request_entity_too_large", Refusal::MessageSizeTooBig),
     ];
 
     #[test]
@@ -257,6 +258,9 @@ mod tests {
         }
         for (file, _) in FIXTURES {
             assert!(seen.iter().any(|name| name == file), "{file}.json is gone");
+        }
+        for (code, refusal) in CODES {
+            assert!(FIXTURES.iter().any(|(_, known)| *known == refusal), "{code} has no fixture");
         }
     }
 

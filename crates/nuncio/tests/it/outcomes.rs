@@ -59,6 +59,7 @@ fn refused() -> Vec<Row> {
         ("error_code_without_sub_code", "not_permitted"),
         ("activity_not_found", "conversation_gone"),
         ("message_size_too_big", "message_too_big"),
+        ("request_entity_too_large", "message_too_big"),
         ("bad_argument", "message_invalid"),
         ("bad_syntax", "message_invalid"),
         ("missing_property", "message_invalid"),
@@ -198,7 +199,7 @@ async fn threads() {
     let world = Plan::people(1).start_unmet().await;
     let channel = world.team_installs().await;
     let mut rows = passing(1);
-    rows.extend(refused().into_iter().filter(|row| !matches!(row.what, "bot_disabled_by_admin")));
+    rows.extend(refused());
     rows.extend(
         lost().into_iter().map(|(what, action, arrived)| row(what, action, EVER, ("ambiguous", 1, arrived))),
     );
