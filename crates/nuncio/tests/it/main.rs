@@ -12,6 +12,7 @@
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `apps` | two apps in one server |
 //! | `credentials` | managed identities |
+//! | `connector` | the client of the Connector against the simulator |
 //! | `inbound` | the bot endpoint against forged activities |
 //! | `own_words` | welcomes, answers to words and buttons, what is known of teams |
 //! | `serve` | what the server refuses at start, local mode, what its log must not have |
@@ -23,6 +24,7 @@
 mod apps;
 mod broadcast;
 mod cli;
+mod connector;
 mod control;
 mod credentials;
 mod demo;
