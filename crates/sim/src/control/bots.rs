@@ -53,6 +53,9 @@ pub(crate) struct Order {
     /// Resource-specific consent
     #[serde(default)]
     permissions: Vec<String>,
+    /// Refuses to change one that is there
+    #[serde(default)]
+    new: bool,
 }
 
 impl Order {
@@ -139,9 +142,13 @@ pub(super) async fn register(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>)> {
     let order: Order = read(&body)?;
+    let new = order.new;
     let bot = order.bot(&shared.tenant_id).map_err(ControlError::bad)?;
     let shown = bot.show();
     let mut world = shared.world();
+    if new && world.bot(&bot.app_id).is_some_and(|(_, there)| !there.deleted) {
+        return Err(ControlError::conflict("there is a bot with this app id"));
+    }
     match register_in(&mut world.bots, bot) {
         Some(true) => Ok((StatusCode::CREATED, Json(shown))),
         Some(false) => Ok((StatusCode::OK, Json(shown))),

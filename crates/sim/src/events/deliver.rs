@@ -210,10 +210,10 @@ impl Event {
         let now = shared.clock.now();
         let activity = Arc::make_mut(&mut self.activity);
         activity["timestamp"] = rfc3339(now).into();
-        activity["id"] = if activity["id"].as_str().is_some_and(|id| id.starts_with("f:")) {
-            format!("f:{}", shared.world().rng.uuid()).into()
-        } else {
-            millis(now).to_string().into()
+        let before = activity["id"].as_str().unwrap_or_default().parse::<i64>();
+        activity["id"] = match before {
+            Ok(before) => millis(now).max(before + 1).to_string().into(),
+            Err(_) => format!("f:{}", shared.world().rng.uuid()).into(),
         };
     }
 

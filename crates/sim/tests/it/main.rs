@@ -11,6 +11,7 @@ mod clouds;
 mod connector;
 mod control;
 mod credentials;
+mod delivery;
 mod events;
 mod faults;
 mod federated;
