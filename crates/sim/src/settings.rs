@@ -8,8 +8,8 @@ use crate::{
     limits::WindowKind,
     random::Rng,
     switches::{
-        BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, PersonAnswer, RefusedTokenAs,
-        TeamOnlyAs, UninstalledAs, UninstalledCreate, UnmatchedMention,
+        ArchivedAs, BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, PersonAnswer,
+        RefusedTokenAs, TeamOnlyAs, UninstalledAs, UninstalledCreate, UnmatchedMention,
     },
 };
 
@@ -132,6 +132,7 @@ pub(crate) struct Settings {
     pub(crate) policy_blocked_as: PersonAnswer,
     pub(crate) external_as: PersonAnswer,
     pub(crate) refused_token_as: RefusedTokenAs,
+    pub(crate) archived_as: ArchivedAs,
     /// Makes the tenant one of GCC whose calls must come to this host (and port); others get `InvalidBotApiHost`.
     pub(crate) gcc_host: Option<String>,
     /// Whether a 1:1 create with an activity inside tells the id of its message (protocol section 5.1 and Microsoft's
@@ -206,6 +207,7 @@ impl Settings {
             policy_blocked_as: PersonAnswer::DisabledByAdmin,
             external_as: PersonAnswer::NotFound,
             refused_token_as: RefusedTokenAs::default(),
+            archived_as: ArchivedAs::default(),
             gcc_host: None,
             personal_activity_id: true,
             content_checks: ContentChecks::default(),

@@ -131,3 +131,15 @@ pub(crate) enum BlockedActs {
     /// It cannot be done.
     Refused,
 }
+
+/// A post into an archived team.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ArchivedAs {
+    /// 403 with errorCode 209
+    #[default]
+    #[serde(rename = "209")]
+    WritesBlocked,
+    /// 403 `NotEnoughPermissions`
+    NotPermitted,
+}

@@ -18,6 +18,7 @@ use super::{
     create::guid,
     path::parameter,
     send::{self, Post},
+    target::BAD_ID,
 };
 use crate::{
     answer::More,
@@ -193,7 +194,7 @@ fn user(world: &World, app: u16, id: &str) -> Result<Thread, Refusal> {
     let person = if id.starts_with("29:") {
         world.sealer(app).open_person(id).ok_or(Refusal::BadPairwiseId)?
     } else {
-        let object_id = guid(id).ok_or(Refusal::BadSyntax)?;
+        let object_id = guid(id).ok_or(Refusal::BadSyntaxAs(BAD_ID))?;
         world.org.by_object_id(&object_id).ok_or(Refusal::ConversationNotFound)?
     };
     let known = world.org.person(person).ok_or(Refusal::ConversationNotFound)?;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{
     Incoming, admit,
     send::{self, Post},
+    target::BAD_ID,
 };
 use crate::{
     clock::Micros,
@@ -121,7 +122,7 @@ fn chat(
         person
     } else {
         // An address or a UPN is not accepted.
-        let object_id = guid(id).ok_or(Refusal::BadSyntax)?;
+        let object_id = guid(id).ok_or(Refusal::BadSyntaxAs(BAD_ID))?;
         let person = world.org.by_object_id(&object_id).ok_or(Refusal::ConversationNotFound)?;
         let known = world.org.person(person).ok_or(Refusal::ConversationNotFound)?;
         known.state.create_by_object_id(&world.settings)?;

@@ -175,6 +175,6 @@ pub(super) fn member(world: &World, incoming: &Incoming, index: u32) -> Value {
 }
 
 /// Who is deleted is in no roster.
-fn listed(world: &World, person: u32) -> bool {
+pub(super) fn listed(world: &World, person: u32) -> bool {
     world.org.person(person).is_some_and(|person| person.state != PersonState::Deleted)
 }

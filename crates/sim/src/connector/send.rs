@@ -11,6 +11,7 @@ use crate::{
     messages::{self, Receipt},
     org::Place,
     refusal::Refusal,
+    switches::ArchivedAs,
     world::{Conversation, World},
 };
 
@@ -79,7 +80,10 @@ pub(super) fn open(world: &World, app: u16, thread: Thread) -> Result<(), Refusa
         Place::Gone => Err(Refusal::ConversationNotFound),
         _ if !world.org.is_installed(app, thread) => Err(Refusal::BotNotInConversationRoster),
         // An archived team takes no posts (protocol section 4.3); which refusal that is, Microsoft does not say.
-        Place::ReadOnly => Err(Refusal::MessageWritesBlocked),
+        Place::ReadOnly => Err(match world.settings.archived_as {
+            ArchivedAs::WritesBlocked => Refusal::MessageWritesBlocked,
+            ArchivedAs::NotPermitted => Refusal::NotEnoughPermissions,
+        }),
         Place::Open => Ok(()),
     }
 }

@@ -5,6 +5,8 @@ use http::Method;
 use super::{batch::Audience, path};
 use crate::{exchange::Op, refusal::Refusal};
 
+/// What was seen for ids that cannot be one (MicrosoftDocs/bot-docs#681, #1514).
+pub(super) const BAD_ID: &str = "Bad format of conversation ID";
 /// Above what any id has (guess).
 const LONGEST_ID: usize = 1024;
 /// `http.sys` takes no longer URL.
@@ -201,12 +203,12 @@ impl Target {
             ),
             _ => return Self::Refused(Refusal::NoSuchPath),
         };
-        let target = target.unwrap_or(Self::Refused(Refusal::MethodNotAllowed(allowed)));
-        match &lower[root..] {
-            ["v3", "conversations" | "teams", id, ..] if id.len() > LONGEST_ID => {
-                Self::Refused(Refusal::BadSyntaxAs("Bad format of conversation ID"))
+        match target {
+            None => Self::Refused(Refusal::MethodNotAllowed(allowed)),
+            Some(target) if target.conversation().is_some_and(|id| !is_id(id)) => {
+                Self::Refused(Refusal::BadSyntaxAs(BAD_ID))
             }
-            _ => target,
+            Some(target) => target,
         }
     }
 
@@ -296,6 +298,12 @@ fn segments(path: &str) -> Result<Vec<String>, Refusal> {
     Ok(segments)
 }
 
+/// Whether it has the form of a conversation's id, or of a team's: `a:…` or `19:…`. An Entra group's is at least a GUID.
+fn is_id(id: &str) -> bool {
+    let known = id.starts_with("a:") || id.starts_with("19:") || uuid::Uuid::try_parse(id).is_ok();
+    known && id.len() <= LONGEST_ID
+}
+
 /// How many segments belong to the service URL.
 fn root(lower: &[&str]) -> usize {
     match lower {
@@ -363,6 +371,8 @@ mod tests {
         }
         let long = format!("/teams/v3/conversations/{}/activities", "x".repeat(2000));
         assert_eq!(refused("POST", &long).unwrap().status(), 400);
+        let strange = refused("POST", "/teams/v3/conversations/abcd/activities");
+        assert_eq!(strange, Some(Refusal::BadSyntaxAs(BAD_ID)));
         let longer = format!("/teams/v3/conversations/{}/activities", "x".repeat(20_000));
         assert_eq!(refused("POST", &longer), Some(Refusal::UrlTooLong));
         for method in ["GET", "HEAD", "OPTIONS", "PATCH", "BREW", "post"] {
@@ -386,8 +396,7 @@ mod tests {
         }
 
         #[test]
-        fn an_id_survives_encoding(id in "[ -~é😀]{1,40}") {
-            prop_assume!(id != "." && id != "..");
+        fn an_id_survives_encoding(id in "(a|19):[ -~é😀]{1,40}") {
             let encoded = id.bytes().fold(String::new(), |all, byte| format!("{all}%{byte:02X}"));
             let path = format!("/teams/v3/conversations/{encoded}/members");
             let target = Target::of(&Method::GET, &path);

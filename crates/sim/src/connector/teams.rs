@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Incoming, admit};
+use super::{Incoming, admit, members};
 use crate::{
     clock::Micros,
     exchange::Answer,
@@ -21,7 +21,7 @@ pub(super) fn details(world: &mut World, now: Micros, incoming: &Incoming, id: &
         200,
         json!({
             "id": team.id(), "name": team.name, "aadGroupId": team.group_id, "type": "standard",
-            "channelCount": team.channels.iter().filter(|channel| !channel.deleted).count(), "memberCount": world.org.members(index).count(),
+            "channelCount": team.channels.iter().filter(|channel| !channel.deleted).count(), "memberCount": world.org.members(index).filter(|person| members::listed(world, *person)).count(),
             "tenantId": incoming.shared.tenant_id,
         }),
     )

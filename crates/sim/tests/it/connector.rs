@@ -111,7 +111,8 @@ async fn ids_that_mean_nobody() {
     let person = world.person("installed").await;
     assert_eq!(world.create(&format!("29:{}", text(&person["id"]))).await, refusal("bad_pairwise_id"));
     assert_eq!(world.create("00000000-0000-4000-8000-000000000000").await, refusal("conversation_not_found"));
-    assert_eq!(world.create(text(&person["upn"])).await, refusal("bad_syntax"));
+    assert_eq!(world.create(text(&person["upn"])).await, refusal("conversation_id_format"));
+    assert_eq!(world.send("abcd", "x").await, refusal("conversation_id_format"));
     assert_eq!(world.send("a:1nothing", "x").await, refusal("conversation_not_found"));
     // Another bot's id is no id here.
     world.post("bots", json!({"app_id": "second", "secret": "s"})).await;

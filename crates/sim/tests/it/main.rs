@@ -27,6 +27,7 @@ mod org_file;
 mod outage;
 mod page;
 mod paths;
+mod places;
 mod refusal_table;
 mod rosters;
 mod sessions;
