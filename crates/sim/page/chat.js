@@ -1,19 +1,13 @@
 // The middle: one conversation, what can be done to its person or place, and the field to write in.
 
 import { get, patch, path, post } from "./api.js";
-import { announce, avatar, button, byId, h, number, present, roving, settle, stateChip, stateName } from "./dom.js";
-import { renderMessage, sender, summary, tell } from "./message.js";
+import { announce, avatar, button, byId, h, number, present, roving, settle, stateKind, stateName } from "./dom.js";
+import { renderMessage, sender, SHOWN, shownKind, summary, tell } from "./message.js";
 
 /** How many messages are shown at first, and how many more each time. */
 const PAGE = 40;
 const MEMBERS = 100;
 const MESSAGE = "article.message";
-
-/** What came of a click on a card, in words. */
-const SHOWN = {
-  card: "The card was replaced.", message: "The bot says:", error: "Something went wrong.", login: "The bot asks to sign in.",
-  retry: "The bot asks to try again later.", nothing: "The bot took it.", invalid: "Teams would show an error: the answer is not valid.",
-};
 
 export class Chat {
   /** `changed` is called when something was done that other parts of the page show. */
@@ -97,15 +91,15 @@ export class Chat {
   head() {
     const { place } = this;
     const title = (name, below, kind, ...chips) => [avatar(place.name, kind),
-      h("div", { class: "names" }, h("h2", {}, name, " ", present(chips)), h("p", { class: "below" }, below))];
+      h("div", { class: "names" }, h("h2", {}, name), h("p", { class: "below" }, below, " ", present(chips)))];
     if (place.kind === "personal") {
       const { person } = place;
-      const states = h("select", { id: "state", "aria-label": "State of this person", on: { change: (event) => this.turn(event.target.value) } },
+      const states = h("select", { id: "state", class: `chip ${stateKind(person.state)}`, "aria-label": "State of this person", on: { change: (event) => this.turn(event.target.value) } },
         this.states.map((state) => h("option", { value: state, selected: state === person.state }, stateName(state))));
       const turns = { installed: [["Block", "blocked"], ["Uninstall", "uninstalled"]], blocked: [["Unblock", "installed"], ["Uninstall", "uninstalled"]] };
       const quick = turns[person.state] ?? [["Install", "installed"]];
-      this.header.replaceChildren(...title(person.name, person.department ?? "", "person", stateChip(person.state)),
-        h("div", { class: "row" }, button("Read", () => this.read(), { title: "Reads what is there: a bot that may know gets a receipt" }), quick.map(([text, state]) => button(text, () => this.turn(state))), states));
+      this.header.replaceChildren(...title(person.name, person.department ?? "", "person"),
+        h("div", { class: "row" }, states, button("Read", () => this.read(), { title: "Reads what is there: a bot that may know gets a receipt" }), quick.map(([text, state]) => button(text, () => this.turn(state))), this.where()));
     } else if (place.team) {
       const { team } = place;
       this.header.replaceChildren(...title(place.channel.name, team.name, "group", team.installed ? h("span", { class: "chip good" }, "app installed") : null,
@@ -117,12 +111,25 @@ export class Chat {
     }
   }
 
+  /** The other places of a person, to go there and act as the same one. */
+  where() {
+    const places = h("select", { id: "where", "aria-label": "Also in", on: { change: (event) => { location.hash = encodeURIComponent(event.target.value); } } },
+      h("option", { value: "" }, "Also in…"));
+    get(path(["conversations"], { person: this.place.person.id, limit: MEMBERS })).then((page) => {
+      const others = page.items.filter((item) => item.kind !== "personal");
+      places.append(...others.map((item) => h("option", { value: item.id }, item.name)));
+    }, (error) => this.problem(error.message));
+    return places;
+  }
+
   async turn(state) {
     await this.doIt(async () => {
       const answer = await patch(path(["people", this.place.person.id]), { state });
+      const chosen = document.activeElement?.id === "state";
       this.place.person.state = answer.person.state;
       this.head();
-      this.header.querySelector("button")?.focus();
+      // The buttons are others now; the one that was clicked may be gone.
+      this.header.querySelector(chosen ? "#state" : ".row button:nth-of-type(2)")?.focus();
       announce(`${this.place.person.name} is now ${stateName(state)}.`);
     });
   }
@@ -265,10 +272,9 @@ export class Chat {
     tell(article(), "…", "");
     try {
       const answer = await this.does("acts", { conversation: message.conversation_id, message: message.id, action, inputs, ...more });
-      const kind = ["card", "message", "nothing"].includes(answer.shown) ? "good" : "bad";
       const text = [SHOWN[answer.shown] ?? answer.shown, answer.text, answer.problem, `(${answer.status ?? "no answer"}, ${answer.took_ms} ms)`];
       await this.refresh();
-      tell(article(), text.filter(Boolean).join(" "), kind);
+      tell(article(), text.filter(Boolean).join(" "), shownKind(answer.shown));
     } catch (error) {
       tell(article(), error.message, "bad");
     }

@@ -111,10 +111,9 @@ export function json(label, value, open = false) {
 /** The state of a person, as a person says it. */
 export const stateName = (state) => state.replaceAll("_", " ").replace("admin disabled", "disabled by admin").replace("team only", "only in a team");
 
-export function stateChip(state) {
-  const kind = state === "installed" ? "good" : state === "blocked" || state === "admin_disabled" ? "bad" : "warn";
-  return h("span", { class: `chip ${kind}` }, stateName(state));
-}
+/** How good a state is, as a class of chips. */
+export const stateKind = (state) => (state === "installed" ? "good" : state === "blocked" || state === "admin_disabled" ? "bad" : "warn");
+export const stateChip = (state) => h("span", { class: `chip ${stateKind(state)}` }, stateName(state));
 
 /** A label for an HTTP status; null means that there was no answer. */
 export function status(code) {

@@ -109,17 +109,22 @@ export class Inspector {
   }
 
   async limits() {
-    const [settings, faults] = await Promise.all([get("settings"), get("faults")]);
+    const [settings, faults, clock, outage] = await Promise.all([get("settings"), get("faults"), get("time"), get("outage")]);
     const turn = async (on) => { await patch("settings", { limits: on }); this.refresh(); };
     const drop = async (id) => { await remove(path(id === null ? ["faults"] : ["faults", String(id)])); this.seen = null; this.refresh(); };
-    const text = JSON.stringify([settings, faults]);
+    const text = JSON.stringify([settings, faults, clock.mode, outage]);
     return () => {
-      if (this.seen === text) return;
+      // What has the focus is not taken away under somebody's hands.
+      if (this.seen === text || (this.seen !== null && this.area.contains(document.activeElement))) return;
       this.seen = text;
       const { limits, limits_per_s, window, scale, retry_after_s, latency, ...others } = settings;
       this.area.replaceChildren(...present([
         h("h3", {}, "Limits"), h("label", { class: "check" }, h("input", { type: "checkbox", checked: limits, on: { change: (event) => turn(event.target.checked) } }), "Microsoft's limits are enforced"),
         table(["setting", "value"], Object.entries({ "requests in a second": limits_per_s, window, "scale of windows": scale, "Retry-After": retry_after_s ?? "none", latency: plain(latency) }).map(([name, value]) => [name, String(value)])),
+        h("h3", {}, "Time and region"), table(["what", "now"], [
+          ["time", { real: "real", explicit: "stands still until told", scaled: `${clock.scale} times as fast` }[clock.mode] ?? plain(clock.mode)],
+          ["outage", outage.outage ? `${plain(outage.outage.kind)}, ${number(outage.outage.hits)} hits` : "none"], ["limit now", `${plain(outage.limit_now)} in a second`],
+        ]),
         h("h3", {}, "Faults"), faults.items.length === 0 ? h("p", { class: "note" }, "None: every request is answered as Microsoft would.") : h("ul", { class: "faults" }, faults.items.map((fault) =>
           h("li", {}, json(`Fault ${fault.id}: ${number(fault.hits)} hits`, fault), button("Remove", () => drop(fault.id), { class: "quiet", "aria-label": `Remove fault ${fault.id}` })))),
         faults.held > 0 ? h("p", { class: "note" }, `${number(faults.held)} requests are held.`) : null,

@@ -7,14 +7,18 @@ import { byId, number } from "./dom.js";
 import { Inspector } from "./inspector.js";
 import { Sidebar } from "./sidebar.js";
 
-/** Milliseconds between two looks at the simulator. */
+/** Milliseconds between two looks at the simulator, and between two readings of the list: in a broadcast it changes always. */
 const EVERY = 1000;
+const LIST_EVERY = 2000;
 
 let bots = [];
 let chat;
 let sidebar;
 let inspector;
-let accepted = null;
+let said = null;
+/** Whether the list on the left tells old things, and when it was read. */
+let old = false;
+let listed = 0;
 
 async function start() {
   dialogs();
@@ -59,10 +63,17 @@ async function look() {
   try {
     const counts = await get("counts");
     byId("glance").textContent = `${number(counts.people_total)} people, ${number(counts.accepted)} messages`;
-    const said = `${counts.accepted} ${counts.other_activities} ${counts.events.attempts} ${JSON.stringify(counts.people)}`;
-    if (accepted !== null && accepted !== said) sidebar.refresh();
-    if (accepted !== said) bots = (await get("bots")).items;
-    accepted = said;
+    const now = `${counts.accepted} ${counts.other_activities} ${counts.events.attempts} ${JSON.stringify(counts.people)}`;
+    if (now !== said) {
+      old = said !== null;
+      bots = (await get("bots")).items;
+      said = now;
+    }
+    if (old && performance.now() - listed > LIST_EVERY) {
+      sidebar.refresh();
+      old = false;
+      listed = performance.now();
+    }
     await Promise.all([chat.refresh(), inspector.refresh()]);
     trouble(null);
   } catch (error) {

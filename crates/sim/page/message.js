@@ -5,6 +5,12 @@ import { avatar, button, h, json, time } from "./dom.js";
 
 export const REACTIONS = { like: "👍", heart: "❤️", laugh: "😆", surprised: "😮", sad: "😢", angry: "😠" };
 
+/** What came of a click on a card, in words. */
+export const SHOWN = {
+  card: "The card was replaced.", message: "The bot says:", error: "Something went wrong.", login: "The bot asks to sign in.",
+  retry: "The bot asks to try again later.", nothing: "The bot took it.", invalid: "Teams would show an error: the answer is not valid.",
+};
+
 /** What a message says in one line, for those who hear it. */
 export function summary(message) {
   const activity = message.activity ?? {};
@@ -44,7 +50,7 @@ export function renderMessage(message, context) {
     avatar(name, message.from === "bot" ? "bot" : "person"),
     h("div", { class: "body" },
       h("p", { class: "who" }, h("span", { class: "name" }, name), time(message.at), marks),
-      bubble, reactions(message, context), h("p", { class: "outcome", role: "status" })),
+      bubble, reactions(message, context), outcome(message, context)),
     toolbar(message, context, own, article));
   return article;
 }
@@ -91,6 +97,16 @@ function reactions(message, context) {
       on: { click: () => context.react(message, type, mine) },
     }, REACTIONS[type] ?? type, ` ${count}`)));
 }
+
+/** What came of the acting person's last click. */
+function outcome(message, context) {
+  const click = (message.people?.clicks ?? []).findLast((one) => one.person === context.actor?.id);
+  const line = h("p", { class: `outcome ${click ? shownKind(click.shown) : ""}`, role: "status" });
+  if (click) line.append([SHOWN[click.shown] ?? click.shown, click.text].filter(Boolean).join(" "));
+  return line;
+}
+
+export const shownKind = (shown) => (["card", "message", "nothing"].includes(shown) ? "good" : "bad");
 
 const mine = (message, context, type) => (message.people?.reactions ?? []).some((one) => one.type === type && one.person === context.actor.id);
 

@@ -14,6 +14,7 @@ await bot.control("POST", "reset", {
   people: 200, teams: 2, chats: 0,
   person: [
     { name: "Ines Moreau", upn: "ines.moreau@contoso.example", department: "Operations" },
+    { name: "Amara Okafor", upn: "amara.okafor@contoso.example", department: "Customer Care" },
     { name: EVIL, upn: "mallory@contoso.example" },
   ],
   chat: [{ name: "Night shift", members: ["ines.moreau@contoso.example", "mallory@contoso.example"], installed: true }],
@@ -119,14 +120,14 @@ const steps = {
 
   async "blocks and unblocks"() {
     await page.getByRole("button", { name: "Block", exact: true }).click();
-    await page.locator("#chat header .chip").getByText("blocked").waitFor();
+    await until(async () => (await page.getByLabel("State of this person").inputValue()) === "blocked", "the state is shown");
     assert.equal((await bot.control("GET", `people/${ines.id}`)).state, "blocked");
     await assert.rejects(bot.send(ines.conversation_id, { text: "are you there?" }), /403.*blocked/is);
     await page.getByRole("tab", { name: "Journal" }).click();
     await page.locator("#inspector .entry summary").first().getByText("403").waitFor();
     await page.getByRole("button", { name: "Unblock" }).focus();
     await page.keyboard.press("Enter");
-    await page.locator("#chat header .chip").getByText("installed").waitFor();
+    await until(async () => (await page.getByLabel("State of this person").inputValue()) === "installed", "the state is shown");
     await bot.send(ines.conversation_id, { text: "welcome back" });
     await page.locator(".message").getByText("welcome back").waitFor();
   },
@@ -178,7 +179,12 @@ const steps = {
     await page.getByRole("tab", { name: "Chats" }).click();
     await page.locator(".item").getByText("Night shift").click();
     await page.getByRole("heading", { name: /Night shift/ }).waitFor();
-    await page.getByLabel("Write as").selectOption({ label: "Ines Moreau" });
+    await page.getByLabel("Write as").selectOption({ label: EVIL });
+    // From a person's own chat one goes to the person's other places, still as that person.
+    await page.goto(`${base}/sim#${ines.id}`);
+    await page.getByLabel("Also in").selectOption({ label: "Night shift" });
+    await page.getByRole("heading", { name: /Night shift/ }).waitFor();
+    assert.equal(await page.getByLabel("Write as").inputValue(), ines.id);
     await page.locator("#say").fill("who is on duty?");
     await page.keyboard.press("Enter");
     const group = await told((one) => one.conversation?.conversationType === "groupChat" && one.type === "message");
@@ -233,11 +239,25 @@ const steps = {
     await other.close();
   },
 
-  async "is drawn in light and dark"() {
+  async "is drawn in light and dark, with a card that was clicked"() {
+    const [amara] = (await bot.control("GET", "people?q=amara.okafor")).items;
+    await bot.send(amara.conversation_id, { text: "Good morning, Amara. The night was **quiet**:\n\n- no alarms\n- one pump replaced" });
+    await bot.send(amara.conversation_id, { attachments: [card("Pump P-117 raises an alarm")] });
+    await page.setViewportSize({ width: 1280, height: 800 });
+    await page.goto(`${base}/sim#${amara.id}`);
+    await page.getByRole("heading", { name: /Amara Okafor/ }).waitFor();
+    await page.getByLabel("Comment").fill("On my way");
+    await page.getByRole("button", { name: "I take it" }).click();
+    await page.locator(".outcome.good").getByText("The card was replaced.").waitFor();
+    await page.locator("#say").fill("Pressure is falling");
+    await page.keyboard.press("Enter");
+    await page.locator(".message.bot").getByText("You wrote: Pressure is falling").waitFor();
+    await bot.send(amara.conversation_id, { attachments: [card("Pump P-118 raises an alarm")] });
     for (const colorScheme of ["light", "dark"]) {
-      const other = await Watched.open(browser, base, { colorScheme });
-      await other.page.goto(`${base}/sim#${ines.id}`);
+      const other = await Watched.open(browser, base, { colorScheme, viewport: { width: 1280, height: 960 } });
+      await other.page.goto(`${base}/sim#${amara.id}`);
       await other.page.locator("#chat").getByText("Alarm taken").waitFor();
+      await other.page.locator(".outcome.good").getByText("The card was replaced.").waitFor();
       await other.page.locator("#inspector .entry").first().waitFor();
       const back = await other.page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number)[0]);
       assert.ok(colorScheme === "light" ? back > 200 : back < 60, `${colorScheme}: ${back}`);
