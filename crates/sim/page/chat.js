@@ -100,15 +100,15 @@ export class Chat {
       const quick = turns[person.state] ?? [["Install", "installed"]];
       this.header.replaceChildren(...title(person.name, person.department ?? "", "person"),
         h("div", { class: "row" }, states, button("Read", () => this.read(), { title: "Reads what is there: a bot that may know gets a receipt" }), quick.map(([text, state]) => button(text, () => this.turn(state))), this.where()));
-    } else if (place.team) {
-      const { team } = place;
-      this.header.replaceChildren(...title(place.channel.name, team.name, "group", team.installed ? h("span", { class: "chip good" }, "app installed") : null,
-        team.state === "active" ? null : h("span", { class: "chip warn" }, team.state)),
-        h("div", { class: "row" }, team.installed ? null : button("Install the app here", () => this.install())));
-    } else {
-      this.header.replaceChildren(...title(place.name, `${place.kind === "meeting" ? "Meeting, " : ""}${number(place.members)} people`, "group",
-        place.installed ? h("span", { class: "chip good" }, "app installed") : null));
+      return;
     }
+    const installed = place.team?.installed ?? place.installed;
+    const [name, below] = place.team ? [place.channel.name, place.team.name]
+      : [place.name, `${place.kind === "meeting" ? "Meeting, " : ""}${number(place.members)} people`];
+    const archived = place.team && place.team.state !== "active";
+    this.header.replaceChildren(...title(name, below, "group", installed ? h("span", { class: "chip good" }, "app installed") : null,
+      archived ? h("span", { class: "chip warn" }, place.team.state) : null),
+    h("div", { class: "row" }, installed ? button("Remove the app", () => this.app("remove")) : button("Install the app here", () => this.app("install"))));
   }
 
   /** The other places of a person, to go there and act as the same one. */
@@ -141,12 +141,17 @@ export class Chat {
     });
   }
 
-  async install() {
+  /** `install` or `remove`: the acting person brings the app here, or takes it away. */
+  async app(what) {
     await this.doIt(async () => {
-      await post(path(["teams", this.place.team.group, "install"]), { channel: this.place.channel.id });
+      const { team, channel } = this.place;
+      const by = this.actor?.id;
+      if (team) await post(path(["teams", team.group, what]), { by, ...(what === "install" ? { channel: channel.id } : {}) });
+      else await post(path(["chats", this.place.id, what]), { by });
       this.place = await get(path(["conversations", this.id]));
       this.head();
-      announce("The app was installed in this team.");
+      this.header.querySelector("button")?.focus();
+      announce(what === "install" ? "The app was installed here." : "The app was removed.");
     });
   }
 
@@ -176,7 +181,8 @@ export class Chat {
       get(path(["conversations", id])), get(path(["conversations", id, "messages"], query)),
     ]);
     if (id !== this.id) return;
-    if (JSON.stringify(place.person ?? place.team) !== JSON.stringify(this.place.person ?? this.place.team)) {
+    const shown = (one) => JSON.stringify([one.person, one.team, one.channel, one.name, one.members, one.installed]);
+    if (shown(place) !== shown(this.place)) {
       this.place = place;
       this.head();
     }

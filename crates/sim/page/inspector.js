@@ -60,7 +60,7 @@ export class Inspector {
     const bot = this.bots().find((one) => one.app_id === entry.app_id)?.name ?? entry.app_id;
     return h("details", { class: "entry" },
       h("summary", {}, h("span", { class: "what" }, entry.event || "activity"), status(entry.status), h("span", { class: "ms" }, `${number(entry.took_ms)} ms`), time(entry.at)),
-      h("p", { class: "below" }, `to ${bot}`),
+      h("p", { class: "below" }, [`to ${bot}`, entry.attempt > 1 ? `attempt ${entry.attempt}` : null, entry.problem].filter(Boolean).join(", ")),
       json("Activity", entry.activity, true), entry.answer === null ? h("p", { class: "note" }, "The answer had no body.") : json("Answer", entry.answer, true));
   }
 

@@ -77,9 +77,11 @@ impl Told {
 
     /// The last `limit` of those after `n`, oldest first, which concern this person or conversation (all without either).
     pub(crate) fn after(&self, n: u64, limit: usize, about: &[&str]) -> Vec<Value> {
+        // What is said in a thread of a channel is said in the channel.
         let concerns = |entry: &&Entry| {
-            about.is_empty()
-                || [&entry.person, &entry.conversation].into_iter().flatten().any(|id| about.contains(&&**id))
+            let ids = [&entry.person, &entry.conversation].into_iter().flatten();
+            let with_bases = ids.flat_map(|id| [&**id, id.split(";messageid=").next().unwrap_or_default()]);
+            about.is_empty() || with_bases.into_iter().any(|id| about.contains(&id))
         };
         let mut found: Vec<Value> = self
             .entries
@@ -151,6 +153,16 @@ mod tests {
         );
         push(&mut told, "jonas");
         assert!(told.after(0, 10, &["ines"]).is_empty());
+    }
+
+    #[test]
+    fn a_thread_of_a_channel_is_part_of_it() {
+        let mut told = Told::default();
+        let activity = json!({"conversation": {"id": "19:x@thread.tacv2;messageid=7"}});
+        told.push(0, &post(&activity, ""));
+        for (id, found) in [("19:x@thread.tacv2", 1), ("19:x@thread.tacv2;messageid=7", 1), ("19:x", 0)] {
+            assert_eq!(told.after(0, 10, &[id]).len(), found, "{id}");
+        }
     }
 
     #[test]

@@ -211,6 +211,12 @@ const steps = {
     assert.match(reply.conversation.id, new RegExp(`;messageid=${root}$`));
     await thread.locator(".replies .message.bot").getByText(/until when/).waitFor();
     assert.equal(await page.locator(".thread").count(), 2);
+    await page.getByRole("tab", { name: "Events" }).click();
+    await page.locator("#inspector .entry").filter({ hasText: "installationUpdate add" }).waitFor();
+    await page.getByRole("button", { name: "Remove the app" }).click();
+    await page.getByRole("button", { name: "Install the app here" }).waitFor();
+    await told((one) => one.type === "installationUpdate" && one.action === "remove");
+    await page.locator("#inspector .entry").filter({ hasText: "installationUpdate remove" }).waitFor();
   },
 
   async "has its keys, its licences and room on a small window"() {
