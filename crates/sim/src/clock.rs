@@ -112,6 +112,11 @@ impl Clock {
         }
     }
 
+    /// Whether time moves only when told.
+    pub(crate) fn stands(&self) -> bool {
+        self.state().time == Time::Explicit
+    }
+
     /// Changes the mode; simulated time goes on from where it is. Who waits goes on waiting under the new one.
     pub(crate) fn set(&self, time: Time) {
         let mut state = self.state();

@@ -33,6 +33,7 @@ mod people;
 mod proxy;
 mod random;
 mod refusal;
+mod rotation;
 mod server;
 mod settings;
 mod signing;

@@ -9,7 +9,7 @@ use crate::{
     cloud::Cloud,
     exchange::{Answer, Call, Cutter, Op, exchange},
     server::Asked,
-    world::Shared,
+    world::{Shared, World},
 };
 
 /// Reading a document: nobody says who it is.
@@ -50,12 +50,7 @@ pub(crate) async fn keys(
     State(shared): State<Arc<Shared>>,
     Extension(cutter): Extension<Cutter>,
 ) -> Response {
-    let document = shared.keys.document();
-    exchange(
-        shared,
-        call(Op::Keys, "/v1/.well-known/keys"),
-        cutter,
-        Box::new(|_, _| Answer::ok(200, document)),
-    )
-    .await
+    let asked = Arc::clone(&shared);
+    let work = Box::new(move |_: &mut World, now| Answer::ok(200, asked.rotation.document(now)));
+    exchange(shared, call(Op::Keys, "/v1/.well-known/keys"), cutter, work).await
 }

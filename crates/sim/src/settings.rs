@@ -92,15 +92,6 @@ pub(crate) enum UninstallEvent {
     Remove,
 }
 
-/// Which of the two endorsed keys signs what goes to bots; change it to rehearse a rotation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum SigningKey {
-    #[default]
-    First,
-    Second,
-}
-
 #[expect(clippy::struct_excessive_bools, reason = "switches, each independent of the others")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,7 +154,6 @@ pub(crate) struct Settings {
     pub(crate) targeted_in_personal: bool,
     /// How long a targeted message can be seen.
     pub(crate) targeted_lifetime_s: f64,
-    pub(crate) signing_key: SigningKey,
     /// Share of the sends into good conversations that get 404 `ConversationNotFound` (protocol section 10).
     pub(crate) spurious_404_share: f64,
     /// Share of those, in 1:1 chats, that stay so until the chat is created anew; the others pass by themselves.
@@ -226,7 +216,6 @@ impl Settings {
             meetings_running: true,
             targeted_in_personal: false,
             targeted_lifetime_s: 86_400.0,
-            signing_key: SigningKey::default(),
             spurious_404_share: 0.0,
             spurious_404_lasting: 0.5,
             event_timeout_s: 15.0,

@@ -50,7 +50,8 @@ pub(crate) struct Key {
 pub struct KeyError;
 
 impl Key {
-    fn generate() -> Result<Self, KeyError> {
+    /// Takes a good part of a second in a small machine.
+    pub(crate) fn generate() -> Result<Self, KeyError> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError)?;
         let public = PublicKeyComponents::from(pair.public_key());
         let der = pair.public_key().as_der().map_err(|_| KeyError)?;
@@ -63,7 +64,7 @@ impl Key {
         Ok(Self { kid, certificate, pair, public, public_der })
     }
 
-    pub(crate) fn jwk(&self, endorsements: Option<&[&str]>) -> Value {
+    pub(crate) fn jwk(&self, endorsements: Option<&[String]>) -> Value {
         let mut jwk = json!({
             "kty": "RSA", "use": "sig", "kid": self.kid, "x5t": self.kid,
             "n": b64(&self.public.n), "e": b64(&self.public.e), "x5c": [STANDARD.encode(&self.certificate)],
@@ -160,22 +161,22 @@ pub(crate) struct Keys {
     /// Signs tokens for bots; Entra's key, published in Entra's own document.
     pub(crate) entra: Key,
     /// Both published with endorsements: Microsoft has several live at once.
-    pub(crate) first: Key,
-    pub(crate) second: Key,
+    pub(crate) first: Arc<Key>,
+    pub(crate) second: Arc<Key>,
     /// Published without endorsements: a token signed with it must be refused.
-    pub(crate) unendorsed: Key,
+    pub(crate) unendorsed: Arc<Key>,
     /// Published nowhere.
-    pub(crate) foreign: Key,
+    pub(crate) foreign: Arc<Key>,
 }
 
 impl Keys {
     fn generate() -> Result<Self, KeyError> {
         Ok(Self {
             entra: Key::generate()?,
-            first: Key::generate()?,
-            second: Key::generate()?,
-            unendorsed: Key::generate()?,
-            foreign: Key::generate()?,
+            first: Arc::new(Key::generate()?),
+            second: Arc::new(Key::generate()?),
+            unendorsed: Arc::new(Key::generate()?),
+            foreign: Arc::new(Key::generate()?),
         })
     }
 
@@ -187,15 +188,5 @@ impl Keys {
         }
         let made = Arc::new(Self::generate()?);
         Ok(Arc::clone(KEYS.get_or_init(|| made)))
-    }
-
-    /// The document at `/v1/.well-known/keys` (protocol section 11).
-    pub(crate) fn document(&self) -> Value {
-        let endorsed: &[&str] = &["msteams", "skype", "webchat", "directline", "emulator"];
-        json!({"keys": [
-            self.first.jwk(Some(endorsed)),
-            self.second.jwk(Some(&["msteams", "skype"])),
-            self.unendorsed.jwk(None),
-        ]})
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     org::{Description, Org, Place, Problem},
     outage::Outage,
     random::Rng,
+    rotation::Rotation,
     settings::{Latency, Settings},
     signing::Keys,
     switches::ChatDeletedCreate,
@@ -335,6 +336,7 @@ pub(crate) struct Shared {
     /// What App Service gives its apps as `IDENTITY_HEADER` (protocol section 2.4).
     pub(crate) identity_header: String,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) rotation: Rotation,
     pub(crate) clock: Clock,
     pub(crate) tokens: TokenCache,
     pub(crate) http: reqwest::Client,
@@ -386,6 +388,7 @@ impl Shared {
             tls: start.tls,
             control_key: start.control_key,
             identity_header: uuid::Uuid::new_v4().to_string(),
+            rotation: Rotation::new(&start.keys),
             keys: start.keys,
             clock: start.clock,
             tokens: TokenCache::default(),

@@ -9,6 +9,7 @@ mod chat_life;
 mod chats;
 mod events;
 mod faults;
+mod keys;
 mod observe;
 mod outage;
 mod page;
@@ -78,6 +79,9 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/sim/conversations/{id}", get(page::conversation))
         .route("/sim/conversations/{id}/members", get(page::members))
         .route("/sim/conversations/{id}/messages", get(observe::messages))
+        .route("/sim/keys", get(keys::list))
+        .route("/sim/keys/rotate", post(keys::rotate))
+        .route("/sim/keys/{kid}", patch(keys::change))
         .route("/sim/time", get(time::show).patch(time::change))
         .route("/sim/time/advance", post(time::advance))
         .route("/sim/{*rest}", axum::routing::any(unknown))

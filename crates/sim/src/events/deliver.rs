@@ -237,19 +237,29 @@ pub(crate) async fn tell(shared: &Arc<Shared>, app: u16, activity: Value) -> Opt
         (world.era.clone(), world.events.places(at_once), world.settings.event_delivery)
     };
     let (told, answer) = oneshot::channel();
+    let mut told = Some(told);
     let shared = Arc::clone(shared);
     let telling = async move {
         let invoke = activity["type"] == "invoke";
         let twice = if invoke { Twice::Never } else { manner.twice };
         let event = Event { app, activity: Arc::new(activity), job: None, twice };
         if !invoke {
+            // In explicit time only another control call ends this wait, so this one is not kept waiting.
+            if manner.late_s > 0.0
+                && shared.clock.stands()
+                && let Some(told) = told.take()
+            {
+                let _ = told.send(BotAnswer::later());
+            }
             shared.clock.pause(Duration::from_secs_f64(manner.late_s)).await;
         }
         let answer = post(&shared, app, &event.activity, 1, Authorisation::Signed).await;
         let (answered, there) = (answer.is_final(), answer.status.is_some());
         let endpoint = shared.world().bots[usize::from(app)].endpoint.is_some();
         // Whoever asked may be gone; the bot is told all the same.
-        let _ = told.send(answer);
+        if let Some(told) = told {
+            let _ = told.send(answer);
+        }
         if invoke || !endpoint {
             event.over(&shared, there);
         } else if answered && twice == Twice::Never {

@@ -1,6 +1,8 @@
 //! Tokens that are wrong in exactly the way that is asked for, to try how a bot's endpoint defends itself
 //! (protocol section 3).
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,7 +19,7 @@ use crate::{
 pub(crate) struct TokenOrder {
     /// `RS256`, `HS256` (signed with the public key) or `none`
     alg: Option<String>,
-    /// `first`, `second`, `unendorsed`, `foreign` (published nowhere), or `mismatch`: the name of the good key over the
+    /// The name of a key of `GET /sim/keys`, or `first` (the one that signs), `second` (another one), `unendorsed`, `foreign` (published nowhere), or `mismatch`: the name of the good key over the
     /// signature of another
     kid: Option<String>,
     iss: Option<String>,
@@ -45,16 +47,20 @@ impl TokenOrder {
         let keys = &shared.keys;
         let endorsed =
             self.endorsements.as_ref().is_none_or(|list| list.iter().any(|channel| channel == "msteams"));
-        let (named, signing): (&Key, &Key) = match self.kid.as_deref() {
-            None if !endorsed => (&keys.unendorsed, &keys.unendorsed),
-            None | Some("first") => (&keys.first, &keys.first),
-            Some("second") => (&keys.second, &keys.second),
-            Some("unendorsed") => (&keys.unendorsed, &keys.unendorsed),
-            Some("foreign") => (&keys.foreign, &keys.foreign),
-            Some("mismatch") => (&keys.first, &keys.foreign),
-            Some(_) => {
-                return Err("token.kid must be first, second, unendorsed, foreign or mismatch".into());
+        let time = shared.clock.now();
+        let alone = |key: Arc<Key>| (Arc::clone(&key), key);
+        let (named, signing) = match self.kid.as_deref() {
+            None if !endorsed => alone(Arc::clone(&keys.unendorsed)),
+            None | Some("first") => alone(shared.rotation.signer(time)),
+            Some("second") => {
+                alone(shared.rotation.other(time).ok_or("token.kid: there is no second key now")?)
             }
+            Some("unendorsed") => alone(Arc::clone(&keys.unendorsed)),
+            Some("foreign") => alone(Arc::clone(&keys.foreign)),
+            Some("mismatch") => (shared.rotation.signer(time), Arc::clone(&keys.foreign)),
+            Some(kid) => alone(shared.rotation.by_kid(kid).ok_or(
+                "token.kid must be first, second, unendorsed, foreign, mismatch or one of GET /sim/keys",
+            )?),
         };
         let now = seconds(shared.clock.real());
         let mut claims = json!({

@@ -22,7 +22,6 @@ use tokio::sync::Semaphore;
 
 use crate::{
     clock::{Micros, rfc3339, seconds},
-    settings::SigningKey,
     world::{Shared, World},
 };
 
@@ -137,10 +136,7 @@ struct Signed {
 /// A good token for a bot: five claims, no more (protocol section 11).
 fn token(shared: &Shared, world: &mut World, app: u16) -> String {
     let now = seconds(shared.clock.real());
-    let key = match world.settings.signing_key {
-        SigningKey::First => &shared.keys.first,
-        SigningKey::Second => &shared.keys.second,
-    };
+    let key = shared.rotation.signer(shared.clock.now());
     let bot = &world.bots[usize::from(app)];
     let mut claims =
         json!({"serviceurl": bot.service_url(shared), "iss": bot.cloud.audience(), "aud": bot.app_id});

@@ -23,6 +23,17 @@ pub(crate) struct BotAnswer {
 }
 
 impl BotAnswer {
+    /// Nobody knows it yet.
+    pub(crate) fn later() -> Self {
+        Self {
+            status: None,
+            content_type: String::new(),
+            body: String::new(),
+            problem: Some("it is sent when time is advanced".to_owned()),
+            took_ms: 0,
+        }
+    }
+
     /// Whether it is not sent again.
     pub(crate) fn is_final(&self) -> bool {
         self.status.is_some_and(|status| status < 500)

@@ -30,6 +30,7 @@ mod paths;
 mod places;
 mod refusal_table;
 mod rosters;
+mod rotation;
 mod sessions;
 mod shapes;
 mod states;

@@ -115,6 +115,10 @@ async fn control_calls_are_answered_while_time_stands() {
         world.control(Method::POST, "bots", Some(bot)).await;
         let said = world.post(&says, json!({"text": "anyone?"})).await;
         assert_eq!(said["bots"][0]["status"], Value::Null);
+        // What comes late is on its way without this call.
+        world.settings(json!({"event_delivery": {"late_s": 30}})).await;
+        let said = world.post(&says, json!({"text": "later"})).await;
+        assert_eq!((&said["delivered"], &said["status"]), (&json!(false), &Value::Null), "{said}");
         // A held request needs no time to go on, a delayed one does.
         let chat = text(&person["conversation_id"]).to_owned();
         let hold = json!({"match": {"op": "send"}, "do": {"hold": "before"}, "times": 1});
@@ -125,8 +129,8 @@ async fn control_calls_are_answered_while_time_stands() {
         assert_eq!(held.await.unwrap(), 201);
         world.post("faults", json!({"match": {"op": "send"}, "do": {"delay_ms": 60_000}, "times": 1})).await;
         let delayed = sending(&world, &chat);
-        // The second tries of what was not answered wait too, until the reset.
-        waiting(&world, 3).await;
+        // The second tries of what was not answered, and what is late, wait too, until the reset.
+        waiting(&world, 4).await;
         world.post("reset", json!({"people": 5})).await;
         waiting(&world, 1).await;
         assert_eq!(advance(&world, 60.0).await, 1);

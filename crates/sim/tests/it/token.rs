@@ -1,3 +1,8 @@
+use aws_lc_rs::digest;
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -112,6 +117,14 @@ async fn metadata_and_keys() {
         assert_eq!((&key["kty"], &key["e"]), (&json!("RSA"), &json!("AQAB")));
         assert_eq!(key["kid"], key["x5t"]);
         assert_eq!(key["kid"].as_str().unwrap().len(), 27);
+        // The name is the thumbprint of a certificate, which holds the key.
+        let der = STANDARD.decode(key["x5c"][0].as_str().unwrap()).unwrap();
+        let thumbprint = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &der);
+        assert_eq!(key["kid"], URL_SAFE_NO_PAD.encode(thumbprint));
+        let modulus = URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap();
+        assert!(der.windows(modulus.len()).any(|part| part == modulus));
+        let bot = json!({"app_id": "x5c", "certificates": [key["x5c"][0]]});
+        assert!((200..300).contains(&world.control(Method::POST, "bots", Some(bot)).await.0));
     }
     let endorsed = keys.iter().filter(|key| {
         key["endorsements"].as_array().is_some_and(|channels| channels.contains(&json!("msteams")))
