@@ -32,7 +32,11 @@ pub(super) async fn inside(test: &str) -> bool {
         command.arg("--map-root-user");
     }
     command.args(["sh", "-c", ENTER, "sh"]).arg(&hosts);
-    command.arg(std::env::current_exe().unwrap()).args([test, "--exact", "--nocapture"]).env(INSIDE, "1");
+    command
+        .arg(std::env::current_exe().unwrap())
+        .args([test, "--exact", "--nocapture"])
+        .env(INSIDE, "1")
+        .env_remove("RUST_BACKTRACE");
     let mut process = Process::start(command);
     let status = process.ended(LONG).await;
     let output = process.output();

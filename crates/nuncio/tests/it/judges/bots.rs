@@ -13,6 +13,8 @@ struct Expected<'a> {
     lets_in: &'a [&'a str],
     /// A send in the form of a reply to an id that was never given out (protocol section 14).
     reply_form: bool,
+    /// What is refused beside the send to a person who blocked the app.
+    refused: &'a [(&'a str, u64, &'a str)],
 }
 
 impl Expected<'_> {
@@ -20,8 +22,7 @@ impl Expected<'_> {
         for (op, least) in self.done {
             assert!(judged.done(op) >= *least, "{op}: {} of {least}\n{:#?}", judged.done(op), judged.journal);
         }
-        // Nothing but the one send to a person who blocked the app is refused.
-        assert_eq!(judged.refused(), [("send", 403, "ConversationBlockedByUser")]);
+        assert_eq!(judged.refused(), [self.refused, &[("send", 403, "ConversationBlockedByUser")]].concat());
         let answered: BTreeSet<String> = judged
             .texts()
             .await
@@ -51,7 +52,7 @@ async fn botbuilder() {
     }
     let judged = judge("botbuilder.mjs", "botbuilder-js.env").await;
     let done = [&ALL[..], &CHANGES, &[("metadata", 1), ("keys", 1)]].concat();
-    Expected { done: &done, lets_in: &[NOT_ENDORSED], reply_form: true }.check(&judged).await;
+    Expected { done: &done, lets_in: &[NOT_ENDORSED], reply_form: true, refused: &[] }.check(&judged).await;
 }
 
 #[tokio::test]
@@ -61,7 +62,7 @@ async fn botbuilder_python() {
     }
     let judged = judge("botbuilder_aiohttp.py", "botbuilder-python.env").await;
     let done = [&ALL[..], &CHANGES, &[("metadata", 1), ("keys", 1)]].concat();
-    Expected { done: &done, lets_in: &[NOT_ENDORSED], reply_form: true }.check(&judged).await;
+    Expected { done: &done, lets_in: &[NOT_ENDORSED], reply_form: true, refused: &[] }.check(&judged).await;
 }
 
 #[tokio::test]
@@ -71,7 +72,7 @@ async fn agents_hosting() {
     }
     let judged = judge("agents-hosting.mjs", "agents-hosting.env").await;
     let done = [&ALL[..], &CHANGES, &[("keys", 1)]].concat();
-    Expected { done: &done, lets_in: &[NOT_ENDORSED, OTHER_SERVICE_URL], reply_form: true }
+    Expected { done: &done, lets_in: &[NOT_ENDORSED, OTHER_SERVICE_URL], reply_form: true, refused: &[] }
         .check(&judged)
         .await;
 }
@@ -83,5 +84,20 @@ async fn teams_apps() {
     }
     let judged = judge("teams-apps.mjs", "teams-apps.env").await;
     let done = [&ALL[..], &CHANGES, &[("keys", 1), ("reaction", 1)]].concat();
-    Expected { done: &done, lets_in: &[NOT_ENDORSED], reply_form: false }.check(&judged).await;
+    Expected { done: &done, lets_in: &[NOT_ENDORSED], reply_form: false, refused: &[] }.check(&judged).await;
+}
+
+#[tokio::test]
+async fn botframework_connector() {
+    if !inside("judges::bots::botframework_connector").await {
+        return;
+    }
+    let judged = judge("connector.mjs", "botframework-connector.env").await;
+    let more = [("metadata", 1), ("keys", 1), ("batch", 2), ("token", 3)];
+    let done = [&ALL[..], &CHANGES, &more].concat();
+    // Batches are off until the script turns them on.
+    let refused = [("batch", 403, "Forbidden")];
+    Expected { done: &done, lets_in: &[NOT_ENDORSED], reply_form: true, refused: &refused }
+        .check(&judged)
+        .await;
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use nuncio_testkit::process::{Process, Stream};
-use serde_json::Value;
+use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -27,7 +28,7 @@ pub(super) struct Judged {
     _folder: TempDir,
 }
 
-/// Starts a simulator with a small organisation, limits and all, and a judge beside it.
+/// Starts a simulator with a small organisation, limits and all, and a judge beside it. The bot has all credentials.
 pub(super) async fn judge(script: &str, settings: &str) -> Judged {
     let folder = TempDir::with_prefix("nuncio-judge-").unwrap();
     let endpoint = format!("http://127.0.0.1:{PORT}/api/messages");
@@ -35,7 +36,26 @@ pub(super) async fn judge(script: &str, settings: &str) -> Judged {
         vec!["sim", "--listen", "127.0.0.1:4100", "--listen-tls", "127.0.0.1:443", "--people", "12"];
     args.extend(["--ca-dir", "ca", "--app-id", APP_ID, "--secret", SECRET, "--endpoint", &endpoint]);
     let sim = Sim::of(nuncio(folder.path(), &args)).await;
+    let bot = json!({
+        "app_id": APP_ID, "secret": SECRET, "endpoint": endpoint, "managed_identity": APP_ID,
+        "certificates": [certificate(folder.path())],
+    });
+    sim.post("bots", &bot).await;
 
+    let info = sim.get("info").await;
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let text = |name: &str| info[name].as_str().unwrap().to_owned();
+    let values = [
+        ("{app_id}", APP_ID.to_owned()),
+        ("{secret}", SECRET.to_owned()),
+        ("{tenant}", sim.tenant.clone()),
+        ("{ca}", path("ca/ca.pem")),
+        ("{cert}", path("cert.pem")),
+        ("{key}", path("key.pem")),
+        ("{identity_endpoint}", text("identity_endpoint")),
+        ("{identity_header}", text("identity_header")),
+    ];
+    let settings = read_settings(&self::folder().join("settings").join(settings), &values);
     let mut process = Process::start(command(&sim, folder.path(), script, settings));
     let status = process.ended(LONG).await;
     let steps: Vec<Value> = process
@@ -54,7 +74,16 @@ pub(super) async fn judge(script: &str, settings: &str) -> Judged {
     Judged { sim, journal, _folder: folder }
 }
 
-fn command(sim: &Sim, cwd: &Path, script: &str, settings: &str) -> Command {
+/// Writes a certificate and its key, as files that any SDK reads; the certificate.
+fn certificate(folder: &Path) -> String {
+    let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+    let certificate = CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+    std::fs::write(folder.join("cert.pem"), &certificate).unwrap();
+    std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+    certificate
+}
+
+fn command(sim: &Sim, cwd: &Path, script: &str, settings: BTreeMap<String, String>) -> Command {
     let judges = folder();
     let python = Path::new(script).extension().is_some_and(|extension| extension == "py");
     let language = judges.join(if python { "python" } else { "node" });
@@ -75,19 +104,12 @@ fn command(sim: &Sim, cwd: &Path, script: &str, settings: &str) -> Command {
     command.arg(language.join(script)).current_dir(cwd).env_clear().stdin(Stdio::null());
     command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", cwd);
     command.env("PYTHONDONTWRITEBYTECODE", "1").env("SIM", &sim.base).env("PORT", PORT);
-    command.envs(read_settings(&judges.join("settings").join(settings), sim, cwd));
+    command.envs(settings);
     command
 }
 
 /// `NAME=value` lines, with the simulator's values for what is in braces.
-fn read_settings(path: &Path, sim: &Sim, cwd: &Path) -> BTreeMap<String, String> {
-    let ca = cwd.join("ca/ca.pem");
-    let values = [
-        ("{app_id}", APP_ID),
-        ("{secret}", SECRET),
-        ("{tenant}", &sim.tenant),
-        ("{ca}", ca.to_str().unwrap()),
-    ];
+fn read_settings(path: &Path, values: &[(&str, String)]) -> BTreeMap<String, String> {
     let text = std::fs::read_to_string(path).unwrap();
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines

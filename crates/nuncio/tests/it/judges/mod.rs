@@ -7,3 +7,4 @@
 mod apart;
 mod bots;
 mod judge;
+mod tokens;
