@@ -79,7 +79,7 @@ await step('a card with a button, and its invoke', async () => {
   const card = MessageFactory.attachment(CardFactory.adaptiveCard(CARD));
   sent = await app.proactive.sendActivity(adapter, cleo.conversation_id, card);
   same((await last(cleo.id)).activity.attachments[0].content, CARD, 'the card');
-  same(await clicks(cleo, cleo.conversation_id, sent.id), APPROVED, 'the answer to the button');
+  same(await clicks(cleo, sent.id), APPROVED, 'the answer to the button');
 });
 
 await step('createConversation: 1:1 by object id', async () => {

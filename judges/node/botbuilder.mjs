@@ -77,7 +77,7 @@ await step('a card with a button, and its invoke', async () => {
     sent = await context.sendActivity(MessageFactory.attachment(CardFactory.adaptiveCard(CARD)));
   });
   same((await last(ada.id)).activity.attachments[0].content, CARD, 'the card');
-  same(await clicks(ada, ada.conversation_id, sent.id), APPROVED, 'the answer to the button');
+  same(await clicks(ada, sent.id), APPROVED, 'the answer to the button');
 });
 
 await step('createConversation: 1:1 by object id', async () => {

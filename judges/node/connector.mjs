@@ -83,7 +83,7 @@ await step('a card with a button, and its invoke', async () => {
   const attachments = [{ contentType: 'application/vnd.microsoft.card.adaptive', content: CARD }];
   const sent = await chats.sendToConversation(cleo.conversation_id, { type: 'message', attachments });
   same((await last(cleo.id)).activity.attachments[0].content, CARD, 'the card');
-  same(await clicks(cleo, cleo.conversation_id, sent.id), APPROVED, 'the answer to the button');
+  same(await clicks(cleo, sent.id), APPROVED, 'the answer to the button');
   same((await chats.getActivityMembers(cleo.conversation_id, sent.id)).length, 1, 'members of the activity');
 });
 

@@ -1,7 +1,9 @@
 // MSAL Node in three generations: every way to a token that a bot has, each tried at the Connector. An authority that
 // MSAL does not know makes it ask login.microsoftonline.com about it, unless it is told to take it as it is.
+import { execFile } from 'node:child_process';
 import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { check, finish, refused, same, sim, step } from './judge.mjs';
 
 const { CERT_FILE, CLIENT_ID: clientId, CLIENT_SECRET: clientSecret, KEY_FILE, TENANT_ID: tenant } = process.env;
@@ -19,7 +21,7 @@ const clientCertificate = {
   privateKey,
 };
 
-const { service_url: serviceUrl } = await sim('info');
+const info = await sim('info');
 const { items: people } = await sim('people');
 let calls = 0;
 
@@ -31,12 +33,20 @@ async function taken(result) {
   // Each time another chat, each of which has limits.
   const { conversation_id: chat } = people[calls++ % people.length];
   const path = `v3/conversations/${encodeURIComponent(chat)}/members`;
-  const answer = await fetch(serviceUrl + path, { headers: { authorization: `Bearer ${result.accessToken}` } });
+  const answer = await fetch(info.service_url + path, { headers: { authorization: `Bearer ${result.accessToken}` } });
   same(answer.status, 200, await answer.text());
 }
 
+const managed = process.argv[2];
+if (managed) {
+  const { ManagedIdentityApplication } = await import(managed);
+  const app = new ManagedIdentityApplication({ managedIdentityIdParams: { userAssignedClientId: clientId } });
+  console.log(JSON.stringify(await app.acquireToken({ resource: 'https://api.botframework.com' })));
+  process.exit();
+}
+
 for (const name of ['msal-node-2', 'msal-node-5', 'msal-node-7']) {
-  const { ConfidentialClientApplication, ManagedIdentityApplication } = await import(name);
+  const { ConfidentialClientApplication } = await import(name);
   const client = (auth) => new ConfidentialClientApplication({ auth: { clientId, ...auth } });
   const acquire = (auth) => client(auth).acquireTokenByClientCredential({ scopes: [SCOPE] });
 
@@ -59,23 +69,19 @@ for (const name of ['msal-node-2', 'msal-node-5', 'msal-node-7']) {
     same([error.errorCode, error.errorMessage.includes('AADSTS7000215')], ['invalid_client', true], error.message);
   });
 
-  const identity = async () => {
-    const app = new ManagedIdentityApplication({ managedIdentityIdParams: { userAssignedClientId: clientId } });
-    await taken(await app.acquireToken({ resource: 'https://api.botframework.com', forceRefresh: true }));
+  // A process keeps to the kind of managed identity that it found first, so each has a process of its own.
+  const kinds = {
+    'App Service': { IDENTITY_ENDPOINT: info.identity_endpoint, IDENTITY_HEADER: info.identity_header },
+    IMDS: { AZURE_POD_IDENTITY_AUTHORITY_HOST: info.base },
   };
-  const info = await sim('info');
-  await step(`${name}: managed identity, App Service`, async () => {
-    process.env.IDENTITY_ENDPOINT = info.identity_endpoint;
-    process.env.IDENTITY_HEADER = info.identity_header;
-    await identity().finally(() => {
-      delete process.env.IDENTITY_ENDPOINT;
-      delete process.env.IDENTITY_HEADER;
+  for (const [kind, env] of Object.entries(kinds)) {
+    await step(`${name}: managed identity, ${kind}`, async () => {
+      const { stdout } = await promisify(execFile)(
+        process.execPath, [import.meta.filename, name], { env: { ...process.env, ...env } });
+      const result = JSON.parse(stdout);
+      await taken({ ...result, expiresOn: new Date(result.expiresOn) });
     });
-  });
-  await step(`${name}: managed identity, IMDS`, async () => {
-    process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST = info.base;
-    await identity().finally(() => delete process.env.AZURE_POD_IDENTITY_AUTHORITY_HOST);
-  });
+  }
 }
 
 finish();

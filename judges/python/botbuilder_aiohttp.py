@@ -114,7 +114,7 @@ async def judge():
 
         await proactively(cleo["conversation_id"], logic)
         same((await last(cleo["id"]))["activity"]["attachments"][0]["content"], CARD, "the card")
-        answer = await clicks(cleo, cleo["conversation_id"], sent[0].id)
+        answer = await clicks(cleo, sent[0].id)
         same([answer["statusCode"], answer["value"]], [200, APPROVED], "the answer to the button")
 
     async def create():

@@ -42,6 +42,8 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/{tenant}/oauth2/v2.0/token", post(entra::token))
         .route("/{tenant}/oauth2/token", post(entra::token_v1))
         .route("/metadata/identity/oauth2/token", get(entra::managed_identity::imds))
+        // As MSAL for Node.js asks another host than IMDS itself.
+        .route("/metadata/identity/oauth2/token/", get(entra::managed_identity::imds))
         .route("/msi/token", get(entra::managed_identity::app_service))
         .route("/v1/.well-known/openidconfiguration", get(openid::metadata))
         .route("/v1/.well-known/keys", get(openid::keys))

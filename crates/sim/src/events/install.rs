@@ -85,9 +85,12 @@ pub(crate) fn installation(
     activity
 }
 
-/// The channel that was picked, with its name.
+/// The channel that was picked, with its name; General goes without one, by which TeamsFx knows it.
 fn selected(world: &World, activity: &mut Value, team: u32, channel: u32) {
-    activity["conversation"]["name"] = world.org.channel_at(team, channel).map(|it| it.name.clone()).into();
+    if channel != 0 {
+        activity["conversation"]["name"] =
+            world.org.channel_at(team, channel).map(|it| it.name.clone()).into();
+    }
     activity["channelData"]["channel"] = json!({"id": activity["conversation"]["id"]});
 }
 

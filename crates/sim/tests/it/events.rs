@@ -148,7 +148,8 @@ async fn a_team_install_is_told_from_the_chosen_channel() {
         world.post(&format!("teams/{}/install", text(&team["id"])), json!({"channel": channel})).await;
     assert_eq!((&answer["events"], &answer["team"]["installed"]), (&json!(2), &json!(true)));
     world.until("events", |events| events["pending"] == 0).await;
-    for event in bot.received() {
+    let received = bot.received();
+    for event in &received {
         assert_eq!(
             (&event.body["conversation"]["id"], &event.body["channelData"]["team"]["id"]),
             (channel, &team["id"])
@@ -159,6 +160,12 @@ async fn a_team_install_is_told_from_the_chosen_channel() {
         };
         same_shape(&event.body, &fixture(&format!("activities/{name}.json"))["body"], name);
     }
+
+    // General goes without a name, by which TeamsFx knows it; another channel has one.
+    assert_eq!(received[0].body["conversation"]["name"], team["channels"][1]["name"]);
+    world.post(&format!("teams/{}/install", text(&team["id"])), json!({})).await;
+    world.until("events", |events| events["pending"] == 0).await;
+    assert!(bot.received()[0].body["conversation"].get("name").is_none());
 }
 
 #[tokio::test]

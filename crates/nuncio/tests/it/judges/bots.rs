@@ -101,3 +101,15 @@ async fn botframework_connector() {
         .check(&judged)
         .await;
 }
+
+#[tokio::test]
+async fn teamsfx() {
+    if !inside("judges::bots::teamsfx").await {
+        return;
+    }
+    let judged = judge("teamsfx.mjs", "teamsfx.env").await;
+    let done = [("token", 1), ("send", 6), ("members", 3), ("create", 1), ("keys", 1)];
+    // It answers 401 to an event without a token and goes on with it all the same.
+    let lets_in = [NOT_ENDORSED, OTHER_SERVICE_URL, "no token"];
+    Expected { done: &done, lets_in: &lets_in, reply_form: true, refused: &[] }.check(&judged).await;
+}
