@@ -270,6 +270,7 @@ async fn managed_identities() {
     for (name, answer) in [
         ("imds", identity(&world, &format!("{imds}&client_id={CERTIFIED}"), yes).await),
         ("imds", identity(&world, &imds, yes).await),
+        ("imds", identity(&world, &imds.replace("token?", "token/?"), yes).await),
         ("app_service", identity(&world, &hosted, key).await),
     ] {
         let golden = fixture(&format!("entra/{name}.json"));
@@ -294,6 +295,6 @@ async fn managed_identities() {
     world.post("bots", json!({"app_id": APP, "secret": SECRET, "managed_identity": APP})).await;
     assert_eq!(identity(&world, &imds, yes).await.0, 400, "one of two must be named");
     let requests = world.get("counts").await["requests"]["token"].clone();
-    assert_eq!(requests, json!({"200": 4, "400": 6, "401": 1}));
+    assert_eq!(requests, json!({"200": 5, "400": 6, "401": 1}));
     assert!(!world.get("journal").await.to_string().contains(key.1));
 }
