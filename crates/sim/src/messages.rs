@@ -88,7 +88,7 @@ impl Log {
             // What it takes goes now, its place with others.
             (oldest.conversation, oldest.body, oldest.reply_to) = (Box::default(), Box::default(), None);
             self.dropped += 1;
-            if self.dropped * 2 > self.messages.len() {
+            if self.dropped * 2 >= self.messages.len() {
                 self.messages.drain(..self.dropped);
                 self.messages.shrink_to(self.messages.len() * 2);
                 self.dropped = 0;
@@ -103,6 +103,7 @@ impl Log {
         if self.same.len() == CONTENTS {
             self.same.remove(0);
         }
+        make_room(&mut self.same);
         self.same.push((hash, count));
         count
     }
@@ -152,6 +153,7 @@ impl Messages {
         let (body, truncated) = kept(incoming.activity, self.stored);
         let visible = incoming.activity["type"] == "message";
         self.stored += 1;
+        make_room(&mut log.messages);
         log.messages.push(Message {
             id,
             at: now,
@@ -252,6 +254,13 @@ impl Messages {
 
     pub(crate) fn of(&self, thread: Thread) -> &[Message] {
         self.logs.get(&thread).and_then(|log| log.messages.get(log.dropped..)).unwrap_or_default()
+    }
+}
+
+/// Room for one more, and little beside: most threads have one message, and there are hundreds of thousands of threads.
+fn make_room<T>(list: &mut Vec<T>) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(1 + list.len() / 2);
     }
 }
 

@@ -119,6 +119,7 @@ async fn send_rows(options: &Options) {
     for round in 0..10 {
         bad += requests.send(child.addr, round * step, step).await;
         samples.push(child.sample());
+        eprintln!("  {}0 %, {} MiB", round + 1, samples.last().map_or(0, |sample| sample.resident_mib));
     }
     let took = began.elapsed().as_secs_f64();
     let sent = step * 10;
