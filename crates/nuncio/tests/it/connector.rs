@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use nuncio_teams::classify::Refusal;
 use nuncio_teams::cloud::{Endpoints, ServiceUrl};
-use nuncio_teams::connector::request::{BatchAudience, Upload};
+use nuncio_teams::connector::request::{BatchAudience, MeetingNotification, Surface, Upload};
 use nuncio_teams::connector::{CallError, Connector, CreatePersonal, CreateThread};
 use nuncio_teams::http::HttpClient;
 use nuncio_teams::schema::{MessageContent, OutboundActivity};
 use nuncio_teams::token::{Credential, EntraTokens};
+use nuncio_testkit::wait_until;
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::world::{APP_ID, Plan, SECRET, World};
+use crate::world::{APP_ID, LONG, Plan, SECRET, World};
 
 /// The client beside the server that the world has.
 struct Client {
@@ -147,28 +148,75 @@ async fn ids_that_would_be_another_path_are_nobodys() {
     client.world.end().await;
 }
 
-/// What a tenant has only where it is switched on, and files: refused or served, it is understood.
 #[tokio::test]
-async fn what_not_every_tenant_has() {
-    let client = Client::new(2).await;
+async fn batches_in_both_spellings() {
+    let client = Client::new(3).await;
     let Client { world, connector, at } = &client;
     let people = world.sim.people("installed").await;
     let tenant = &world.sim.tenant;
-    let all = BatchAudience::Users(&people);
-    let off = refused(connector.batch_send(at, tenant, all, &text("to all")).await).0;
-    assert!(matches!(off, 403 | 404 | 405), "{off}");
+    // Not everybody can be reached.
+    world.sim.patch(&format!("people/{}", people[0]), &json!({"state": "blocked"})).await;
+    let send =
+        || async { connector.batch_send(at, tenant, BatchAudience::Users(&people), &text("to all")).await };
+    assert_eq!(refused(send().await).0, 403, "few may use it");
+    for settings in [
+        json!({"batch": true}),
+        json!({"batch_answer": "text", "batch_state_map": true, "batch_entry_id_short": true}),
+    ] {
+        world.sim.patch("settings", &settings).await;
+        let operation = send().await.unwrap();
+        let done = wait_until(
+            async || {
+                let state = connector.batch_state(at, &operation).await.unwrap();
+                assert_eq!(state.total_entries_count, Some(3));
+                state.status_map.values().sum::<u64>() == 3
+            },
+            LONG,
+        );
+        assert!(done.await);
+        let state = connector.batch_state(at, &operation).await.unwrap();
+        assert_eq!(
+            (state.status_map.get("201"), state.status_map.get("403")),
+            (Some(&2), Some(&1)),
+            "{state:?}"
+        );
+        let failed = connector.batch_failed_entries(at, &operation, None).await.unwrap();
+        let [entry] = &failed.failed_entry_responses[..] else { panic!("{failed:?}") };
+        assert!(entry.entry_id.is_some() && entry.error.is_some(), "{entry:?}");
+        connector.batch_cancel(at, &operation).await.unwrap();
+    }
+    client.world.end().await;
+}
+
+#[tokio::test]
+async fn files_and_meetings() {
+    let client = Client::new(2).await;
+    let Client { world, connector, at } = &client;
+    let people = world.sim.people("installed").await;
     let chat = client.chat_with(&people[0]).await;
     let upload = Upload { content_type: "image/png", name: "a.png", content: b"\x89PNG", thumbnail: None };
-    match connector.upload(at, &chat, &upload).await {
-        Ok(reply) => {
-            let view = connector.attachment_view(at, &reply.id.unwrap(), "original").await.unwrap();
-            assert_eq!(&view[..], b"\x89PNG");
-        }
-        other => assert!(matches!(refused(other).0, 403 | 404 | 405)),
-    }
-    let nobody = connector.meeting(at, "MCMx").await;
-    assert!(matches!(refused(nobody).0, 400 | 403 | 404 | 405));
-    world.sim.no_faults().await;
-    assert_eq!(json!(people.len()), 2);
+    assert_eq!(refused(connector.upload(at, &chat, &upload).await).0, 404, "not where it is not served");
+    world.sim.patch("settings", &json!({"attachments": true})).await;
+    let id = connector.upload(at, &chat, &upload).await.unwrap().id.unwrap();
+    assert_eq!(connector.attachment(at, &id).await.unwrap()["name"], "a.png");
+    assert_eq!(connector.attachment_view(at, &id, "original").await.unwrap(), upload.content);
+
+    let order = json!({"name": "Weekly", "members": people, "kind": "meeting", "apps": [APP_ID]});
+    let made = world.sim.post("chats", &order).await;
+    let id = made["meeting_id"].as_str().unwrap();
+    let meeting = connector.meeting(at, id).await.unwrap();
+    assert_eq!(meeting.details.title.as_deref(), Some("Weekly"));
+    assert_eq!(meeting.conversation.id.as_deref(), made["id"].as_str());
+    let tenant = &world.sim.tenant;
+    let participant = connector.meeting_participant(at, id, &people[1], tenant).await.unwrap();
+    assert_eq!(participant.user.object_id(), Some(people[1].as_str()));
+    let mut notification = MeetingNotification {
+        recipients: vec![participant.user.id.unwrap()],
+        surfaces: vec![Surface::TabIcon("tab".to_owned())],
+    };
+    assert_eq!(connector.notify_meeting(at, id, &notification).await.unwrap(), []);
+    notification.recipients.push("29:nobody".to_owned());
+    let failed = connector.notify_meeting(at, id, &notification).await.unwrap();
+    assert_eq!(failed[0].recipient_mri.as_deref(), Some("29:nobody"), "{failed:?}");
     client.world.end().await;
 }
