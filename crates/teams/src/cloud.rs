@@ -217,6 +217,16 @@ impl Endpoints {
         &self.imds
     }
 
+    /// What another issuer's token must be for, to be exchanged for one of the app (Microsoft, "Configure an application
+    /// to trust a managed identity").
+    pub fn token_exchange(&self) -> &'static str {
+        match self.cloud {
+            Cloud::Public | Cloud::Gcc | Cloud::Simulator => "api://AzureADTokenExchange",
+            Cloud::GccHigh | Cloud::Dod => "api://AzureADTokenExchangeUSGov",
+            Cloud::China => "api://AzureADTokenExchangeChina",
+        }
+    }
+
     /// Which hosts may be given a token.
     pub fn hosts(&self) -> &Hosts {
         &self.hosts

@@ -5,6 +5,9 @@ use serde_json::json;
 use crate::counts;
 use crate::world::{APP_ID, Plan, World, to_installed};
 
+/// The client id of an identity that vouches for the bot.
+const IDENTITY: &str = "0b6d6f2c-5a0e-4a5e-9d3e-2f1c7b8a9d10";
+
 /// From now on the bot is a managed identity and has no secret.
 async fn is_managed(world: &World) {
     let endpoint = format!("{}/api/messages", world.url);
@@ -39,6 +42,24 @@ async fn a_managed_identity_of_an_app_service() {
     let world = Plan::people(4).credential(lines).platform().start_unmet().await;
     is_managed(&world).await;
     all_told(world, "/msi/token").await;
+}
+
+#[tokio::test]
+async fn an_identity_that_vouches_for_an_app() {
+    let lines = format!("federated_by = \"{IDENTITY}\"");
+    let world = Plan::people(4).credential(&lines).platform().start_unmet().await;
+    let endpoint = format!("{}/api/messages", world.url);
+    let bot =
+        json!({"app_id": APP_ID, "managed_identity": IDENTITY, "federated": [{}], "endpoint": endpoint});
+    world.sim.post("bots", &bot).await;
+    world.everyone_installs().await;
+    let sent = world.sent(&to_installed("vouched for")).await;
+    assert_eq!(sent.counts, counts! { audience: 4, delivered: 4 });
+    let tokens = world.sim.journal("token", 0).await;
+    let paths: Vec<&str> = tokens.iter().map(|entry| entry["path"].as_str().unwrap()).collect();
+    let exchange = format!("/{}/oauth2/v2.0/token", world.sim.tenant);
+    assert_eq!(paths, ["/msi/token", exchange.as_str()], "the identity's token first, then the app's");
+    world.end().await;
 }
 
 #[tokio::test]

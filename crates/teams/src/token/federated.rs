@@ -9,9 +9,6 @@ use super::{ManagedIdentity, TokenError};
 use crate::clock::Clock;
 use crate::http::HttpClient;
 
-/// What a managed identity's token must be for, to be exchanged for one of the app.
-const EXCHANGE: &str = "api://AzureADTokenExchange";
-
 /// A token of the identity. Asked for each time: it is needed once in the life of a token of the app, and its own
 /// endpoint keeps it.
 pub(super) async fn by_identity(
@@ -19,7 +16,7 @@ pub(super) async fn by_identity(
     identity: &ManagedIdentity,
     clock: &Clock,
 ) -> Result<SecretString, TokenError> {
-    Ok(identity.ask(http, EXCHANGE, clock).await?.into_token().into_secret())
+    Ok(identity.ask(http, identity.token_exchange(), clock).await?.into_token().into_secret())
 }
 
 /// The token in `file`. Read for each request: whoever writes it (Kubernetes, say) renews it before it expires.

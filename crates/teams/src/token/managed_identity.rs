@@ -37,6 +37,8 @@ enum Host {
 pub struct ManagedIdentity {
     host: Host,
     identity: Identity,
+    /// What its token is for, where it vouches for an app.
+    token_exchange: &'static str,
 }
 
 /// Why `IDENTITY_ENDPOINT` cannot be used. The text names neither it nor the header.
@@ -53,7 +55,8 @@ pub enum ManagedIdentityError {
 impl ManagedIdentity {
     /// The identity as the metadata service gives it (IMDS).
     pub fn imds(endpoints: &Endpoints, identity: Identity) -> Self {
-        Self { host: Host::Imds { base: endpoints.imds().to_owned() }, identity }
+        let host = Host::Imds { base: endpoints.imds().to_owned() };
+        Self { host, identity, token_exchange: endpoints.token_exchange() }
     }
 
     /// The identity as App Service gives it: what `IDENTITY_ENDPOINT` and `IDENTITY_HEADER` say.
@@ -73,7 +76,12 @@ impl ManagedIdentity {
         let mut header =
             HeaderValue::from_str(header.expose_secret()).map_err(|_| ManagedIdentityError::Header)?;
         header.set_sensitive(true);
-        Ok(Self { host: Host::AppService { endpoint: url.into(), header }, identity })
+        let host = Host::AppService { endpoint: url.into(), header };
+        Ok(Self { host, identity, token_exchange: endpoints.token_exchange() })
+    }
+
+    pub(super) fn token_exchange(&self) -> &'static str {
+        self.token_exchange
     }
 
     /// Asks once for a token for `resource`, which has no `/.default`.
@@ -157,7 +165,10 @@ impl fmt::Debug for ManagedIdentity {
             Host::Imds { .. } => "imds",
             Host::AppService { .. } => "app_service",
         };
-        f.debug_struct("ManagedIdentity").field("host", &host).field("identity", &self.identity).finish()
+        f.debug_struct("ManagedIdentity")
+            .field("host", &host)
+            .field("identity", &self.identity)
+            .finish_non_exhaustive()
     }
 }
 

@@ -26,6 +26,8 @@ struct Sheet {
     issuer: &'static str,
     metadata: &'static str,
     service_url: Option<&'static str>,
+    /// What the audience of exchanged tokens ends with.
+    exchange: &'static str,
     /// Where its tenants' service URLs may be.
     hosts: &'static [&'static str],
 }
@@ -44,6 +46,7 @@ const PUBLIC: Sheet = Sheet {
     issuer: "https://api.botframework.com",
     metadata: "https://login.botframework.com/v1/.well-known/openidconfiguration",
     service_url: Some("https://smba.trafficmanager.net/teams/"),
+    exchange: "",
     hosts: &COMMERCIAL,
 };
 
@@ -55,6 +58,7 @@ const GCC_HIGH: Sheet = Sheet {
     issuer: "https://api.botframework.us",
     metadata: "https://login.botframework.azure.us/v1/.well-known/openidconfiguration",
     service_url: Some("https://smba.infra.gov.teams.microsoft.us/teams"),
+    exchange: "USGov",
     hosts: &["smba.infra.gov.teams.microsoft.us"],
 };
 
@@ -80,6 +84,7 @@ const SHEETS: [Sheet; 5] = [
         issuer: "https://api.botframework.azure.cn",
         metadata: "https://login.botframework.azure.cn/v1/.well-known/openidconfiguration",
         service_url: None,
+        exchange: "China",
         hosts: &["frontend.botapi.msg.infra.teams.microsoftonline.cn"],
     },
 ];
@@ -99,6 +104,7 @@ fn every_value_is_that_of_the_sheet() {
         assert_eq!(endpoints.openid_metadata(), sheet.metadata, "{}", sheet.cloud);
         assert_eq!(endpoints.service_url(), sheet.service_url, "{}", sheet.cloud);
         assert_eq!(endpoints.imds(), "http://169.254.169.254", "{}", sheet.cloud);
+        assert_eq!(endpoints.token_exchange(), format!("api://AzureADTokenExchange{}", sheet.exchange));
     }
 }
 
