@@ -6,6 +6,7 @@ use std::time::Instant;
 use nuncio_domain::batch::{Attempt, Change, Intent};
 use nuncio_domain::message::{Body, Named};
 use nuncio_domain::outcome::Operation;
+use nuncio_domain::own_words::{Occasion, Say, Welcome};
 use nuncio_domain::people::{Learned, SeenPerson};
 use nuncio_domain::ports::{Ledger, Registry};
 use nuncio_domain::{
@@ -95,17 +96,12 @@ async fn deliver(store: &SqliteStore, message_no: i64, n: i64) {
     told("page, intent, outcome, attempt, counts", n, since);
 }
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() {
-    let n: i64 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(200_000);
-    let directory = tempfile::tempdir().expect("a directory");
-    let path = directory.path().join("nuncio.db");
-    let store = SqliteStore::open(&path).await.expect("open");
-    let lane_no = store.lane("app", "tenant").await.expect("lane").lane_no;
-
+/// Hears of `n` people; each rate hears of the same ones at a time of its own, 2,000 a second.
+async fn learn(store: &Arc<SqliteStore>, n: i64, what: &str, say: fn(i64) -> Option<Say>) {
+    let begin = if say(0).is_some() { 1_000_000_000_000 } else { 0 };
     let since = Instant::now();
     let learners = (0..CALLERS).map(|caller| {
-        let store = Arc::clone(&store);
+        let store = Arc::clone(store);
         tokio::spawn(async move {
             for k in (caller..n).step_by(CALLERS as usize) {
                 let person = SeenPerson {
@@ -118,10 +114,11 @@ async fn main() {
                     app: "app".to_owned(),
                     tenant: "tenant".to_owned(),
                     service_url: "https://smba.example/teams/".to_owned(),
-                    at: Time(k),
-                    event: (format!("a:{k}"), k.to_string()),
+                    at: Time(begin + k * 500),
+                    event: (format!("a:{k}"), format!("{begin} {k}")),
                     what: "install".to_owned(),
                     people: vec![person],
+                    say: say(k),
                     ..Learned::default()
                 };
                 store.learn(learned).await.expect("learn");
@@ -129,7 +126,18 @@ async fn main() {
         })
     });
     futures_util::future::join_all(learners).await;
-    told("learn, 64 at once", n, since);
+    told(what, n, since);
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let n: i64 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(200_000);
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("nuncio.db");
+    let store = SqliteStore::open(&path).await.expect("open");
+    let lane_no = store.lane("app", "tenant").await.expect("lane").lane_no;
+
+    learn(&store, n, "learn, 64 at once", |_| None).await;
 
     let since = Instant::now();
     store.submit(&OPERATOR, message(lane_no, 1, Vec::new())).await.expect("submit");
@@ -154,6 +162,15 @@ async fn main() {
     });
     futures_util::future::join_all(submitters).await;
     told("submit for one, 64 at once", CALLERS * 200, since);
+
+    learn(&store, n, "learn installs that are welcomed, 64 at once", |k| {
+        let to = Named { kind: RecipientKind::Person, key: format!("{:032x}", k * 7_919) };
+        let content = Content { body: Body::Text("welcome".to_owned()), summary: None };
+        let welcome = Welcome { place: to.key.clone(), content, installed_by: None };
+        let id = MessageId(Uuid::from_u128(1 << 64 | k as u128));
+        Some(Say { id, to, occasion: Occasion::Install(welcome) })
+    })
+    .await;
 
     let since = Instant::now();
     assert!(store.verify_ledger().await.expect("verify").is_empty());

@@ -227,9 +227,11 @@ async fn local_mode_takes_unsigned_activities_and_answers_them() {
         server.output()
     );
     assert_eq!(client.message(&id).await.unwrap().counts, counts! { audience: 1, delivered: 1 });
+    // What they wrote is answered too.
+    assert!(nuncio_testkit::wait_until(async || said.lock().unwrap().len() == 2, LONG).await);
     let said: Vec<Value> = said.lock().unwrap().clone();
-    assert_eq!(said.len(), 1);
-    assert_eq!(said[0]["text"], "hello **you**");
+    assert!(said.iter().any(|said| said["text"] == "hello **you**"), "{said:?}");
+    assert!(said.iter().any(|said| said["text"].as_str().unwrap().contains("Write “stop”")), "{said:?}");
     assert!(server.stop(LONG).await.success());
 }
 
