@@ -70,20 +70,24 @@ pub(super) async fn says(
         let mut content = said::content(world, &text, &mentioned(world, &stage, &text));
         content["type"] = "message".into();
         let conversation = base_of(world, &stage);
+        let channel = matches!(stage.thread, Thread::Channel { .. });
+        let root = stage.within.clone().filter(|_| channel);
         let incoming = Incoming {
             thread: stage.thread,
             conversation: &conversation,
             app: None,
             by: Some(stage.person),
             targeted: None,
-            reply_to: stage.root.as_deref().or(says.reply_to.as_deref()),
+            reply_to: root.as_deref().or(says.reply_to.as_deref()),
             activity: &content,
         };
         let message = world.messages.accept(now, &incoming).id.to_string();
         let activities = hearers(world, &stage, &content)
             .into_iter()
             .map(|app| {
-                let scene = stage.scene(world, app, stage.root.is_none().then_some(message.as_str()));
+                // What is in no thread of a channel begins one.
+                let begins = (channel && root.is_none()).then_some(message.as_str());
+                let scene = stage.scene(world, app, begins);
                 let mut activity = said::message(&shared, world, &scene, &content, now);
                 activity["id"] = message.clone().into();
                 if let Some(other) = &says.reply_to {
@@ -218,7 +222,7 @@ fn own(world: &World, stage: &Stage, id: &str, deleted: bool) -> Result<(Receipt
         let state = if deleted { "not deleted" } else { "deleted" };
         return Err(ControlError::conflict(format!("this message is {state}")));
     }
-    Ok((receipt, stage.root_of(message), message.activity().unwrap_or_default()))
+    Ok((receipt, stage.within(world, message), message.activity().unwrap_or_default()))
 }
 
 fn each(
@@ -267,7 +271,7 @@ pub(super) async fn reacts(
         let world = &mut *world;
         let stage = Stage::new(world, &id, reacts.conversation.as_deref(), reacts.app_id.as_deref())?;
         let (receipt, message) = stage.message_there(world, &reacts.message)?;
-        let root = stage.root_of(message);
+        let root = stage.within(world, message);
         let apps = message.app.into_iter().filter(|app| stage.apps.contains(app)).collect();
         let has = |kind: &str| world.marks.has_reaction(receipt, stage.person, kind);
         let gone = if reacts.removed { Some(reacts.kind.as_str()) } else { reacts.replaces.as_deref() };

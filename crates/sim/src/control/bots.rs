@@ -22,6 +22,10 @@ use crate::{
     world::{Bot, BotKind, PERMISSIONS, Shared, register_in},
 };
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "fields of one JSON object, each independent of the others"
+)]
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Order {

@@ -73,7 +73,7 @@ pub(super) async fn acts(
         let (receipt, message) = stage.message_there(world, &acts.message)?;
         let app = message.app.filter(|app| stage.apps.contains(app));
         let app = app.ok_or_else(|| ControlError::conflict("this message is not of a bot that is here"))?;
-        let (root, edits) = (stage.root_of(message), message.edits());
+        let (root, edits) = (stage.within(world, message), message.edits());
         let seen = world.marks.card(receipt, stage.person, edits).cloned();
         let shown: Vec<Value> = match (seen, message.activity()) {
             (Some(card), _) => vec![card],
@@ -222,7 +222,7 @@ pub(super) async fn invokes(
         let (mut root, mut reply_to, mut app) = (None, None, stage.apps.first().copied());
         if let Some(message) = &invokes.message {
             let (receipt, message) = stage.message_there(world, message)?;
-            (root, reply_to) = (stage.root_of(message), Some(receipt.id));
+            (root, reply_to) = (stage.within(world, message), Some(receipt.id));
             app = message.app.filter(|app| stage.apps.contains(app));
         }
         let app = app.ok_or_else(|| ControlError::conflict("no bot is here that this could go to"))?;

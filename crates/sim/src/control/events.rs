@@ -26,6 +26,8 @@ use crate::{
 struct Order {
     /// Spread over so many seconds; 0 is as fast as the bot answers
     seconds: f64,
+    /// So many people in a second, instead
+    per_s: Option<f64>,
     /// Also installs in every team
     teams: bool,
     /// The setting `event_delivery` when absent
@@ -41,6 +43,9 @@ pub(super) async fn policy_install(
     let order: Order = read(&body)?;
     if !(0.0..=86_400.0).contains(&order.seconds) {
         return Err(ControlError::bad("seconds must be between 0 and 86400"));
+    }
+    if order.per_s.is_some_and(|rate| !(0.01..=1e6).contains(&rate) || order.seconds > 0.0) {
+        return Err(ControlError::bad("per_s must be between 0.01 and 1000000, without seconds"));
     }
     check(order.delivery)?;
     let mut world = shared.world();
@@ -69,9 +74,10 @@ pub(super) async fn policy_install(
             errands.extend(bots.iter().map(|app| Errand::Install { app: *app, person, then_remove }));
         }
     }
-    let over = Duration::from_secs_f64(order.seconds);
+    let seconds = order.per_s.map_or(order.seconds, |rate| errands.len() as f64 / rate);
+    let over = Duration::from_secs_f64(seconds);
     let (job, events) = start(&shared, &mut world, "policy_install", people, errands, over, order.delivery);
-    let body = json!({"job": job, "people": people, "events": events, "seconds": order.seconds});
+    let body = json!({"job": job, "people": people, "events": events, "seconds": seconds});
     Ok((StatusCode::ACCEPTED, Json(body)))
 }
 

@@ -19,8 +19,8 @@ use crate::{
 pub(super) struct Stage {
     pub(super) person: u32,
     pub(super) thread: Thread,
-    /// The thread of a channel that is meant
-    pub(super) root: Option<String>,
+    /// The thread of a channel or the session of a 1:1 chat that is meant
+    pub(super) within: Option<String>,
     /// The bots in this conversation; one in a 1:1 chat
     pub(super) apps: Vec<u16>,
     /// Acting took back the block
@@ -50,7 +50,7 @@ impl Stage {
                 .ok_or_else(|| ControlError::conflict("there is no bot; register one with POST /sim/bots"))?;
             let unblocked = may_act(world, person)?;
             let thread = Thread::Person(person);
-            return Ok(Self { person, thread, root: None, apps: vec![app], unblocked });
+            return Ok(Self { person, thread, within: None, apps: vec![app], unblocked });
         };
         let candidates = app.map_or_else(|| (0..world.bots.len() as u16).collect(), |app| vec![app]);
         let (app, found) = candidates
@@ -77,17 +77,28 @@ impl Stage {
             };
             candidates.into_iter().filter(here).collect()
         };
-        Ok(Self { person, thread: found.thread, root: found.root, apps, unblocked })
+        let within = found.session.map_or(found.root, |_| Some(conversation.to_owned()));
+        Ok(Self { person, thread: found.thread, within, apps, unblocked })
     }
 
-    pub(super) fn scene(&self, world: &World, app: u16, root: Option<&str>) -> Scene {
-        Scene::new(world, app, self.thread, root.or(self.root.as_deref()), Some(self.person))
+    pub(super) fn scene(&self, world: &World, app: u16, within: Option<&str>) -> Scene {
+        Scene::new(world, app, self.thread, within.or(self.within.as_deref()), Some(self.person))
     }
 
-    /// The thread of a channel that a message is in: its own if it began one.
-    pub(super) fn root_of(&self, message: &Message) -> Option<String> {
-        matches!(self.thread, Thread::Channel { .. })
-            .then(|| message.reply_to.as_deref().map_or_else(|| message.id.to_string(), str::to_owned))
+    /// The thread of a channel that a message is in, its own if it began one, or its session in a 1:1 chat.
+    pub(super) fn within(&self, world: &World, message: &Message) -> Option<String> {
+        match self.thread {
+            Thread::Person(_) => self
+                .apps
+                .iter()
+                .find_map(|app| world.conversation(*app, &message.conversation)?.session)
+                .map(|_| message.conversation.to_string()),
+            Thread::Chat(_) => None,
+            Thread::Channel { .. } => {
+                let root = message.reply_to.as_deref();
+                Some(root.map_or_else(|| message.id.to_string(), str::to_owned))
+            }
+        }
     }
 
     /// A message that this person can see in this conversation, deleted ones too.
@@ -99,6 +110,10 @@ impl Stage {
         if let Thread::Person(_) = self.thread {
             let here = self.apps.iter().find_map(|app| world.conversation(*app, &message.conversation));
             here.filter(|chat| chat.alive).ok_or_else(missing)?;
+            // From the chat itself every session is reached, from a session only what is in it.
+            if self.within.as_ref().is_some_and(|session| *message.conversation != **session) {
+                return Err(missing());
+            }
         }
         Ok((receipt, message))
     }

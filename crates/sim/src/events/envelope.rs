@@ -22,10 +22,17 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// In the thread that the root names, if it is a channel.
-    pub(crate) fn new(world: &World, app: u16, thread: Thread, root: Option<&str>, by: Option<u32>) -> Self {
-        let conversation = match (thread, root) {
-            (Thread::Person(person), _) => world.chat_id(app, person),
+    /// `within`: the root of the thread in a channel, or the id of the session in a 1:1 chat.
+    pub(crate) fn new(
+        world: &World,
+        app: u16,
+        thread: Thread,
+        within: Option<&str>,
+        by: Option<u32>,
+    ) -> Self {
+        let conversation = match (thread, within) {
+            (Thread::Person(_), Some(session)) => session.to_owned(),
+            (Thread::Person(person), None) => world.chat_id(app, person),
             (Thread::Chat(chat), _) => world.org.chats[chat as usize].id.to_string(),
             (Thread::Channel { team, channel }, root) => {
                 let id = world.org.channel_at(team, channel).map_or("", |channel| &channel.id);

@@ -209,6 +209,59 @@ async fn dialogs_and_other_invokes() {
 }
 
 #[tokio::test]
+async fn a_submit_can_mean_something_else() {
+    let stage = Stage::start().await;
+    let action = |special: Value| json!({"type": "Action.Submit", "data": {"msteams": special}});
+    let actions = [
+        action(json!({"type": "imBack", "value": "status"})),
+        action(json!({"type": "messageBack", "text": "status", "value": {"a": 1}, "displayText": "Status"})),
+        action(json!({"type": "invoke", "value": {"a": 1}})),
+        json!({"type": "Action.Execute", "verb": "ask", "data": {}}),
+    ];
+    let refresh = json!({"action": {"type": "Action.Execute", "verb": "refresh"}, "userIds": []});
+    let content = json!({"type": "AdaptiveCard", "version": "1.4", "actions": actions, "refresh": refresh});
+    let chat = text(&stage.person["conversation_id"]);
+    let path = format!("v3/conversations/{chat}/activities");
+    let body = json!({"type": "message", "attachments": [{"contentType": ADAPTIVE, "content": content}]});
+    let (status, sent) = stage.world.call(reqwest::Method::POST, &path, Some(body)).await;
+    assert_eq!(status, 201, "{sent}");
+    for action in &actions[..3] {
+        does(&stage.world, &stage.person, "acts", json!({"message": sent["id"], "action": action})).await;
+    }
+    let refresh = json!({"message": sent["id"], "trigger": "automatic", "action": refresh["action"]});
+    does(&stage.world, &stage.person, "acts", refresh).await;
+    let heard: Vec<Value> = stage.bot.received().into_iter().map(|event| event.body).collect();
+    assert_eq!((&heard[0]["type"], &heard[0]["text"]), (&json!("message"), &json!("status")));
+    assert_eq!((&heard[1]["text"], &heard[1]["value"]), (&json!("status"), &json!({"a": 1})));
+    assert_eq!((&heard[2]["type"], &heard[2]["value"]), (&json!("invoke"), &json!({"a": 1})));
+    assert!(heard[2].get("name").is_none());
+    assert_eq!(heard[3]["value"]["trigger"], "automatic");
+    assert_eq!(heard[3]["value"]["action"], json!({"type": "Action.Execute", "verb": "refresh"}));
+}
+
+#[tokio::test]
+async fn a_card_is_replaced_for_one_person_only() {
+    let stage = Stage::start().await;
+    let people = stage.world.get("people?limit=2").await["items"].clone();
+    let (one, two) = (&people[0], &people[1]);
+    let members = json!({"members": [one["id"], two["id"]], "apps": [crate::harness::APP]});
+    let chat = stage.world.post("chats", members).await;
+    let message = send_card(&stage.world, text(&chat["id"])).await;
+    let order = json!({"message": message, "conversation": chat["id"],
+        "action": {"type": "Action.Execute", "verb": "ack"}});
+    let next =
+        json!({"type": "AdaptiveCard", "version": "1.4", "body": [{"type": "TextBlock", "text": "Seen"}]});
+    stage.bot.replies(answer(200, ADAPTIVE, next.clone()));
+    assert_eq!(does(&stage.world, one, "acts", order.clone()).await["shown"], "card");
+    assert_eq!(acts(&stage.world, one, "acts", order.clone()).await.0, 409);
+    stage.bot.replies(answer(200, ADAPTIVE, next));
+    assert_eq!(does(&stage.world, two, "acts", order).await["shown"], "card");
+    let people = stage.bot.received();
+    assert_eq!(people[1].body["from"]["aadObjectId"], two["id"]);
+    assert_eq!(people[1].body["conversation"]["conversationType"], "groupChat");
+}
+
+#[tokio::test]
 async fn clicks_that_cannot_be() {
     let stage = Stage::start().await;
     let people = stage.world.get("people?state=installed&limit=2").await;

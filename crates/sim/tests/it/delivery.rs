@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     acting::does,
-    harness::{APP, BotServer, SECRET, World, text},
+    harness::{APP, BotServer, Reply, SECRET, World, text},
 };
 
 async fn start() -> (BotServer, World) {
@@ -124,6 +124,28 @@ async fn late_by_the_simulators_clock() {
         assert_eq!(world.control(Method::POST, "policy-install", order).await.0, 400, "{bad}");
         let patch = Some(json!({"event_delivery": bad}));
         assert_eq!(world.control(Method::PATCH, "settings", patch).await.0, 400, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn bots_that_answer_badly() {
+    let (bot, world) = start().await;
+    world.settings(json!({"event_timeout_s": 0.2})).await;
+    for (reply, status, again) in [
+        (Reply::Never, Value::Null, true),
+        (Reply::Html(502), json!(502), true),
+        (Reply::Html(200), json!(200), false),
+        (Reply::Status(501), json!(501), true),
+        (Reply::Status(404), json!(404), false),
+    ] {
+        bot.replies(reply);
+        let person = world.person("installed").await;
+        let said = does(&world, &person, "says", json!({"text": "x"})).await;
+        assert_eq!((&said["status"], &said["delivered"]), (&status, &json!(status == 200)), "{said}");
+        world.until("events", |events| events["pending"] == 0).await;
+        let heard: Vec<Value> = bot.received().into_iter().map(|event| event.body).collect();
+        assert_eq!(heard.len(), 1 + usize::from(again), "{status}");
+        assert!(heard.iter().all(|event| *event == heard[0]), "the same activity");
     }
 }
 

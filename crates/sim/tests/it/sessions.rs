@@ -4,8 +4,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
+    acting::{acts, does},
     fixtures::refusal,
-    harness::{APP, SECRET, World, text},
+    harness::{APP, BotServer, SECRET, World, text},
 };
 
 async fn create(world: &World, id: &Value, title: &str) -> (u16, Value) {
@@ -56,4 +57,25 @@ async fn the_id_of_the_first_message_may_be_kept_back() {
     let made = create(&world, &person["id"], "x").await;
     assert_eq!(made, (201, json!({"id": person["conversation_id"]})));
     assert_eq!(world.get("counts").await["accepted"], 1);
+}
+
+#[tokio::test]
+async fn people_write_and_react_in_their_sessions() {
+    let (bot, url) = BotServer::start().await;
+    let world = World::start().await;
+    let order = json!({"app_id": APP, "secret": SECRET, "supports_sessions": true, "endpoint": url});
+    world.post("bots", order).await;
+    let person = world.person("installed").await;
+    let (_, first) = create(&world, &person["id"], "Holidays").await;
+    let (_, second) = create(&world, &person["id"], "Payslip").await;
+    does(&world, &person, "says", json!({"text": "x", "conversation": second["id"]})).await;
+    let like = |conversation: &Value| json!({"message": second["activityId"], "type": "like", "conversation": conversation});
+    assert_eq!(acts(&world, &person, "reacts", like(&first["id"])).await.0, 404, "not in that session");
+    does(&world, &person, "reacts", like(&second["id"])).await;
+    // From the chat itself every session is reached; the event names the session.
+    let sad = json!({"message": first["activityId"], "type": "sad"});
+    does(&world, &person, "reacts", sad).await;
+    let heard: Vec<Value> =
+        bot.received().iter().map(|event| event.body["conversation"]["id"].clone()).collect();
+    assert_eq!(heard, [second["id"].clone(), second["id"].clone(), first["id"].clone()]);
 }
