@@ -6,5 +6,6 @@
 
 mod apart;
 mod bots;
+mod docs;
 mod judge;
 mod tokens;
