@@ -33,6 +33,8 @@ pub(crate) enum Refusal {
     /// Of a batch, an attachment, a meeting: which code Microsoft has, nobody says.
     OperationNotFound,
     MessageSizeTooBig,
+    /// The other code of 413: of a body that is not even read.
+    RequestEntityTooLarge,
     Throttled,
     NoSuchPath,
     /// With the methods that the path has.
@@ -68,7 +70,7 @@ impl Refusal {
             | Self::OperationNotFound
             | Self::NoSuchPath => 404,
             Self::MethodNotAllowed(_) => 405,
-            Self::MessageSizeTooBig => 413,
+            Self::MessageSizeTooBig | Self::RequestEntityTooLarge => 413,
             Self::UrlTooLong => 414,
             Self::UnsupportedMediaType => 415,
             Self::Throttled => 429,
@@ -97,6 +99,7 @@ impl Refusal {
             Self::MemberNotFound => "MemberNotFoundInConversation",
             Self::OperationNotFound => "NotFound",
             Self::MessageSizeTooBig => "MessageSizeTooBig",
+            Self::RequestEntityTooLarge => "RequestEntityTooLarge",
             Self::Throttled => "Throttled",
             Self::AuthorizationDenied
             | Self::NoSuchPath
@@ -129,7 +132,7 @@ impl Refusal {
             Self::ActivityNotFound | Self::ConversationNotFound => "Conversation not found.",
             Self::MemberNotFound => "Member not found in conversation.",
             Self::OperationNotFound => "Not found.",
-            Self::MessageSizeTooBig => "Message size too large.",
+            Self::MessageSizeTooBig | Self::RequestEntityTooLarge => "Message size too large.",
             Self::Throttled => "Too many requests.",
             Self::NoSuchPath => "No HTTP resource was found that matches the request URI.",
             Self::MethodNotAllowed(_) => "The requested resource does not support this http method.",
@@ -218,6 +221,7 @@ pub(crate) fn fault_body(status: u16, code: Option<&str>) -> Value {
         Refusal::ConversationNotFound,
         Refusal::MemberNotFound,
         Refusal::MessageSizeTooBig,
+        Refusal::RequestEntityTooLarge,
         Refusal::Throttled,
         Refusal::BadSyntax,
     ];

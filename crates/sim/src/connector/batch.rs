@@ -56,18 +56,21 @@ struct Entry {
 /// One operation.
 pub(crate) struct Batch {
     app: u16,
+    total: usize,
+    /// Let go when the operation is over.
     entries: Vec<Entry>,
     done: usize,
     canceled: bool,
     activity: Value,
     split: bool,
     statuses: BTreeMap<u16, u64>,
-    failed: Vec<(usize, Refusal)>,
+    /// Entries as they were given, with what refused them.
+    failed: Vec<(String, Refusal)>,
 }
 
 impl Batch {
     fn open(&self) -> bool {
-        !self.canceled && self.done < self.entries.len()
+        !self.canceled && self.done < self.total
     }
 
     fn state(&self) -> &'static str {
@@ -144,6 +147,7 @@ fn made(world: &World, incoming: &Incoming, audience: Audience) -> Result<Batch,
     }
     Ok(Batch {
         app: incoming.app,
+        total: entries.len(),
         entries,
         done: 0,
         canceled: false,
@@ -238,6 +242,9 @@ fn step(shared: &Shared, id: Uuid) -> bool {
             full = !one(&mut world, now, &mut batch);
         }
         let open = batch.open();
+        if !open {
+            batch.entries = Vec::new();
+        }
         world.batches.insert(id, batch);
         if full || !open {
             return open;
@@ -261,7 +268,8 @@ fn one(world: &mut World, now: Micros, batch: &mut Batch) -> bool {
         Ok(()) => *batch.statuses.entry(201).or_default() += 1,
         Err(refusal) => {
             *batch.statuses.entry(refusal.status()).or_default() += 1;
-            batch.failed.push((at, refusal));
+            let entry = shown(world, batch, at);
+            batch.failed.push((entry, refusal));
         }
     }
     true
@@ -304,8 +312,7 @@ pub(super) fn state(world: &mut World, now: Micros, incoming: &Incoming, id: &st
         Ok(batch) => {
             let statuses: BTreeMap<String, u64> =
                 batch.statuses.iter().map(|(status, count)| (status.to_string(), *count)).collect();
-            let mut body =
-                json!({"state": batch.state(), map: statuses, "totalEntriesCount": batch.entries.len()});
+            let mut body = json!({"state": batch.state(), map: statuses, "totalEntriesCount": batch.total});
             if batch.open() {
                 body["retryAfter"] = json!(rfc3339(now + 1_000_000));
             }
@@ -330,17 +337,11 @@ pub(super) fn failed(world: &mut World, now: Micros, incoming: &Incoming, id: &s
         Some(Some(from)) => from,
         Some(None) => return Refusal::BadArgument("The continuation token is not valid").into(),
     };
-    let page: Vec<(String, Refusal)> = batch
-        .failed
-        .iter()
-        .skip(from)
-        .take(PAGE)
-        .map(|(at, refusal)| (shown(world, batch, *at), *refusal))
-        .collect();
-    let more = from + page.len() < batch.failed.len();
+    let page = &batch.failed[from.min(batch.failed.len())..];
+    let (page, more) = (&page[..page.len().min(PAGE)], page.len() > PAGE);
     let name = if world.settings.batch_entry_id_short { "id" } else { "entryId" };
     let items: Vec<Value> = page
-        .into_iter()
+        .iter()
         .map(|(entry, refusal)| json!({name: entry, "error": refusal.code().unwrap_or_default()}))
         .collect();
     let next = more.then(|| b64(format!("failed after {}", from + items.len())));

@@ -61,11 +61,15 @@ pub(super) fn check(
     channel_data(&activity["channelData"])
 }
 
+/// Cards of Bot Framework that Teams has (Microsoft page "Types of cards"), and the one for signing in silently; those for
+/// media are none of them.
+const CARDS: [&str; 6] = ["adaptive", "hero", "thumbnail", "receipt", "signin", "oauth"];
+
 fn known_attachment(kind: &str) -> bool {
-    ["application/vnd.microsoft.card.", "application/vnd.microsoft.teams.", "image/"]
-        .iter()
-        .any(|prefix| kind.starts_with(prefix))
-        || kind == "text/html"
+    if let Some(card) = kind.strip_prefix("application/vnd.microsoft.card.") {
+        return CARDS.contains(&card);
+    }
+    kind.starts_with("application/vnd.microsoft.teams.") || kind.starts_with("image/") || kind == "text/html"
 }
 
 /// The items of a list; nothing is an empty one.
@@ -303,6 +307,24 @@ mod tests {
         }
         for content in [json!("{}"), json!([]), json!(null)] {
             assert!(with(&settings, "attachments", &adaptive(&content)).is_err(), "{content}");
+        }
+    }
+
+    #[test]
+    fn attachments_that_teams_has() {
+        let settings = settings();
+        for (kind, good) in [
+            ("application/vnd.microsoft.card.hero", true),
+            ("application/vnd.microsoft.teams.card.list", true),
+            ("application/vnd.microsoft.teams.card.o365connector", true),
+            ("application/vnd.microsoft.teams.file.consent", true),
+            ("text/html", true),
+            ("application/vnd.microsoft.card.animation", false),
+            ("application/vnd.microsoft.card.", false),
+            ("application/json", false),
+        ] {
+            let checked = with(&settings, "attachments", &json!([{"contentType": kind, "content": {}}]));
+            assert_eq!(checked.is_ok(), good, "{kind}");
         }
     }
 

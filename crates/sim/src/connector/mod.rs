@@ -106,7 +106,7 @@ pub(crate) async fn serve(
         // The web server in front looks at no token.
         (Target::Refused(refusal @ (Refusal::BadUrl | Refusal::UrlTooLong)), _) => Some(*refusal),
         (_, Err(refusal)) => Some(refusal),
-        (_, Ok(_)) if too_big => Some(Refusal::MessageSizeTooBig),
+        (_, Ok(_)) if too_big => Some(Refusal::RequestEntityTooLarge),
         (target, Ok(_)) if target.takes_a_body() && length > 0 && !is_json(&parts.headers) => {
             Some(Refusal::UnsupportedMediaType)
         }

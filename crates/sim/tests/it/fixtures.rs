@@ -30,7 +30,7 @@ pub(crate) fn refusal(name: &str) -> (u16, Value) {
 }
 
 /// Refusals that no status and code stand for: a fault gives their body itself.
-const ONLY_BY_BODY: [&str; 12] = [
+const ONLY_BY_BODY: [&str; 11] = [
     "conversation_id_format.json",
     "creation_parameters.json",
     "error_code_without_sub_code.json",
@@ -41,7 +41,6 @@ const ONLY_BY_BODY: [&str; 12] = [
     "message_citations.json",
     "message_entities.json",
     "message_writes_blocked_2026.json",
-    "request_entity_too_large.json",
     "request_timeout.json",
 ];
 

@@ -145,6 +145,9 @@ async fn provoke(world: &mut World, row: &str) -> Response {
         "message_size_too_big" => {
             to_installed(world, json!({"type": "message", "text": "x".repeat(60_000)})).await
         }
+        "request_entity_too_large" => {
+            to_installed(world, json!({"type": "message", "text": "x".repeat(9 * 1024 * 1024)})).await
+        }
         "throttled" => {
             world.settings(json!({"limits_per_s": 1, "scale": 100})).await;
             assert_eq!(to_installed(world, message()).await.status(), 201);
