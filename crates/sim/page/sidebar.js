@@ -99,7 +99,7 @@ export class Sidebar {
   }
 
   rows(item) {
-    if (this.tab === "people") return [this.row(item.id, item.name, item.department, avatar(item.name), badge(item.state))];
+    if (this.tab === "people") return [this.row(item.id, item.name, [item.department, badge(item.state)], avatar(item.name))];
     if (this.tab === "teams") {
       const rows = [this.row(item.id, item.channel.name, counted(item), h("span", { class: "hash", "aria-hidden": "true" }, "#"),
         item.channel.kind === "standard" ? null : h("span", { class: "chip" }, item.channel.kind))];
@@ -110,8 +110,8 @@ export class Sidebar {
       return rows;
     }
     const sign = avatar(item.name, item.kind === "personal" ? "person" : "group");
-    return [this.row(item.person?.id ?? item.id, item.name, counted(item), sign,
-      item.person ? badge(item.person.state) : this.tab === "chats" && item.installed ? h("span", { class: "chip good" }, "app") : null, item.last_at ? time(item.last_at, true) : null)];
+    const chip = item.person ? badge(item.person.state) : item.installed ? h("span", { class: "chip good" }, "app") : null;
+    return [this.row(item.person?.id ?? item.id, item.name, [counted(item), chip], sign, item.last_at ? time(item.last_at, true) : null)];
   }
 
   row(id, name, below, ...signs) {
