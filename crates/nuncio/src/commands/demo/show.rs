@@ -133,4 +133,5 @@ pub(super) fn next_steps(stage: &Stage, broadcast: &Message) {
     println!("  nuncio send \"Hello again\" --installed --yes --wait");
     println!("  curl {sim}/sim/counts");
     println!("  curl {sim}/sim/people?state=installed\\&limit=3");
+    println!("\nIn a browser, what arrived: {sim}/sim");
 }
