@@ -15,6 +15,7 @@ use crate::commands::{
     self, Failure, conversations, demo, keys, messages, people, reachability, send, serve, sim, teams,
 };
 use crate::config::ConfigError;
+use nuncio_sim::SimError;
 
 /// Some recipients do not have it, for a cause that is not theirs (`docs/product.md`, Command line).
 pub const NOT_ALL: u8 = 1;
@@ -116,6 +117,11 @@ fn explain(error: &anyhow::Error) -> (u8, Option<String>) {
             error.hint().iter().for_each(|hint| push_hint(&mut text, hint));
         } else if cause.is::<ConfigError>() {
             code = WRONG_USE;
+        } else if let Some(error) = cause.downcast_ref::<SimError>() {
+            if let Some((of, hint)) = sim::hint(error) {
+                code = of;
+                push_hint(&mut text, hint);
+            }
         }
     }
     (code, Some(text))

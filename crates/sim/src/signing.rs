@@ -171,16 +171,21 @@ pub(crate) struct Keys {
 
 impl Keys {
     fn generate() -> Result<Self, KeyError> {
-        Ok(Self {
-            entra: Key::generate()?,
-            first: Arc::new(Key::generate()?),
-            second: Arc::new(Key::generate()?),
-            unendorsed: Arc::new(Key::generate()?),
-            foreign: Arc::new(Key::generate()?),
+        std::thread::scope(|scope| {
+            let making: Vec<_> = (0..5).map(|_| scope.spawn(Key::generate)).collect();
+            let mut made = making.into_iter().map(|key| key.join().unwrap_or(Err(KeyError)));
+            let mut next = || made.next().unwrap_or(Err(KeyError));
+            Ok(Self {
+                entra: next()?,
+                first: Arc::new(next()?),
+                second: Arc::new(next()?),
+                unendorsed: Arc::new(next()?),
+                foreign: Arc::new(next()?),
+            })
         })
     }
 
-    /// Making five keys costs most of a second in a small machine, so one process makes them once.
+    /// Making five keys costs a second or two of a small machine, so one process makes them once, side by side.
     pub(crate) fn shared() -> Result<Arc<Self>, KeyError> {
         static KEYS: OnceLock<Arc<Keys>> = OnceLock::new();
         if let Some(keys) = KEYS.get() {

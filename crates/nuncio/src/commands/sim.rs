@@ -6,16 +6,23 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
-use nuncio_sim::{Latency, OrgFile, Sim, SimConfig, Time, settings_hint};
+use nuncio_sim::{Latency, OrgFile, Sim, SimConfig, SimError, Time, settings_hint};
 use serde_json::json;
 
+use crate::cli::{NOT_DONE, WRONG_USE};
 use crate::commands::stop_signal;
 
 /// Simulate Microsoft's side of Teams: sign-in, Connector, people who install, block and uninstall.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Drive it over /sim/…, for example:\n  \
     curl -X POST http://127.0.0.1:4100/sim/policy-install -d '{\"seconds\": 10}'\n  \
-    curl http://127.0.0.1:4100/sim/counts\n\nWhat it enforces and what it guesses: docs/simulator.md")]
+    curl http://127.0.0.1:4100/sim/counts\n\n\
+    With --listen-tls a bot that heeds these uses Microsoft's own addresses unchanged:\n  \
+    HTTPS_PROXY=http://127.0.0.1:4100 NODE_EXTRA_CA_CERTS=nuncio-sim-ca/ca.pem SSL_CERT_FILE=nuncio-sim-ca/ca.pem\n\n\
+    A five-hour broadcast in five minutes: --time 60x. Step by step:\n  \
+    nuncio sim --time explicit\n  \
+    curl -X POST http://127.0.0.1:4100/sim/time/advance -d '{\"by_s\": 10}'\n\n\
+    What it enforces and what it guesses: docs/simulator.md")]
 pub struct Args {
     /// Where to listen; beyond this machine only with --control-key
     #[arg(long, default_value = "127.0.0.1:4100")]
@@ -59,12 +66,44 @@ pub struct Args {
     /// Where its activities are posted
     #[arg(long, default_value = "http://127.0.0.1:3978/api/messages")]
     endpoint: String,
+    /// Its cloud: which audience and issuers its tokens have
+    #[arg(long, value_enum, default_value_t = Cloud::Public, conflicts_with = "org")]
+    cloud: Cloud,
+    /// The service URL that it is told, such as https://smba.trafficmanager.net/teams/ behind the proxy [default: ours]
+    #[arg(long, value_name = "URL", conflicts_with = "org")]
+    service_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Switch {
     On,
     Off,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+enum Cloud {
+    Public,
+    Gcc,
+    GccHigh,
+    Dod,
+    China,
+}
+
+/// What to do about a start that failed, and the exit code where it is wrong use.
+pub fn hint(error: &SimError) -> Option<(u8, &'static str)> {
+    Some(match error {
+        SimError::ControlKeyNeeded(_) => (
+            WRONG_USE,
+            "whoever reaches /sim/… can do everything there: give a --control-key, or listen on 127.0.0.1",
+        ),
+        SimError::Listen { .. } => {
+            (NOT_DONE, "is it running already? Port 0 takes a free one, such as --listen 127.0.0.1:0")
+        }
+        SimError::Tls(_) => (NOT_DONE, "--ca-dir names a folder that can be written to"),
+        _ => return None,
+    })
 }
 
 fn time(text: &str) -> Result<Time, String> {
@@ -126,7 +165,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// Over its own control API: there is one way to register a bot.
 async fn register(sim: &Sim, args: &Args) -> anyhow::Result<()> {
-    let bot = json!({"app_id": args.app_id, "secret": args.secret, "endpoint": args.endpoint});
+    let bot = json!({
+        "app_id": args.app_id, "secret": args.secret, "endpoint": args.endpoint, "cloud": args.cloud,
+        "service_url": args.service_url,
+    });
     let mut request = crate::commands::http()?.post(format!("{}/sim/bots", sim.base())).json(&bot);
     if let Some(key) = &args.control_key {
         request = request.header("x-control-key", key);

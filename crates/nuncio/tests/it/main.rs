@@ -5,6 +5,7 @@
 //! | --- | --- |
 //! | `world` | the two processes, and the check of the ledger that every test ends with |
 //! | `sim` | the control API of the simulator |
+//! | `sim_command` | `nuncio sim`: its ports, what it prints and refuses |
 //! | `broadcast` | who gets what, who does not and why |
 //! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
 //! | `kill` | `kill -9` and stops in mid-broadcast |
@@ -36,4 +37,5 @@ mod outcomes;
 mod own_words;
 mod serve;
 mod sim;
+mod sim_command;
 mod world;

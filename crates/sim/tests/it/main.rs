@@ -39,3 +39,4 @@ mod targeted;
 mod time;
 mod tls;
 mod token;
+mod tokens;
