@@ -20,7 +20,7 @@ async fn known(world: &World) -> Vec<Person> {
 }
 
 /// Posts an activity, completed by the simulator, under a token like `token`: status and text of the answer.
-pub(crate) async fn forged(world: &World, activity: Value, token: Value) -> (u64, String) {
+async fn forged(world: &World, activity: Value, token: Value) -> (u64, String) {
     let answer = world.sim.post("activities", &json!({"activity": activity, "token": token})).await;
     (answer["status"].as_u64().unwrap_or(0), answer["body"].as_str().unwrap_or_default().to_owned())
 }
