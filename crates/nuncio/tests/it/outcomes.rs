@@ -8,7 +8,7 @@ use nuncio_api::{Audience, NewMessage};
 use serde_json::{Value, json};
 
 use crate::counts;
-use crate::world::{Plan, World, message, to_installed, to_users};
+use crate::world::{Plan, World, message, reasons, to_installed, to_users};
 
 /// How often a fault hits; without end it would hit again if anything were repeated.
 const EVER: u64 = 1_000;
@@ -256,6 +256,24 @@ async fn lanes() {
     world.end().await;
 }
 
+/// Twenty in a row who say that an administrator has disabled the bot: then it is the lane's trouble, and costs nobody
+/// else anything.
+async fn disabled_for_everyone() {
+    let world = Plan::people(40).start().await;
+    let everyone = json!({"match": {"op": "send"}, "do": refusal("bot_disabled_by_admin")});
+    world.sim.fault(everyone).await;
+    let id = world.send(&to_installed("to whom it may concern")).await;
+    let waiting = world.until(&id, "waiting", |message| message.state == "waiting").await;
+    assert_eq!(waiting.cause.as_deref(), Some("disabled_by_admin"));
+    world.sim.no_faults().await;
+    let sent = world.over(&id).await;
+    let failed = sent.counts.failed;
+    assert!((1..=20).contains(&failed), "{failed} of 40 failed");
+    assert_eq!(sent.failed_by_reason, reasons(&[("disabled_by_admin", failed)]));
+    assert_eq!(sent.counts, counts! { audience: 40, failed: failed, delivered: 40 - failed });
+    world.end().await;
+}
+
 /// Nobody can have acted on what was never sent.
 async fn never_sent() {
     let world = Plan::people(3).start().await;
@@ -269,7 +287,8 @@ async fn never_sent() {
 #[tokio::test]
 async fn every_row_of_the_table() {
     let all = async {
-        tokio::join!(sends(), creates(), sends_that_follow_the_page(), threads(), lanes(), never_sent());
+        tokio::join!(sends(), creates(), sends_that_follow_the_page(), threads(), lanes());
+        tokio::join!(disabled_for_everyone(), never_sent());
     };
     tokio::time::timeout(Duration::from_mins(5), all).await.expect("every row comes to its end");
 }
