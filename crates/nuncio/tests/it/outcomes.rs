@@ -290,7 +290,7 @@ async fn every_row_of_the_table() {
         tokio::join!(sends(), creates(), sends_that_follow_the_page(), threads(), lanes());
         tokio::join!(disabled_for_everyone(), never_sent());
     };
-    tokio::time::timeout(Duration::from_mins(5), all).await.expect("every row comes to its end");
+    tokio::time::timeout(Duration::from_mins(5), Box::pin(all)).await.expect("every row comes to its end");
 }
 
 /// How many sends were refused.
