@@ -7,7 +7,8 @@ import {
 } from '@microsoft/agents-hosting';
 import { TeamsInfo } from '@microsoft/agents-hosting-extensions-teams';
 import {
-  answers, APPROVED, CARD, check, clicks, everybodyInstalls, finish, forgeries, last, port, refused, said, same, sim, step, world,
+  answers, APPROVED, CARD, check, clicks, everybodyInstalls, finish, forgeries, last, port, refused, said, same, sim, step,
+  until, world,
 } from './judge.mjs';
 
 const config = loadAuthConfigFromEnv();
@@ -43,7 +44,7 @@ server.post('/api/messages', (request, response) => adapter.process(request, res
 const listening = server.listen(port, '127.0.0.1');
 
 const { appId, people, serviceUrl, team, tenant } = await world();
-const [ada, ben, cleo, dan] = people;
+const [ada, ben, cleo, dan, eve] = people;
 const channel = team.channels.at(-1).id;
 const proactively = (id, logic) => app.proactive.continueConversation(adapter, id, logic);
 
@@ -119,6 +120,24 @@ await step('members, one by one, by page and of the team; the team and its chann
     const channels = await TeamsInfo.getTeamChannels(context, team.id);
     same(channels.map((each) => each.id).sort(), team.channels.map((each) => each.id).sort(), 'its channels');
   });
+});
+
+await step('sendMessageToListOfUsers', async () => {
+  await sim('settings', { batch: true }, 'PATCH');
+  const many = [{ id: dan.mri }, { id: eve.mri }];
+  await proactively(ada.conversation_id, async (context) => {
+    const { operationId } = await TeamsInfo.sendMessageToListOfUsers(
+      context, MessageFactory.text('to many'), tenant, many);
+    let state;
+    await until(async () => {
+      state = await TeamsInfo.getOperationState(context, operationId);
+      return state.state === 'Completed';
+    });
+    same([state.state, state.totalEntriesCount], ['Completed', 2], 'the operation');
+    const failed = await TeamsInfo.getFailedEntries(context, operationId);
+    same(failed.failedEntries?.length ?? failed.failedEntryResponses?.length ?? 0, 0, 'failed entries');
+  });
+  for (const person of [dan, eve]) same((await last(person.id)).activity.text, 'to many', 'what was sent');
 });
 
 await step('a refusal keeps its status and code', async () => {

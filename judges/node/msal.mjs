@@ -37,11 +37,11 @@ async function taken(result) {
   same(answer.status, 200, await answer.text());
 }
 
-const managed = process.argv[2];
+const [managed, resource] = process.argv.slice(2);
 if (managed) {
   const { ManagedIdentityApplication } = await import(managed);
   const app = new ManagedIdentityApplication({ managedIdentityIdParams: { userAssignedClientId: clientId } });
-  console.log(JSON.stringify(await app.acquireToken({ resource: 'https://api.botframework.com' })));
+  console.log(JSON.stringify(await app.acquireToken({ resource })));
   process.exit();
 }
 
@@ -75,11 +75,16 @@ for (const name of ['msal-node-2', 'msal-node-5', 'msal-node-7']) {
     IMDS: { AZURE_POD_IDENTITY_AUTHORITY_HOST: info.base },
   };
   for (const [kind, env] of Object.entries(kinds)) {
-    await step(`${name}: managed identity, ${kind}`, async () => {
+    const identity = async (of) => {
       const { stdout } = await promisify(execFile)(
-        process.execPath, [import.meta.filename, name], { env: { ...process.env, ...env } });
+        process.execPath, [import.meta.filename, name, of], { env: { ...process.env, ...env } });
       const result = JSON.parse(stdout);
-      await taken({ ...result, expiresOn: new Date(result.expiresOn) });
+      return { ...result, expiresOn: new Date(result.expiresOn) };
+    };
+    await step(`${name}: managed identity, ${kind}`, async () => taken(await identity('https://api.botframework.com')));
+    await step(`${name}: an assertion of the managed identity, ${kind}`, async () => {
+      const clientAssertion = async () => (await identity('api://AzureADTokenExchange')).accessToken;
+      await taken(await acquire({ clientAssertion, ...AUTHORITIES['its own authority'] }));
     });
   }
 }

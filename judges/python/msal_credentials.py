@@ -28,11 +28,11 @@ def acquire(credential, authority):
     return app.acquire_token_for_client(SCOPES)
 
 
-def managed_identity():
+def managed_identity(resource="https://api.botframework.com"):
     client = msal.ManagedIdentityClient(
         msal.UserAssignedManagedIdentity(client_id=CLIENT_ID), http_client=requests.Session()
     )
-    return client.acquire_token_for_client(resource="https://api.botframework.com")
+    return client.acquire_token_for_client(resource=resource)
 
 
 async def judge():
@@ -81,11 +81,15 @@ async def judge():
         result = acquire("wrong", OWN)
         same([result["error"], result["error_codes"]], ["invalid_client", [7000215]], result)
 
-    def with_environment(**values):
+    def vouched_for():
+        assertion = managed_identity("api://AzureADTokenExchange")["access_token"]
+        return acquire({"client_assertion": assertion}, OWN)
+
+    def with_environment(make, **values):
         async def work():
             os.environ.update(values)
             try:
-                taken(managed_identity())
+                taken(make())
             finally:
                 for name in values:
                     del os.environ[name]
@@ -94,10 +98,13 @@ async def judge():
 
     await step("one token serves many calls", cached)
     await step("a wrong secret", wrong)
-    await step("managed identity, App Service", with_environment(
-        IDENTITY_ENDPOINT=info["identity_endpoint"], IDENTITY_HEADER=info["identity_header"]
-    ))
-    await step("managed identity, IMDS", with_environment(AZURE_POD_IDENTITY_AUTHORITY_HOST=info["base"]))
+    hosts = {
+        "App Service": {"IDENTITY_ENDPOINT": info["identity_endpoint"], "IDENTITY_HEADER": info["identity_header"]},
+        "IMDS": {"AZURE_POD_IDENTITY_AUTHORITY_HOST": info["base"]},
+    }
+    for host, values in hosts.items():
+        await step(f"managed identity, {host}", with_environment(managed_identity, **values))
+        await step(f"an assertion of the managed identity, {host}", with_environment(vouched_for, **values))
     finish()
 
 

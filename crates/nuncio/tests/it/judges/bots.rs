@@ -51,7 +51,7 @@ async fn botbuilder() {
         return;
     }
     let judged = judge("botbuilder.mjs", "botbuilder-js.env").await;
-    let done = [&ALL[..], &CHANGES, &[("metadata", 1), ("keys", 1)]].concat();
+    let done = [&ALL[..], &CHANGES, &[("metadata", 1), ("keys", 1), ("batch", 3)]].concat();
     Expected { done: &done, lets_in: &[NOT_ENDORSED], reply_form: true, refused: &[] }.check(&judged).await;
 }
 
@@ -71,7 +71,7 @@ async fn agents_hosting() {
         return;
     }
     let judged = judge("agents-hosting.mjs", "agents-hosting.env").await;
-    let done = [&ALL[..], &CHANGES, &[("keys", 1)]].concat();
+    let done = [&ALL[..], &CHANGES, &[("keys", 1), ("batch", 3)]].concat();
     Expected { done: &done, lets_in: &[NOT_ENDORSED, OTHER_SERVICE_URL], reply_form: true, refused: &[] }
         .check(&judged)
         .await;

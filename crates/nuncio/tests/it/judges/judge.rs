@@ -38,7 +38,7 @@ pub(super) async fn judge(script: &str, settings: &str) -> Judged {
     let sim = Sim::of(nuncio(folder.path(), &args)).await;
     let bot = json!({
         "app_id": APP_ID, "secret": SECRET, "endpoint": endpoint, "managed_identity": APP_ID,
-        "certificates": [certificate(folder.path())],
+        "federated": [{}], "certificates": [certificate(folder.path())],
     });
     sim.post("bots", &bot).await;
 
