@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ControlError, Result, page::find_people, query, read};
+use super::{ControlError, Result, page::find_people, query, read, team_life};
 use crate::{
     connector::path,
     events::{
@@ -92,7 +92,7 @@ pub(super) async fn change(
         && before.is_some_and(PersonState::ever_installed)
         && change.state == PersonState::Uninstalled
         && world.settings.uninstall_event == UninstallEvent::Remove;
-    let errands: Vec<Errand> = bots_with_endpoint(&world)
+    let mut errands: Vec<Errand> = bots_with_endpoint(&world)
         .into_iter()
         .filter_map(|app| {
             if installed {
@@ -104,6 +104,9 @@ pub(super) async fn change(
             }
         })
         .collect();
+    if change.state == PersonState::Deleted {
+        errands.extend(team_life::leaves_all(&shared, &mut world, person));
+    }
     let people = u64::from(!errands.is_empty());
     let events = start(&shared, &mut world, "state_change", people, errands, Duration::ZERO, None).1;
     Ok(Json(json!({"person": show(&world, first_bot(&world), person), "events": events})))

@@ -228,7 +228,16 @@ fn members(
     if added.is_empty() && gone.is_empty() {
         return Err(ControlError::bad("add or remove somebody"));
     }
-    for (people, there) in [(&added, true), (&gone, false)] {
+    Ok(change_members(shared, world, (team, by), (&added, &gone)))
+}
+
+fn change_members(
+    shared: &Shared,
+    world: &mut World,
+    (team, by): (u32, Option<u32>),
+    (added, gone): (&[u32], &[u32]),
+) -> Vec<Errand> {
+    for (people, there) in [(added, true), (gone, false)] {
         for person in people {
             world.org.set_member(team, *person, there);
         }
@@ -239,7 +248,7 @@ fn members(
     }
     let now = shared.clock.now();
     let mut errands = Vec::new();
-    for (people, there) in [(&added, true), (&gone, false)] {
+    for (people, there) in [(added, true), (gone, false)] {
         if people.is_empty() {
             continue;
         }
@@ -250,15 +259,23 @@ fn members(
         // They come into the channels that others share with this team, or go from them.
         for (host, channel) in shared_with(world, team) {
             for app in super::channel_life::bots_in(world, host, channel) {
-                let what = (people.as_slice(), there, Some(team));
-                errands.push(one(
-                    app,
-                    life::channel_members(shared, world, (app, host, channel, by), what, now),
-                ));
+                let to = (app, host, channel, by);
+                let what = (people, there, Some(team));
+                errands.push(one(app, life::channel_members(shared, world, to, what, now)));
             }
         }
     }
-    Ok(errands)
+    errands
+}
+
+/// Who is deleted from the tenant for good leaves every team, and each is told (protocol section 4.3).
+pub(super) fn leaves_all(shared: &Shared, world: &mut World, person: u32) -> Vec<Errand> {
+    let teams = (0..world.org.teams.len() as u32).filter(|team| world.org.is_member(*team, person));
+    let mut errands = Vec::new();
+    for team in teams.collect::<Vec<_>>() {
+        errands.extend(change_members(shared, world, (team, None), (&[], &[person])));
+    }
+    errands
 }
 
 fn shared_with(world: &World, team: u32) -> Vec<(u32, u32)> {

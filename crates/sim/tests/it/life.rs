@@ -96,6 +96,21 @@ async fn people_join_and_leave() {
 }
 
 #[tokio::test]
+async fn who_is_deleted_leaves_the_teams() {
+    let town = Town::start().await;
+    town.team("install", json!({})).await;
+    let person = &town.people[0];
+    town.world.change(person, "deleted").await;
+    let heard = town.heard().await;
+    assert_eq!(heard[0]["channelData"]["eventType"], "teamMemberRemoved");
+    assert_eq!((heard.len(), &heard[0]["membersRemoved"]), (1, &json!([{"id": person["mri"]}])));
+    assert!(heard[0].get("from").is_none(), "nobody did it");
+    let path = format!("v3/conversations/{}/members", text(&town.teams[0]["id"]));
+    let members = town.world.call(Method::GET, &path, None).await.1;
+    assert!(!members.to_string().contains(text(&person["id"])));
+}
+
+#[tokio::test]
 async fn channels_of_three_kinds() {
     let town = Town::start().await;
     town.team("install", json!({})).await;
