@@ -2,7 +2,7 @@
 
 import { get, patch, path, post } from "./api.js";
 import { announce, avatar, button, byId, h, number, present, roving, settle, stateKind, stateName } from "./dom.js";
-import { renderMessage, sender, SHOWN, shownKind, summary, tell } from "./message.js";
+import { renderMessage, sender, SHOWN, shownKind, summary, targetedAtOther, tell } from "./message.js";
 
 /** How many messages are shown at first, and how many more each time. */
 const PAGE = 40;
@@ -206,7 +206,7 @@ export class Chat {
       if (this.known.get(item.id) === text) continue;
       this.known.set(item.id, text);
       this.put(item, renderMessage(item, context));
-      if (!first && item.from === "bot" && (this.last === null || item.id > this.last)) announce(`${sender(item, context)}: ${summary(item)}`);
+      if (!first && item.from === "bot" && !targetedAtOther(item, context) && (this.last === null || item.id > this.last)) announce(`${sender(item, context)}: ${summary(item)}`);
     }
     if (items.length > 0) this.last = items[items.length - 1].id;
     else if (!this.log.firstChild) this.log.append(h("p", { class: "note none" }, "Nothing was said here yet."));
@@ -247,6 +247,7 @@ export class Chat {
     return {
       actor: this.actor,
       botName: (app) => this.bots().find((bot) => bot.app_id === app)?.name ?? "Bot",
+      personName: (id) => this.people.find((person) => person.id === id)?.name ?? "another person",
       act: (message, action, inputs) => this.act(message, action, inputs),
       refresh: (message, action) => this.act(message, action, {}, { trigger: "automatic" }),
       say: (text) => this.doIt(() => this.says(text)),

@@ -18,13 +18,16 @@ export function summary(message) {
   return activity.text || activity.summary || (activity.attachments?.length ? "a card" : activity.type ?? "a long message");
 }
 
+/** A targeted message is seen by one member alone. */
+export const targetedAtOther = (message, context) => Boolean(message.targeted) && message.targeted !== context.actor?.id;
+
 /** The sender's name as the page shows it. */
 export function sender(message, context) {
   return message.sender?.name ?? (message.from === "bot" ? context.botName(message.app_id) : "Somebody");
 }
 
 /**
- * `context`: botName(app_id), actor (the person in front of the page, or null), and what a click does:
+ * `context`: botName(app_id), personName(id), actor (the person in front of the page, or null), and what a click does:
  * act, say, react, edit, remove, restore, refresh.
  */
 export function renderMessage(message, context) {
@@ -32,7 +35,7 @@ export function renderMessage(message, context) {
   const name = sender(message, context);
   const own = message.from === "person" && context.actor !== null && message.sender?.id === context.actor.id;
   const article = h("article", {
-    class: `message ${message.from} ${own ? "own" : ""}`, tabindex: "-1", "data-id": message.id, "aria-label": `${name}: ${summary(message)}`,
+    class: `message ${message.from} ${own ? "own" : ""}`, tabindex: "-1", "data-id": message.id, "aria-label": `${name}: ${targetedAtOther(message, context) ? "a message for somebody else" : summary(message)}`,
   });
   if (activity.type && activity.type !== "message") {
     article.classList.add("event");
@@ -40,9 +43,12 @@ export function renderMessage(message, context) {
     return article;
   }
   const bubble = h("div", { class: "bubble" });
+  const hidden = targetedAtOther(message, context);
   if (message.deleted) bubble.append(h("p", { class: "note" }, "This message was deleted."));
+  else if (hidden) bubble.append(h("p", { class: "note" }, `Only ${context.personName(message.targeted)} sees this message.`));
   else bubble.append(...content(message, context, name));
   const marks = [
+    message.targeted && !hidden ? h("span", { class: "chip" }, "only you see this") : null,
     message.edits > 0 && !message.deleted ? h("span", {}, message.edits === 1 ? "edited" : `edited ${message.edits} times`) : null,
     message.answer_lost ? h("span", { class: "chip warn", title: "Taken, but the bot was not told" }, "answer lost") : null,
   ].filter(Boolean);

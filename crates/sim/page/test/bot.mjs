@@ -40,8 +40,8 @@ export class Bot {
   }
 
   /** Posts a message into a conversation; its id. */
-  async send(conversation, activity) {
-    const answer = await fetch(`${this.base}/teams/v3/conversations/${encodeURIComponent(conversation)}/activities`, {
+  async send(conversation, activity, query = "") {
+    const answer = await fetch(`${this.base}/teams/v3/conversations/${encodeURIComponent(conversation)}/activities${query}`, {
       method: "POST", headers: { authorization: `Bearer ${this.token}`, "content-type": "application/json" },
       body: JSON.stringify({ type: "message", ...activity }),
     });

@@ -191,6 +191,13 @@ const steps = {
     assert.match(group.text, /^<at>Dispatch Bot<\/at> who is on duty\?$/);
     await page.locator(".message.own .mention").getByText("Dispatch Bot").waitFor();
     await page.locator(".message.bot").getByText(/^You wrote: .*who is on duty/).waitFor();
+    // A targeted message is shown to the one whom it is for.
+    const { mri } = await bot.control("GET", `people/${ines.id}`);
+    await bot.send(group.conversation.id, { text: "your shift ends at 6", recipient: { id: mri } }, "?isTargetedActivity=true");
+    await page.getByText("only you see this").waitFor();
+    await page.getByLabel("Write as").selectOption({ label: EVIL });
+    await page.getByText("Only Ines Moreau sees this message.").waitFor();
+    assert.equal(await page.locator("#chat").getByText("your shift ends at 6").count(), 0);
   },
 
   async "installs the app in a team and answers in a thread of a channel"() {
