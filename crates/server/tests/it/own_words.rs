@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nuncio_domain::batch::Row;
 use nuncio_domain::message::{Body, OpenMessage};
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::ports::{Ledger, Registry};
 use nuncio_domain::{Class, Clock as _, Content, MessageState};
 use nuncio_server::OwnWords;
+use nuncio_teams::cloud::Endpoints;
+use nuncio_teams::http::HttpClient;
+use nuncio_teams::inbound::{AcceptedApp, AllowedTenants, Authenticator};
 use serde_json::{Value, json};
 
 use crate::harness::{BOT, INES, Server, TENANT, activity, app};
@@ -296,4 +301,28 @@ async fn a_button_is_answered_even_if_nothing_can_be_stored() {
     assert_eq!((&body["statusCode"], &body["value"]["code"]), (&json!(500), &json!("InternalError")));
     assert_eq!(server.activity(&activity("message_submit_action")).await.status, 503);
     assert_eq!(server.activity(&activity("install_personal")).await.status, 503);
+}
+
+#[tokio::test]
+async fn a_button_is_answered_in_time_even_if_microsofts_keys_are_not() {
+    // Takes connections and says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoints = Endpoints::simulator(&format!("http://{}", silent.local_addr().unwrap()));
+    let issuer = endpoints.issuer().to_owned();
+    let accepted = AcceptedApp { app_id: BOT.to_owned(), tenants: AllowedTenants::Any };
+    let http = HttpClient::builder().build().unwrap();
+    let inbound = Authenticator::new(endpoints, vec![accepted], http, nuncio_teams::clock::Clock::system());
+    let server =
+        Server::with(vec![app("dispatch", BOT, &["*"])], |state| state.inbound = Arc::new(inbound)).await;
+    let part = |json: Value| URL_SAFE_NO_PAD.encode(json.to_string());
+    // Right in all that can be said without its key.
+    let claims = json!({"iss": issuer, "aud": BOT, "nbf": 0, "exp": 10_000_000_000_u64, "serviceurl": "http://127.0.0.1:4100/teams/"});
+    let token = [part(json!({"alg": "RS256", "typ": "JWT", "kid": "x"})), part(claims), part(json!(1))];
+    let post = |name: &str| {
+        let request = server.request("POST", "/api/messages").bearer_auth(token.join("."));
+        server.answer(request.json(&activity(name)))
+    };
+    let (button, install) = tokio::join!(post("card_action"), post("install_personal"));
+    assert_eq!((button.status, &button.json()["statusCode"]), (200, &json!(500)), "{}", button.text);
+    assert_eq!(install.status, 503, "{}", install.text);
 }
