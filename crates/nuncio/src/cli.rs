@@ -117,11 +117,11 @@ fn explain(error: &anyhow::Error) -> (u8, Option<String>) {
             error.hint().iter().for_each(|hint| push_hint(&mut text, hint));
         } else if cause.is::<ConfigError>() {
             code = WRONG_USE;
-        } else if let Some(error) = cause.downcast_ref::<SimError>() {
-            if let Some((of, hint)) = sim::hint(error) {
-                code = of;
-                push_hint(&mut text, hint);
-            }
+        } else if let Some(error) = cause.downcast_ref::<SimError>()
+            && let Some((of, hint)) = sim::hint(error)
+        {
+            code = of;
+            push_hint(&mut text, hint);
         }
     }
     (code, Some(text))
