@@ -5,14 +5,17 @@
 //! outages, runs on simulated time, which is the real one, a faster one, or one that moves only when told.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    task,
+};
 
 /// Microseconds since the Unix epoch.
 pub(crate) type Micros = i64;
@@ -46,8 +49,11 @@ impl Time {
 
 /// When a sleeper is due, and its number among those of the same time.
 type Place = (Micros, u64);
-/// Tells a sleeper that it is time; it answers through this when it has seen that.
+/// Tells a sleeper that it is time. What it is given is dropped when it waits again.
 type Wake = oneshot::Sender<oneshot::Sender<()>>;
+/// So long, in real time, an advance leaves somebody whom it woke before it goes on: time for what follows at once, such as
+/// the next wait of a job that sends one event after the other.
+const TURN: Duration = Duration::from_millis(5);
 
 struct State {
     time: Time,
@@ -57,6 +63,8 @@ struct State {
     anchor_real: Micros,
     /// Who waits in explicit time.
     sleepers: BTreeMap<Place, Wake>,
+    /// Who was woken by an advance and did not wait again yet.
+    awake: HashMap<task::Id, oneshot::Sender<()>>,
     last: u64,
 }
 
@@ -86,6 +94,7 @@ impl Clock {
                 anchor: started_at,
                 anchor_real: started_at,
                 sleepers: BTreeMap::new(),
+                awake: HashMap::new(),
                 last: 0,
             }),
             changes: watch::Sender::new(0),
@@ -146,7 +155,7 @@ impl Clock {
     }
 
     /// Lets so much simulated time pass. Whoever waits is woken in the order of the due times, each at its own; the answer
-    /// comes when all have gone on who were due, with their number.
+    /// comes when all were woken who were due, with their number.
     pub(crate) async fn advance(&self, by: Duration) -> Result<u64, NotExplicit> {
         let _alone = self.advancing.lock().await;
         let target = match &*self.state() {
@@ -155,17 +164,17 @@ impl Clock {
         };
         let mut woken = 0;
         while let Some(wake) = self.next_due(target) {
-            let (seen, was_seen) = oneshot::channel();
-            if wake.send(seen).is_ok() {
-                // An error says the same: that sleeper is gone.
-                let _ = was_seen.await;
+            let (turn, turn_over) = oneshot::channel();
+            if wake.send(turn).is_ok() {
                 woken += 1;
-            }
-            // Who went on may want to wait again, within this same advance.
-            for _ in 0..8 {
-                tokio::task::yield_now().await;
+                // Who went on may want to wait again, within this same advance.
+                tokio::select! {
+                    _ = turn_over => {}
+                    () = rest(TURN) => {}
+                }
             }
         }
+        self.state().awake.clear();
         Ok(woken)
     }
 
@@ -187,11 +196,15 @@ impl Clock {
         if duration.is_zero() {
             return;
         }
+        let me = task::try_id();
         let mut changes = self.changes.subscribe();
         let due = self.now().saturating_add(micros(duration));
         loop {
             changes.borrow_and_update();
-            let Some(waiting) = self.wait_for(due) else { return };
+            let waiting = self.wait_for(due);
+            // On the list again, or not waiting at all: an advance need not look after it any more.
+            drop(me.and_then(|me| self.state().awake.remove(&me)));
+            let Some(waiting) = waiting else { return };
             match waiting {
                 Waiting::Real(left) => {
                     tokio::select! {
@@ -202,8 +215,10 @@ impl Clock {
                 }
                 Waiting::Told(told, _gone) => {
                     // An error: the mode changed.
-                    if let Ok(seen) = told.await {
-                        let _ = seen.send(());
+                    if let Ok(turn) = told.await {
+                        if let Some(me) = me {
+                            self.state().awake.insert(me, turn);
+                        }
                         return;
                     }
                 }
