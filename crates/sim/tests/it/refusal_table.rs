@@ -48,7 +48,7 @@ async fn create(world: &World, member: &Value) -> Response {
     post(world, "v3/conversations", body).await
 }
 
-fn root(citations: Value) -> Value {
+fn root(citations: &Value) -> Value {
     json!({"type": "https://schema.org/Message", "@type": "Message", "citation": citations})
 }
 
@@ -68,18 +68,19 @@ async fn provoke(world: &mut World, row: &str) -> Response {
             create(world, &person["id"]).await
         }
         "message_entities" => {
-            let two = json!({"type": "message", "text": "x", "entities": [root(json!([])), root(json!([]))]});
+            let two =
+                json!({"type": "message", "text": "x", "entities": [root(&json!([])), root(&json!([]))]});
             to_installed(world, two).await
         }
         "message_citations" => {
             let claim = json!({"@type": "Claim", "position": 1,
                 "appearance": {"@type": "DigitalDocument", "name": "Handbook"}});
-            let many = json!({"type": "message", "text": "x", "entities": [root(json!(vec![claim; 21]))]});
+            let many = json!({"type": "message", "text": "x", "entities": [root(&json!(vec![claim; 21]))]});
             to_installed(world, many).await
         }
         "message_appearance" => {
             let claim = json!([{"@type": "Claim", "position": 1, "appearance": {}}]);
-            to_installed(world, json!({"type": "message", "text": "x", "entities": [root(claim)]})).await
+            to_installed(world, json!({"type": "message", "text": "x", "entities": [root(&claim)]})).await
         }
         "mention_entity" => {
             let mention = json!([{"type": "mention", "text": "<at>x</at>", "mentioned": {"id": "29:x"}}]);
