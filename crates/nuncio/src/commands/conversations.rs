@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use nuncio_api::Conversation;
 use nuncio_client::ConversationFilter;
 
-use super::pages::collect;
+use super::pages::{collect, show};
 use super::{Connection, output};
 
 /// List the conversations that are known: with people, in group and meeting chats, in channels
@@ -30,16 +30,9 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = args.connection.client()?;
     let filter = ConversationFilter { kind: args.kind, state: args.state, ..ConversationFilter::default() };
-    let (conversations, more) =
+    let conversations =
         collect(Some(args.limit), async |page| client.conversations(&filter, page.of()).await).await?;
-    if args.connection.json {
-        output::print_json(&conversations)?;
-    } else {
-        output::print(&table(&conversations))?;
-        if more {
-            eprintln!("There are more: raise --limit.");
-        }
-    }
+    show(args.connection.json, &conversations, table)?;
     Ok(ExitCode::SUCCESS)
 }
 

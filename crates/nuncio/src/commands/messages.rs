@@ -8,7 +8,7 @@ use anyhow::Context;
 use nuncio_api::{Delivery, Message};
 use nuncio_client::{Client, DeliveryFilter, MessageControl, MessageFilter};
 
-use super::pages::{collect, each_page};
+use super::pages::{collect, each_page, show};
 use super::{Connection, Failure, output};
 
 /// List messages, look into one, stop it or let it go on
@@ -123,11 +123,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn list(client: &Client, list: List, as_json: bool) -> anyhow::Result<()> {
     let filter = MessageFilter { state: list.state, label: list.label };
     let limit = list.limit.unwrap_or(20);
-    let (messages, more) =
-        collect(Some(limit), async |page| client.messages(&filter, page.of()).await).await?;
-    if as_json {
-        return Ok(output::print_json(&messages)?);
-    }
+    let messages = collect(Some(limit), async |page| client.messages(&filter, page.of()).await).await?;
+    Ok(show(as_json, &messages, table)?)
+}
+
+fn table(messages: &[Message]) -> String {
     let rows = messages.iter().map(|message| {
         let counts = message.counts;
         [
@@ -143,11 +143,7 @@ async fn list(client: &Client, list: List, as_json: bool) -> anyhow::Result<()> 
         ]
     });
     let header = ["id", "state", "label", "audience", "delivered", "not delivered", "created"];
-    output::print(&output::table(&header, rows))?;
-    if more {
-        eprintln!("There are more: raise --limit.");
-    }
-    Ok(())
+    output::table(&header, rows)
 }
 
 /// The state, with why it is not going on.

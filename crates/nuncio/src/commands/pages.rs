@@ -2,6 +2,9 @@
 
 use nuncio_api::List;
 use nuncio_client::{ClientError, PageOf};
+use serde::Serialize;
+
+use super::output;
 
 /// The largest page that the server gives.
 const LARGEST: u32 = 1000;
@@ -51,6 +54,23 @@ pub(super) async fn collect<T>(
     })
     .await?;
     Ok((all, more))
+}
+
+/// Prints a list as it was asked for, and says on stderr if it goes on.
+pub(super) fn show<T: Serialize>(
+    json: bool,
+    (items, more): &(Vec<T>, bool),
+    table: impl Fn(&[T]) -> String,
+) -> std::io::Result<()> {
+    if json {
+        output::print_json(items)?;
+    } else {
+        output::print(&table(items))?;
+    }
+    if *more {
+        eprintln!("There are more: raise --limit.");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use nuncio_api::Person;
 use nuncio_client::PeopleFilter;
 
-use super::pages::collect;
+use super::pages::{collect, show};
 use super::{Connection, output};
 
 /// List the people, channels and chats that are known, and whether they can be reached
@@ -28,16 +28,8 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = args.connection.client()?;
     let filter = PeopleFilter { kind: args.kind, state: args.state, ..PeopleFilter::default() };
-    let (people, more) =
-        collect(Some(args.limit), async |page| client.people(&filter, page.of()).await).await?;
-    if args.connection.json {
-        output::print_json(&people)?;
-    } else {
-        output::print(&table(&people))?;
-        if more {
-            eprintln!("There are more: raise --limit.");
-        }
-    }
+    let people = collect(Some(args.limit), async |page| client.people(&filter, page.of()).await).await?;
+    show(args.connection.json, &people, table)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use nuncio_api::Team;
 use nuncio_client::{PageOf, TeamFilter};
 
-use super::pages::collect;
+use super::pages::{collect, show};
 use super::{Connection, output};
 
 /// The largest page that the server gives of teams.
@@ -28,19 +28,12 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = args.connection.client()?;
     let filter = TeamFilter { state: args.state, ..TeamFilter::default() };
-    let (teams, more) = collect(Some(args.limit), async |page| {
+    let teams = collect(Some(args.limit), async |page| {
         let page = page.of();
         client.teams(&filter, PageOf { limit: page.limit.map(|limit| limit.min(LARGEST)), ..page }).await
     })
     .await?;
-    if args.connection.json {
-        output::print_json(&teams)?;
-    } else {
-        output::print(&table(&teams))?;
-        if more {
-            eprintln!("There are more: raise --limit.");
-        }
-    }
+    show(args.connection.json, &teams, table)?;
     Ok(ExitCode::SUCCESS)
 }
 
