@@ -167,7 +167,7 @@ async fn a_port_that_is_taken_is_named() {
 #[tokio::test]
 async fn a_simulator_that_others_can_reach_wants_a_key() {
     let folder = folder("");
-    let text = refused(folder.path(), &["sim", "--listen", "0.0.0.0:0"], 3).await;
+    let text = refused(folder.path(), &["sim", "--listen", "0.0.0.0:0"], 2).await;
     has(&text, &["0.0.0.0:0", "control key"]);
 }
 
