@@ -98,6 +98,10 @@ pub fn hint(error: &SimError) -> Option<(u8, &'static str)> {
             WRONG_USE,
             "whoever reaches /sim/… can do everything there: give a --control-key, or listen on 127.0.0.1",
         ),
+        SimError::Org(_) => {
+            (WRONG_USE, "docs/examples/org.toml has every key; before [[team.channel]] comes its [[team]]")
+        }
+        SimError::Setting(_) => (WRONG_USE, "nuncio sim --help has what can be given"),
         SimError::Listen { .. } => {
             (NOT_DONE, "is it running already? Port 0 takes a free one, such as --listen 127.0.0.1:0")
         }
@@ -118,7 +122,7 @@ fn time(text: &str) -> Result<Time, String> {
 }
 
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut org = args.org.as_deref().map(OrgFile::read).transpose()?;
+    let mut org = args.org.as_deref().map(OrgFile::read).transpose().map_err(SimError::Org)?;
     if let Some(people) = args.people {
         org = org.map(|org| org.with_people(people));
     }

@@ -64,6 +64,7 @@ async fn what_it_says_when_it_does_not_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     std::fs::write(folder.path().join("file"), "").unwrap();
+    std::fs::write(folder.path().join("org.toml"), "[[person]]\nnickname = \"Ines\"\n").unwrap();
     let free = "127.0.0.1:0";
     for (args, code, said) in [
         (vec!["--listen", "0.0.0.0:0"], 2, "--control-key"),
@@ -72,6 +73,8 @@ async fn what_it_says_when_it_does_not_start() {
         (vec!["--listen", free, "--time", "0x"], 2, "60x"),
         (vec!["--listen", free, "--ca-dir", "x"], 2, "--listen-tls"),
         (vec!["--listen", free, "--cloud", "germany"], 2, "gcc_high"),
+        (vec!["--listen", free, "--org", "org.toml"], 2, "org.toml:2: "),
+        (vec!["--listen", free, "--org", "nowhere.toml"], 2, "cannot read nowhere.toml"),
         (vec!["--listen", &taken], 3, "--listen 127.0.0.1:0"),
         (vec!["--listen", free, "--listen-tls", free, "--ca-dir", "file"], 3, "--ca-dir"),
     ] {
