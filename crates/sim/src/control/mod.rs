@@ -85,6 +85,7 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/sim/time", get(time::show).patch(time::change))
         .route("/sim/time/advance", post(time::advance))
         .route("/sim/{*rest}", axum::routing::any(unknown))
+        .method_not_allowed_fallback(other_method)
         .layer(middleware::from_fn_with_state(Arc::clone(shared), authorise))
 }
 
@@ -126,7 +127,9 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
 fn with_path<E: std::error::Error>(error: serde_path_to_error::Error<E>) -> ControlError {
     let path = error.path().to_string();
     let error = error.into_inner();
-    ControlError::bad(if path == "." { error.to_string() } else { format!("{path}: {error}") })
+    // `?`: it broke off before any field had a name.
+    let nowhere = path == "." || path == "?";
+    ControlError::bad(if nowhere { error.to_string() } else { format!("{path}: {error}") })
 }
 
 /// Reads a query, refusing unknown names.
@@ -160,6 +163,14 @@ fn same_origin(headers: &http::HeaderMap) -> bool {
         let authority = [&b"http://"[..], b"https://"].iter().find_map(|scheme| origin.strip_prefix(*scheme));
         authority.is_some() && authority == host
     })
+}
+
+/// The header `Allow` beside it says which.
+async fn other_method() -> ControlError {
+    ControlError(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this control path takes other methods; see docs/simulator.md".into(),
+    )
 }
 
 async fn unknown() -> ControlError {

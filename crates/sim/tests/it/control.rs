@@ -148,3 +148,22 @@ fn the_hint_names_everything() {
         assert!(hint.contains(part), "{part}");
     }
 }
+
+#[tokio::test]
+async fn what_is_not_there_or_broken_is_told_in_words() {
+    let world = World::start().await;
+    let ask = async |method: Method, path: &str, body: &str| {
+        let url = format!("{}/sim/{path}", world.sim.base());
+        let answer = client().request(method, url).body(body.to_owned()).send().await.unwrap();
+        let (status, allow) = (answer.status().as_u16(), answer.headers().contains_key("allow"));
+        let body: serde_json::Value = answer.json().await.unwrap();
+        (status, allow, text(&body["error"]).to_owned())
+    };
+    let (status, allow, said) = ask(Method::POST, "settings", "{}").await;
+    assert_eq!((status, allow), (405, true));
+    assert!(said.contains("other methods"), "{said}");
+    let (status, _, said) = ask(Method::GET, "nothing", "").await;
+    assert!(status == 404 && said.contains("no such control path"), "{status} {said}");
+    let (status, _, said) = ask(Method::PATCH, "settings", "{").await;
+    assert!(status == 400 && said.starts_with("EOF"), "{status} {said}");
+}
