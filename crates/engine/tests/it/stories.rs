@@ -216,6 +216,16 @@ async fn a_larger_audience_than_allowed_waits_for_a_word() {
 }
 
 #[tokio::test]
+async fn eight_times_unavailable_within_half_an_hour_is_an_upstream_error() {
+    let mut world = World::new(15, Weather { unavailable: 100, ..Weather::default() }, plain);
+    let id = world.submit(&people(3), |_| ()).await;
+    let message = world.finish(id, 1_900).await;
+    assert_eq!(message.failed_by_reason["upstream_error"], 3);
+    assert_eq!(world.service.calls, 3 * 8);
+    assert_eq!(world.check_ledger(id, 3).await.failed, 3);
+}
+
+#[tokio::test]
 async fn throttled_to_the_end_is_throttled_out() {
     let weather = Weather { storm: Some((0, i64::MAX, 0)), ..Weather::default() };
     let mut world = World::new(14, weather, plain);
