@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 use super::{
     ControlError, Result,
     events::check,
-    people::{bots_with_endpoint, index_of, start},
+    people::{actor, bots_with_endpoint, start},
     read,
     team_life::{one, people},
     teams,
 };
 use crate::{
-    events::{deliver::Errand, install, life, manner::Manner},
+    events::{deliver::Errand, life, manner::Manner},
     limits::Thread,
     org::{ChannelKind, TeamState},
     world::{Shared, World},
@@ -137,10 +137,7 @@ pub(super) async fn change(
 
 fn team_and_actor(world: &World, id: &str, by: Option<&String>) -> Result<(u32, Option<u32>)> {
     let team = world.org.team(id).ok_or_else(|| ControlError::not_found("no such team"))?;
-    let by = match by {
-        Some(by) => Some(index_of(world, by)?),
-        None => install::installer(world, Thread::Channel { team, channel: 0 }),
-    };
+    let by = actor(world, by, Thread::Channel { team, channel: 0 })?;
     Ok((team, by))
 }
 

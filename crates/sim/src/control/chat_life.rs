@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     ControlError, Result, chats,
     events::check,
-    people::{bots_with_endpoint, index_of, start},
+    people::{actor, bots_with_endpoint, start},
     read,
     team_life::{named, one, people},
 };
@@ -57,10 +57,7 @@ pub(super) async fn change(
     let mut world = shared.world();
     let world = &mut *world;
     let chat = world.org.chat(&id).ok_or_else(chats::no_such_chat)?;
-    let by = match &order.by {
-        Some(by) => Some(index_of(world, by)?),
-        None => install::installer(world, Thread::Chat(chat)),
-    };
+    let by = actor(world, order.by.as_ref(), Thread::Chat(chat))?;
     let meeting = world.org.chats[chat as usize].kind == ChatKind::Meeting;
     let errands = match what.as_str() {
         "install" | "remove" => apps(&shared, world, (chat, by), order.app_id.as_ref(), what == "install")?,

@@ -15,8 +15,10 @@ use crate::{
     connector::path,
     events::{
         deliver::{self, Errand},
+        install,
         manner::Manner,
     },
+    limits::Thread,
     people::PersonState,
     settings::UninstallEvent,
     world::{Shared, World},
@@ -147,6 +149,11 @@ pub(super) fn index_of(world: &World, id: &str) -> Result<u32> {
         .and_then(|object_id| world.org.by_object_id(&object_id))
         .or_else(|| world.org.by_upn(&id))
         .ok_or_else(|| ControlError::not_found("no such person; ids are Entra object ids"))
+}
+
+/// Who does what is told of a place: whoever is named, else somebody of it.
+pub(super) fn actor(world: &World, named: Option<&String>, place: Thread) -> Result<Option<u32>> {
+    named.map_or_else(|| Ok(install::installer(world, place)), |by| index_of(world, by).map(Some))
 }
 
 pub(super) fn show(world: &World, app: Option<u16>, index: u32) -> Value {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     ControlError, Result,
     events::check,
-    people::{bots_with_endpoint, index_of, start},
+    people::{actor, bots_with_endpoint, index_of, start},
     read, teams,
 };
 use crate::{
@@ -59,10 +59,7 @@ pub(super) async fn change(
     let mut world = shared.world();
     let world = &mut *world;
     let team = world.org.team(&id).ok_or_else(|| ControlError::not_found("no such team"))?;
-    let by = match &order.by {
-        Some(by) => Some(index_of(world, by)?),
-        None => install::installer(world, Thread::Channel { team, channel: 0 }),
-    };
+    let by = actor(world, order.by.as_ref(), Thread::Channel { team, channel: 0 })?;
     let state = world.org.teams[team as usize].state;
     let errands = match what.as_str() {
         "install" => installed(&shared, world, team, by, &order)?,
