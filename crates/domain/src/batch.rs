@@ -151,6 +151,8 @@ pub struct Batch {
     pub messages: Vec<MessageChange>,
     /// (lane_no, status as JSON)
     pub lane_status: Vec<(i64, String)>,
+    /// Numbers of [`Settlement`](crate::message::Settlement)s that are obeyed with this.
+    pub settled: Vec<i64>,
 }
 
 impl Batch {
@@ -162,6 +164,7 @@ impl Batch {
             && self.reach.is_empty()
             && self.messages.is_empty()
             && self.lane_status.is_empty()
+            && self.settled.is_empty()
     }
 
     /// Appends another batch; its parts come after ours.
@@ -174,6 +177,7 @@ impl Batch {
         self.reach.append(&mut other.reach);
         self.messages.append(&mut other.messages);
         self.lane_status.append(&mut other.lane_status);
+        self.settled.append(&mut other.settled);
     }
 }
 

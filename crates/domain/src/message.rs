@@ -4,6 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::batch::Key;
+use crate::delivery::DeliveryState;
 use crate::ids::MessageId;
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
@@ -105,6 +107,23 @@ pub enum Source {
     List(i64),
     /// People with a personal reference whose state is not removed or never installed.
     Installed,
+    /// Recipients of an earlier message whose deliveries came to this.
+    Retry {
+        message_no: i64,
+        states: Vec<DeliveryState>,
+        /// Of failed and skipped ones only those with one of these reasons; none named means all.
+        reasons: Vec<String>,
+    },
+}
+
+/// Which deliveries of an earlier message are tried again, as a new message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retries {
+    pub of: MessageId,
+    /// Never [`DeliveryState::Delivered`], and nothing that is not final.
+    pub states: Vec<DeliveryState>,
+    /// Of failed and skipped ones only those with one of these reasons; none named means all.
+    pub reasons: Vec<String>,
 }
 
 /// A recipient named by the caller.
@@ -127,6 +146,8 @@ pub struct NewMessage {
     pub named: Vec<Named>,
     /// Whether everyone with the app installed is meant as well.
     pub installed: bool,
+    /// Those of an earlier message whom it did not reach. Such a message always tries, whatever was refused lately.
+    pub retries: Option<Retries>,
     /// People (Entra ids) who are not to get it although the audience has them.
     pub exclude: Vec<String>,
     pub on_ambiguous: Option<OnAmbiguous>,
@@ -172,6 +193,20 @@ pub struct OpenMessage {
     pub audience_final: bool,
     pub send_at: Option<Time>,
     pub expires_at: Time,
+    /// It tries again what an earlier message came to, and so always tries.
+    pub retries: bool,
+}
+
+/// What the owner of a lane finds when it looks.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Opened {
+    pub messages: Vec<OpenMessage>,
+    /// An operator holds the whole lane.
+    pub paused: bool,
+    /// When an operator last let the lane go on: cool-downs and rests that began before are over.
+    pub resumed_at: Option<Time>,
+    /// Words about ambiguous deliveries, oldest first, that were not obeyed yet.
+    pub settlements: Vec<Settlement>,
 }
 
 /// What one chunk of expansion did.
@@ -205,4 +240,60 @@ pub enum Controlled {
         state: MessageState,
     },
     NotFound,
+}
+
+words! {
+    /// What an ambiguous delivery is settled as (`docs/delivery.md`, Ambiguous).
+    pub enum Verdict {
+        /// It arrived.
+        Delivered = "delivered",
+        /// It is sent once more, as a new attempt of the same delivery.
+        Resend = "resend",
+    }
+}
+
+/// Whose ambiguous deliveries a person settles, for [`crate::ports::Ledger::settle`].
+#[derive(Debug, Clone)]
+pub struct SettleRequest<'a> {
+    pub scope: &'a Scope,
+    pub id: MessageId,
+    pub verdict: Verdict,
+    /// Recipient numbers; `None` for all that are ambiguous.
+    pub recipients: Option<Vec<i64>>,
+}
+
+/// What came of a request to settle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Left for the owner of this lane, which is to be woken: so many deliveries are ambiguous and named.
+    Taken {
+        lane_no: i64,
+        settled: i64,
+    },
+    /// Nothing can be sent of a message that was cancelled or has expired.
+    TooLate {
+        state: MessageState,
+    },
+    NotFound,
+}
+
+/// A word about one ambiguous delivery, said by a person or by evidence, left for its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    pub settlement_no: i64,
+    pub key: Key,
+    pub verdict: Verdict,
+    /// The post, where the evidence names it.
+    pub activity_id: Option<String>,
+    pub tries: u32,
+}
+
+words! {
+    /// What an operator tells a whole lane.
+    pub enum LaneControl {
+        /// Nothing new starts.
+        Pause = "pause",
+        /// It goes on, also out of a cool-down.
+        Resume = "resume",
+    }
 }

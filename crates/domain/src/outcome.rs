@@ -113,7 +113,11 @@ words! {
         DisabledByAdmin = "disabled_by_admin",
         /// The service could not be reached, call after call.
         Unreachable = "unreachable",
+        /// Call after call failed at Microsoft's side, and none was accepted.
+        Failing = "failing",
         /// A 429 of the whole lane.
         Throttled = "throttled",
+        /// An operator holds the lane.
+        Paused = "paused",
     }
 }

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::batch::Key;
 use crate::own_words::Say;
 use crate::places::{SeenPlace, SeenTeam};
 use crate::time::Time;
@@ -82,6 +83,42 @@ pub struct Lane {
     pub service_url: Option<String>,
 }
 
+/// One lane as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaneView {
+    pub lane: Lane,
+    /// Since when an operator holds it.
+    pub paused_at: Option<Time>,
+    /// Messages that are not final.
+    pub open_messages: i64,
+    /// Its owner's words of it, JSON: pace, cause, cool-downs.
+    pub status: Option<String>,
+}
+
+/// Somebody who wants no messages of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptOut {
+    pub recipient_no: i64,
+    pub app: String,
+    pub tenant: String,
+    /// Entra object id.
+    pub person: String,
+    pub name: Option<String>,
+    pub upn: Option<String>,
+    pub since: Time,
+    /// How it is known: their own word, or that of whoever noted it.
+    pub how: String,
+}
+
+/// What an activity shows of a post of ours that may be ambiguous (`docs/delivery.md`, Ambiguous).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evidence {
+    /// A button of ours was pressed that carries this delivery's id; the person is the one of the activity.
+    Pressed(Key),
+    /// An activity id that they answered to or have read: its milliseconds tell when it was posted.
+    Names { conversation_id: String, activity_id: String },
+}
+
 /// What an activity told us, to be stored in one transaction before it is answered.
 #[derive(Debug, Clone, Default)]
 pub struct Learned {
@@ -102,6 +139,8 @@ pub struct Learned {
     pub detail: Option<serde_json::Value>,
     /// What it may make us say.
     pub say: Option<Say>,
+    /// What it shows of posts of ours; where that settles an ambiguous delivery, its owner is left word.
+    pub evidence: Vec<Evidence>,
     /// Where the app was taken away: a person's object id or a team's id, as in
     /// [`Welcome::place`](crate::own_words::Welcome).
     pub left: Option<String>,
@@ -126,7 +165,7 @@ pub struct SeenPerson {
 pub enum LearnedDone {
     New {
         lane_no: i64,
-        /// Something is to be said because of it: the owner of the lane is to be woken.
+        /// Something is to be said or settled because of it: the owner of the lane is to be woken.
         said: bool,
     },
     Duplicate,

@@ -2,16 +2,20 @@
 //! transaction leaves a method.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::batch::{Batch, Committed, Key, Row};
 use crate::ids::{KeyId, MessageId};
 use crate::message::{
-    ControlRequest, Controlled, Expanded, Idempotency, NewMessage, OpenMessage, Spoken, Submitted,
+    ControlRequest, Controlled, Expanded, Idempotency, LaneControl, NewMessage, Opened, SettleRequest,
+    Settled, Spoken, Submitted,
 };
 use crate::outcome::{Answer, Operation};
-use crate::people::{Lane, Learned, LearnedDone, PeopleFilter, Person, ReachState, Reference};
+use crate::people::{
+    Lane, LaneView, Learned, LearnedDone, OptOut, PeopleFilter, Person, ReachState, Reference,
+};
 use crate::places::{Conversation, ConversationFilter, Team, TeamFilter};
 use crate::scope::{ApiKey, Scope};
 use crate::time::Time;
@@ -26,6 +30,9 @@ pub enum StoreError {
     /// A row holds what no version of ours wrote, or a statement is wrong.
     #[error("the database answered unexpectedly: {0}")]
     Broken(String),
+    /// Another process has taken over what this one owned: it must not write any more.
+    #[error("another nuncio has taken over the database")]
+    Fenced,
 }
 
 /// Messages and their deliveries. The first six methods serve the API, the others the owner of a lane.
@@ -43,6 +50,16 @@ pub trait Ledger: Send + Sync + 'static {
     ) -> Result<Option<Submitted>, StoreError>;
     /// Leaves word for the owner.
     async fn control(&self, request: ControlRequest<'_>, now: Time) -> Result<Controlled, StoreError>;
+    /// Leaves word about ambiguous deliveries for the owner.
+    async fn settle(&self, request: SettleRequest<'_>, now: Time) -> Result<Settled, StoreError>;
+    /// Leaves word for the owner of a lane; whether the caller has such a lane.
+    async fn control_lane(
+        &self,
+        scope: &Scope,
+        lane_no: i64,
+        control: LaneControl,
+        now: Time,
+    ) -> Result<bool, StoreError>;
     async fn message(&self, scope: &Scope, id: MessageId) -> Result<Option<MessageView>, StoreError>;
     /// Newest first; `after` is the last `message_no` of the page before.
     async fn messages(
@@ -70,8 +87,9 @@ pub trait Ledger: Send + Sync + 'static {
     /// Takes over what a dead owner left in flight: `ambiguous` where the message holds, else pending again and due
     /// 30 s after that attempt's start, once (`docs/delivery.md`, Ambiguous). Returns how many of each.
     async fn recover(&self, lane_no: i64, now: Time) -> Result<(i64, i64), StoreError>;
-    /// All messages of the lane that are not final, and final ones that still have rows to sweep.
-    async fn open(&self, lane_no: i64) -> Result<Vec<OpenMessage>, StoreError>;
+    /// What there is to do in a lane: messages that are not final, or final with rows to sweep, whose number is above
+    /// `after` or whose owner was left word or still gathers; and words about the lane and its ambiguous deliveries.
+    async fn open(&self, lane_no: i64, after: i64) -> Result<Opened, StoreError>;
     /// Adds up to `limit` deliveries of the audience. With the last one, `audience_final` is set and the message
     /// becomes `sending`, or `waiting` if it is larger than `max_recipients`.
     async fn expand(&self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError>;
@@ -80,6 +98,11 @@ pub trait Ledger: Send + Sync + 'static {
     /// Pending deliveries with a due time up to `until`, soonest first.
     async fn due(&self, lane_no: i64, until: Time, limit: i64) -> Result<Vec<Row>, StoreError>;
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
+    /// Holds on to what this process owns. For how long it does, counted from before the call; a store that only this
+    /// process can have open has no end to it.
+    async fn renew(&self) -> Result<Duration, StoreError> {
+        Ok(Duration::MAX)
+    }
 }
 
 /// What is known of lanes, people, channels and callers.
@@ -141,6 +164,26 @@ pub trait Registry: Send + Sync + 'static {
     async fn caller(&self, hash: [u8; 32]) -> Result<Option<Scope>, StoreError>;
     /// Whether any key was ever made.
     async fn has_keys(&self) -> Result<bool, StoreError>;
+    /// Lanes that the caller may see, by number, with their owner's status.
+    async fn lane_views(&self, scope: &Scope) -> Result<Vec<LaneView>, StoreError>;
+    /// Who wants no messages, oldest known first; `after` is the last `recipient_no` of the page before.
+    async fn opt_outs(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<OptOut>, StoreError>;
+    /// Notes that a person of this lane (Entra object id) wants messages, or none; whether that is new.
+    async fn set_opt_out(
+        &self,
+        scope: &Scope,
+        lane_no: i64,
+        person: &str,
+        out: bool,
+        now: Time,
+    ) -> Result<bool, StoreError>;
+
     /// Reads and writes something trivial, for `/readyz`.
     async fn ready(&self) -> Result<(), StoreError>;
 }

@@ -13,6 +13,8 @@ use crate::time::Time;
 pub struct Policy {
     pub class: Class,
     pub purpose: Purpose,
+    /// Tries again what an earlier message came to.
+    pub retries: bool,
     /// A refusal younger than this spares the call (`docs/delivery.md`, Reachability).
     pub recheck: Duration,
 }
@@ -23,7 +25,8 @@ pub fn why_skipped(row: &Row, policy: Policy, now: Time) -> Option<SkipReason> {
         return Some(reason);
     }
     let young = row.reach_at.is_some_and(|at| now.since(at) < policy.recheck);
-    (row.reach.is_refusal() && young && policy.class != Class::Urgent).then_some(SkipReason::Unreachable)
+    let always = policy.class == Class::Urgent || policy.retries;
+    (row.reach.is_refusal() && young && !always).then_some(SkipReason::Unreachable)
 }
 
 /// The part that holds at every try, however urgent: they are left out, or want nothing.
@@ -67,7 +70,7 @@ mod tests {
     }
 
     fn why(row: &Row, class: Class, purpose: Purpose) -> Option<SkipReason> {
-        why_skipped(row, Policy { class, purpose, recheck: 7 * DAY }, NOW)
+        why_skipped(row, Policy { class, purpose, retries: false, recheck: 7 * DAY }, NOW)
     }
 
     #[test]
@@ -88,6 +91,8 @@ mod tests {
         let blocked = Row { reach: ReachState::Blocked, ..row() };
         assert_eq!(why(&blocked, Class::Normal, Purpose::Asked), Some(SkipReason::Unreachable));
         assert_eq!(why(&blocked, Class::Urgent, Purpose::Asked), None);
+        let again = Policy { class: Class::Normal, purpose: Purpose::Asked, retries: true, recheck: 7 * DAY };
+        assert_eq!(why_skipped(&blocked, again, NOW), None);
         let old = Row { reach_at: Some(NOW - 7 * DAY), ..blocked };
         assert_eq!(why(&old, Class::Normal, Purpose::Asked), None);
     }

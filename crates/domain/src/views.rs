@@ -42,6 +42,8 @@ pub struct MessageView {
     pub completed_at: Option<Time>,
     /// The lane's status as its owner last wrote it, JSON.
     pub lane_status: Option<String>,
+    /// The message whose deliveries it tries again.
+    pub retries: Option<MessageId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

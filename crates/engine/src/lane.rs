@@ -102,12 +102,12 @@ impl Shell {
             Event::Input(input) => input,
         };
         match &input {
-            Input::Opened(messages) => {
+            Input::Opened(opened) => {
                 self.looking = false;
                 if std::mem::take(&mut self.look_again) {
                     self.look();
                 }
-                for message in messages {
+                for message in &opened.messages {
                     self.contents
                         .entry(message.message_no)
                         .or_insert_with(|| Arc::new(Spoken::new(message.content.clone())));
@@ -136,8 +136,8 @@ impl Shell {
         let (ledger, events, lane_no) =
             (Arc::clone(&self.ports.ledger), self.events.clone(), self.lane.lane_no);
         tokio::spawn(async move {
-            let messages = insist("open", || ledger.open(lane_no)).await;
-            let _ = events.send(Event::Input(Input::Opened(messages)));
+            let opened = insist("open", || ledger.open(lane_no, 0)).await;
+            let _ = events.send(Event::Input(Input::Opened(opened)));
         });
     }
 

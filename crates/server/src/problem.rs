@@ -50,7 +50,7 @@ impl Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => {
+            StoreError::Unavailable(_) | StoreError::Fenced => {
                 tracing::warn!(%error, "store not available");
                 Self::new(Code::Unavailable, "the database is not available at the moment")
             }

@@ -29,6 +29,7 @@ fn message(lane_no: i64, number: u128, named: Vec<Named>) -> NewMessage {
         label: None,
         installed: named.is_empty(),
         named,
+        retries: None,
         exclude: Vec::new(),
         on_ambiguous: None,
         max_recipients: i64::MAX,

@@ -11,7 +11,7 @@ use crate::lane::retry::Dice;
 use crate::lane::select::Order;
 use crate::lane::settle::Trouble;
 use crate::lane::threads::Threads;
-use crate::message::{Expanded, OpenMessage};
+use crate::message::{Expanded, Opened};
 use crate::outcome::{Answer, Operation};
 use crate::people::Reference;
 use crate::skip::unwanted;
@@ -58,8 +58,8 @@ impl LaneConfig {
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Input {
-    /// All messages of the lane that are not final, as stored now; given at the start and after every wake.
-    Opened(Vec<OpenMessage>),
+    /// What there is to do in the lane, as stored now; given at the start and after every wake.
+    Opened(Opened),
     Expanded {
         message_no: i64,
         expanded: Expanded,
@@ -270,8 +270,8 @@ impl LaneCore {
     pub fn step(&mut self, now: Time, input: Input) -> Vec<Action> {
         self.wake = None;
         match input {
-            Input::Opened(messages) => {
-                for message in &messages {
+            Input::Opened(opened) => {
+                for message in &opened.messages {
                     self.opened(now, message);
                 }
             }

@@ -44,6 +44,7 @@ enum Reading {
 pub(super) struct Open {
     pub(super) class: Class,
     pub(super) purpose: Purpose,
+    retries: bool,
     pub(super) phase: Phase,
     pub(super) queue: VecDeque<Item>,
     on_ambiguous: Option<OnAmbiguous>,
@@ -103,6 +104,7 @@ impl LaneCore {
         let open = Open {
             class: message.class,
             purpose: message.purpose,
+            retries: message.retries,
             phase,
             queue: VecDeque::new(),
             on_ambiguous: message.on_ambiguous,
@@ -200,7 +202,12 @@ impl LaneCore {
         if open.closed_to().is_some() {
             return;
         }
-        let policy = Policy { class: open.class, purpose: open.purpose, recheck: self.config.recheck };
+        let policy = Policy {
+            class: open.class,
+            purpose: open.purpose,
+            retries: open.retries,
+            recheck: self.config.recheck,
+        };
         for row in rows {
             match why_skipped(&row, policy, now) {
                 Some(reason) if !self.known.contains(&row.key) => self.skip(now, &row, reason),
@@ -422,7 +429,7 @@ mod tests {
     use crate::batch::Committed;
     use crate::ids::MessageId;
     use crate::lane::{Input, LaneConfig};
-    use crate::message::{Body, Content};
+    use crate::message::{Body, Content, Opened};
 
     fn at(ms: i64) -> Time {
         Time(ms * 1_000)
@@ -442,7 +449,12 @@ mod tests {
             audience_final: false,
             send_at: Some(at(until)),
             expires_at: at(3_600_000),
+            retries: false,
         }
+    }
+
+    fn looks(messages: Vec<OpenMessage>) -> Input {
+        Input::Opened(Opened { messages, ..Opened::default() })
     }
 
     /// Whether a step asks for the audience.
@@ -459,25 +471,25 @@ mod tests {
     #[test]
     fn an_audience_that_grows_is_read_when_its_time_has_come() {
         let mut core = LaneCore::new(LaneConfig::new(1, Some(50.0), 1), at(0));
-        assert!(!expands(&mut core, 0, Input::Opened(vec![gathering(2_000, None)])));
+        assert!(!expands(&mut core, 0, looks(vec![gathering(2_000, None)])));
         assert_eq!(core.wake_at(), Some(at(2_000)));
         // A wave has put it off.
-        assert!(!expands(&mut core, 1_000, Input::Opened(vec![gathering(60_000, None)])));
+        assert!(!expands(&mut core, 1_000, looks(vec![gathering(60_000, None)])));
         assert!(!expands(&mut core, 2_000, Input::Tick));
         assert!(expands(&mut core, 60_000, Input::Tick));
         // Once begun it stays begun.
-        assert!(!expands(&mut core, 60_001, Input::Opened(vec![gathering(90_000, None)])));
+        assert!(!expands(&mut core, 60_001, looks(vec![gathering(90_000, None)])));
     }
 
     #[test]
     fn it_can_be_cancelled_and_held_like_any_other() {
         let config = || LaneConfig::new(1, Some(50.0), 1);
         let mut core = LaneCore::new(config(), at(0));
-        expands(&mut core, 0, Input::Opened(vec![gathering(2_000, Some(Control::Cancel))]));
+        expands(&mut core, 0, looks(vec![gathering(2_000, Some(Control::Cancel))]));
         assert!(!expands(&mut core, 3_000, Input::Tick));
         let mut core = LaneCore::new(config(), at(0));
-        expands(&mut core, 0, Input::Opened(vec![gathering(2_000, Some(Control::Pause))]));
+        expands(&mut core, 0, looks(vec![gathering(2_000, Some(Control::Pause))]));
         assert!(!expands(&mut core, 3_000, Input::Tick));
-        assert!(expands(&mut core, 4_000, Input::Opened(vec![gathering(2_000, Some(Control::Resume))])));
+        assert!(expands(&mut core, 4_000, looks(vec![gathering(2_000, Some(Control::Resume))])));
     }
 }

@@ -351,9 +351,13 @@ mod tests {
     use super::*;
     use crate::batch::{Batch, Committed, Row};
     use crate::lane::{Action, Input, LaneConfig};
-    use crate::message::{Body, Class, Content, Control, MessageState, OpenMessage};
+    use crate::message::{Body, Class, Content, Control, MessageState, OpenMessage, Opened};
     use crate::people::Reference;
     use crate::{Key, MessageId};
+
+    fn looks(messages: Vec<OpenMessage>) -> Input {
+        Input::Opened(Opened { messages, ..Opened::default() })
+    }
 
     fn ms(n: u64) -> Time {
         Time(1_000_000_000) + Duration::from_millis(n)
@@ -373,6 +377,7 @@ mod tests {
             audience_final: true,
             send_at: None,
             expires_at: ms(3_600_000),
+            retries: false,
         }
     }
 
@@ -425,7 +430,7 @@ mod tests {
     /// to `outcome`.
     fn held_up(outcome: Outcome) -> LaneCore {
         let mut core = LaneCore::new(LaneConfig::new(1, Some(50.0), 1), ms(0));
-        run(&mut core, 0, Input::Opened(vec![message(None)]));
+        run(&mut core, 0, looks(vec![message(None)]));
         run(&mut core, 0, Input::Due { rows: Vec::new() });
         run(&mut core, 0, Input::Page { message_no: 1, rows: vec![row(1), row(2), row(3)] });
         let calls: Vec<i64> = (196..212).flat_map(|at| run(&mut core, at * 5, Input::Tick).0).collect();
@@ -462,7 +467,7 @@ mod tests {
     fn nothing_of_a_closed_message_is_called_when_the_lane_goes_on() {
         for trouble in troubles() {
             let mut core = held_up(trouble.clone());
-            let (_, batches) = run(&mut core, 2000, Input::Opened(vec![message(Some(Control::Cancel))]));
+            let (_, batches) = run(&mut core, 2000, looks(vec![message(Some(Control::Cancel))]));
             let complete = |change: &crate::batch::MessageChange| {
                 matches!(change, crate::batch::MessageChange::Complete { .. })
             };

@@ -112,6 +112,7 @@ impl World {
             label: None,
             named: to.iter().map(|key| Named { kind: kind(key), key: key.clone() }).collect(),
             installed: false,
+            retries: None,
             exclude: Vec::new(),
             on_ambiguous: None,
             max_recipients: 1_000_000,
@@ -243,8 +244,8 @@ impl World {
     }
 
     async fn look(&mut self) {
-        let messages = self.ledger.open(LANE).await.unwrap();
-        self.step(Input::Opened(messages));
+        let opened = self.ledger.open(LANE, 0).await.unwrap();
+        self.step(Input::Opened(opened));
     }
 
     fn step(&mut self, input: Input) {

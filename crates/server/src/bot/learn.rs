@@ -48,6 +48,7 @@ pub(super) fn learned(verified: &Verified, app: String, now: Time, raw: &[u8]) -
             _ => detail(activity, None),
         },
         say: None,
+        evidence: Vec::new(),
         left: None,
     })
 }

@@ -69,6 +69,7 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         label,
         named: audience.named,
         installed: asked.audience.installed,
+        retries: None,
         exclude: audience.exclude,
         on_ambiguous: policy.on_ambiguous,
         max_recipients: policy.max_recipients,

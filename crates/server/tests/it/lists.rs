@@ -124,7 +124,7 @@ async fn deliveries_are_listed_and_shown_alone() {
         json!((0..5).map(|n| format!("c0ffee00-0000-4000-8000-{n:012}")).collect::<Vec<_>>());
     let id = server.sent(&body).await;
     let lane_no = server.woken.0.lock().unwrap()[0];
-    let message_no = server.store.open(lane_no).await.unwrap()[0].message_no;
+    let message_no = server.store.open(lane_no, 0).await.unwrap().messages[0].message_no;
     server.store.expand(message_no, 100, Time(NOON)).await.unwrap();
     let deliveries = all(&server, &format!("/v1/messages/{id}/deliveries")).await;
     assert_eq!(deliveries.len(), 5);
@@ -141,7 +141,7 @@ async fn rate_end_and_causes_are_those_of_the_lane() {
     let server = Server::start().await;
     let id = server.sent(&hello()).await;
     let lane_no = server.woken.0.lock().unwrap()[0];
-    let message_no = server.store.open(lane_no).await.unwrap()[0].message_no;
+    let message_no = server.store.open(lane_no, 0).await.unwrap().messages[0].message_no;
     server.store.expand(message_no, 100, Time(NOON)).await.unwrap();
     let status = async |status: Value| {
         let batch = Batch { lane_status: vec![(lane_no, status.to_string())], ..Batch::default() };
@@ -180,7 +180,7 @@ async fn controls_are_taken_until_it_is_too_late() {
     // A cancel is never taken back.
     tell("pause").await.refused(409, "too_late");
 
-    let message_no = server.store.open(lane_no).await.unwrap()[0].message_no;
+    let message_no = server.store.open(lane_no, 0).await.unwrap().messages[0].message_no;
     let state = MessageChange::State { message_no, state: MessageState::Cancelled, cause: None };
     server.store.commit(Batch { messages: vec![state], ..Batch::default() }).await.unwrap();
     let refused = tell("cancel").await;
@@ -198,7 +198,7 @@ async fn an_audience_that_is_too_large_waits_for_a_word() {
     body["max_recipients"] = 1.into();
     let id = server.sent(&body).await;
     let lane_no = server.woken.0.lock().unwrap()[0];
-    let message_no = server.store.open(lane_no).await.unwrap()[0].message_no;
+    let message_no = server.store.open(lane_no, 0).await.unwrap().messages[0].message_no;
     server.store.expand(message_no, 100, Time(NOON)).await.unwrap();
     let message = server.get(&format!("/v1/messages/{id}")).await.json();
     assert_eq!((&message["state"], &message["cause"]), (&json!("waiting"), &json!("confirm")));

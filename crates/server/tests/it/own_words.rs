@@ -55,7 +55,7 @@ async fn say(server: &Server, text: &str) {
 /// Messages with nothing done yet, oldest first.
 async fn open(server: &Server) -> Vec<OpenMessage> {
     let lane_no = server.store.lanes().await.unwrap()[0].lane_no;
-    server.store.open(lane_no).await.unwrap()
+    server.store.open(lane_no, 0).await.unwrap().messages
 }
 
 fn words_of(message: &OpenMessage) -> String {

@@ -34,7 +34,7 @@ async fn columns_outcomes_and_defused_cells() {
     body["audience"]["users"] = json!([INES, "c0ffee00-0000-4000-8000-000000000001"]);
     let id = server.sent(&body).await;
     let lane_no = server.woken.0.lock().unwrap()[0];
-    let message_no = server.store.open(lane_no).await.unwrap()[0].message_no;
+    let message_no = server.store.open(lane_no, 0).await.unwrap().messages[0].message_no;
     server.store.expand(message_no, 100, Time(NOON)).await.unwrap();
     let key = server.store.page(message_no, 0, 1).await.unwrap()[0].key;
     let at = Time(NOON);
@@ -102,7 +102,7 @@ async fn it_goes_over_many_pages() {
     body["max_recipients"] = 5000.into();
     let id = server.sent(&body).await;
     let lane_no = server.woken.0.lock().unwrap()[0];
-    let message_no = server.store.open(lane_no).await.unwrap()[0].message_no;
+    let message_no = server.store.open(lane_no, 0).await.unwrap().messages[0].message_no;
     while !server.store.expand(message_no, 5000, Time(NOON)).await.unwrap().done {}
     let report = server.get(&format!("/v1/messages/{id}/report.csv")).await;
     let mut named: Vec<&str> =

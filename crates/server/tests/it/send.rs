@@ -35,7 +35,7 @@ async fn a_message_is_taken_stored_and_its_lane_woken() {
     let lanes = server.store.lanes().await.unwrap();
     assert_eq!((lanes.len(), lanes[0].app.as_str(), lanes[0].tenant.as_str()), (1, "dispatch", TENANT));
     assert_eq!(*server.woken.0.lock().unwrap(), [lanes[0].lane_no]);
-    let open = server.store.open(lanes[0].lane_no).await.unwrap();
+    let open = server.store.open(lanes[0].lane_no, 0).await.unwrap().messages;
     assert_eq!(open[0].on_ambiguous, Some(OnAmbiguous::Resend));
     server.store.expand(open[0].message_no, 100, open[0].expires_at).await.unwrap();
     let rows = server.store.page(open[0].message_no, 0, 100).await.unwrap();

@@ -78,6 +78,7 @@ pub(crate) async fn expand(
         let (chunk, insert, of) = match source {
             Source::List(list_no) => (LIST_CHUNK, LIST_INSERT, *list_no),
             Source::Installed => (INSTALLED_CHUNK, INSTALLED_INSERT, lane_no),
+            Source::Retry { .. } => return Err(broken("retry")),
         };
         let end = sqlx::query(chunk)
             .bind(of)

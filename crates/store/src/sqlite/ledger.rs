@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use nuncio_domain::batch::Row;
-use nuncio_domain::message::{ControlRequest, Controlled, Expanded, Idempotency, OpenMessage, Submitted};
+use nuncio_domain::message::{
+    ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
+};
 use nuncio_domain::ports::{Ledger, StoreError};
 use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
 use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
@@ -37,6 +39,20 @@ impl Ledger for SqliteStore {
             Box::pin(async move { control::control(connection, &scope, id, control).await })
         })
         .await
+    }
+
+    async fn settle(&self, _request: SettleRequest<'_>, _now: Time) -> Result<Settled, StoreError> {
+        Err(StoreError::Broken("settle".to_owned()))
+    }
+
+    async fn control_lane(
+        &self,
+        _scope: &Scope,
+        _lane_no: i64,
+        _control: LaneControl,
+        _now: Time,
+    ) -> Result<bool, StoreError> {
+        Err(StoreError::Broken("control_lane".to_owned()))
     }
 
     #[tracing::instrument(name = "store.message", level = "debug", skip_all, fields(message = %id))]
@@ -83,8 +99,8 @@ impl Ledger for SqliteStore {
     }
 
     #[tracing::instrument(name = "store.open", level = "debug", skip(self))]
-    async fn open(&self, lane_no: i64) -> Result<Vec<OpenMessage>, StoreError> {
-        rows::open(&self.readers, lane_no).await
+    async fn open(&self, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
+        rows::open(&self.readers, lane_no, after).await
     }
 
     #[tracing::instrument(name = "store.expand", level = "debug", skip(self, now))]

@@ -64,6 +64,7 @@ impl SqliteStore {
         Self::open_file(path).await.map_err(|error| match error {
             StoreError::Unavailable(text) => StoreError::Unavailable(format!("{name}: {text}")),
             StoreError::Broken(text) => StoreError::Broken(format!("{name}: {text}")),
+            fenced @ StoreError::Fenced => fenced,
         })
     }
 

@@ -230,6 +230,7 @@ fn message(say: &Say, lane_no: i64, content: Content, now: Time) -> NewMessage {
         label: None,
         named: vec![say.to.clone()],
         installed: false,
+        retries: None,
         exclude: Vec::new(),
         // Twice the same of these is worse than not at all.
         on_ambiguous: Some(OnAmbiguous::Hold),

@@ -1,7 +1,7 @@
 //! `Registry`: which of our functions serves which method.
 
 use async_trait::async_trait;
-use nuncio_domain::people::{Lane, Learned, LearnedDone, PeopleFilter, Person, Reference};
+use nuncio_domain::people::{Lane, LaneView, Learned, LearnedDone, OptOut, PeopleFilter, Person, Reference};
 use nuncio_domain::places::{Conversation, ConversationFilter, Team, TeamFilter};
 use nuncio_domain::ports::{Registry, StoreError};
 use nuncio_domain::scope::ApiKey;
@@ -148,6 +148,31 @@ impl Registry for SqliteStore {
             .fetch_one(&self.readers)
             .await
             .map_err(of_sqlx)
+    }
+
+    async fn lane_views(&self, _scope: &Scope) -> Result<Vec<LaneView>, StoreError> {
+        Err(StoreError::Broken("lane_views".to_owned()))
+    }
+
+    async fn opt_outs(
+        &self,
+        _scope: &Scope,
+        _filter: &PeopleFilter,
+        _after: Option<i64>,
+        _limit: i64,
+    ) -> Result<Page<OptOut>, StoreError> {
+        Err(StoreError::Broken("opt_outs".to_owned()))
+    }
+
+    async fn set_opt_out(
+        &self,
+        _scope: &Scope,
+        _lane_no: i64,
+        _person: &str,
+        _out: bool,
+        _now: Time,
+    ) -> Result<bool, StoreError> {
+        Err(StoreError::Broken("set_opt_out".to_owned()))
     }
 
     #[tracing::instrument(name = "store.ready", level = "debug", skip_all)]

@@ -1,7 +1,7 @@
 //! What an owner reads: its open messages, and pending deliveries with all that a call needs.
 
 use nuncio_domain::batch::Row;
-use nuncio_domain::message::OpenMessage;
+use nuncio_domain::message::{OpenMessage, Opened};
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::{Origin, Reference};
 use nuncio_domain::ports::StoreError;
@@ -20,6 +20,7 @@ pub(crate) const OPEN: &str = "
            purpose, gathers
       FROM messages INDEXED BY messages_open
      WHERE lane_no = ?1 AND open = 1 AND (state NOT IN ('completed', 'cancelled') OR swept = 0)
+       AND (message_no > ?2 OR control IS NOT NULL OR gathers = 1)
      ORDER BY message_no";
 
 /// The page is taken first and the rest joined to it. A delivery comes once for each of its references.
@@ -61,15 +62,10 @@ pub(crate) const REFERENCES: &str = "
     SELECT reference_no, conversation_id, service_url, origin, seen_at, suspect_at
       FROM conversations WHERE recipient_no = ?1";
 
-pub(crate) async fn open(readers: &SqlitePool, lane_no: i64) -> Result<Vec<OpenMessage>, StoreError> {
-    sqlx::query(OPEN)
-        .bind(lane_no)
-        .fetch_all(readers)
-        .await
-        .map_err(of_sqlx)?
-        .iter()
-        .map(open_message)
-        .collect()
+pub(crate) async fn open(readers: &SqlitePool, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
+    let found = sqlx::query(OPEN).bind(lane_no).bind(after).fetch_all(readers).await.map_err(of_sqlx)?;
+    let messages = found.iter().map(open_message).collect::<Result<_, _>>()?;
+    Ok(Opened { messages, ..Opened::default() })
 }
 
 fn open_message(row: &SqliteRow) -> Result<OpenMessage, StoreError> {
@@ -86,6 +82,7 @@ fn open_message(row: &SqliteRow) -> Result<OpenMessage, StoreError> {
         audience_final: get(row, "audience_final")?,
         send_at: time_or_null(row, "send_at")?,
         expires_at: time(row, "expires_at")?,
+        retries: false,
     })
 }
 

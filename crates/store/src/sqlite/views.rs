@@ -200,6 +200,7 @@ fn message_view(row: &SqliteRow) -> Result<MessageView, StoreError> {
     let own: Option<String> = get(row, "cause")?;
     let cause = own.or_else(|| lane_cause(lane_status.as_deref()).filter(|_| !state.is_final()));
     Ok(MessageView {
+        retries: None,
         message_no: get(row, "message_no")?,
         id: message_id(row)?,
         app: get(row, "app")?,

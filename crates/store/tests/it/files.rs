@@ -23,6 +23,7 @@ fn message(lane_no: i64, number: u128) -> NewMessage {
         label: None,
         named: vec![nuncio_domain::message::Named { kind: RecipientKind::Person, key: format!("p{number}") }],
         installed: false,
+        retries: None,
         exclude: Vec::new(),
         on_ambiguous: None,
         max_recipients: 1_000,
@@ -41,7 +42,7 @@ async fn open(path: &Path) -> Arc<SqliteStore> {
 async fn refusal(path: &Path) -> String {
     match SqliteStore::open(path).await {
         Ok(_) => panic!("it was opened"),
-        Err(StoreError::Unavailable(text) | StoreError::Broken(text)) => text,
+        Err(error) => error.to_string(),
     }
 }
 
@@ -91,7 +92,7 @@ fn what_was_answered_survives_the_loss_of_the_runtime() {
         assert!(matches!(store.ready().await, Err(StoreError::Unavailable(_))));
         drop(store);
         let store = open(&path).await;
-        assert_eq!(store.open(1).await.unwrap().len(), 1);
+        assert_eq!(store.open(1, 0).await.unwrap().messages.len(), 1);
         store.close().await;
     });
 }
@@ -147,7 +148,7 @@ async fn many_submit_at_once_and_shutdown_answers_every_one() {
         }
     }
     let store = open(&path).await;
-    assert_eq!(store.open(lane_no).await.unwrap().len(), stored);
+    assert_eq!(store.open(lane_no, 0).await.unwrap().messages.len(), stored);
     store.close().await;
 }
 

@@ -178,7 +178,7 @@ pub async fn empty_audiences_end_at_once(fixture: &dyn Fixture) {
     assert!(done.not_complete.is_empty());
     let view = table.view(id(1)).await;
     assert_eq!((view.state, view.completed_at), (MessageState::Completed, Some(Time(9))));
-    assert!(table.ledger().open(table.lane_no).await.unwrap().is_empty());
+    assert!(table.ledger().open(table.lane_no, 0).await.unwrap().messages.is_empty());
 }
 
 pub async fn scheduled_ones_stay_scheduled(fixture: &dyn Fixture) {
@@ -188,7 +188,7 @@ pub async fn scheduled_ones_stay_scheduled(fixture: &dyn Fixture) {
     assert_eq!(table.view(id(1)).await.state, MessageState::Scheduled);
     assert!(table.ledger().expand(message_no, 10, Time(2_000)).await.unwrap().done);
     assert_eq!(table.view(id(1)).await.state, MessageState::Scheduled);
-    let open = table.ledger().open(table.lane_no).await.unwrap();
+    let open = table.ledger().open(table.lane_no, 0).await.unwrap().messages;
     assert_eq!((open.len(), open[0].send_at, open[0].audience_final), (1, Some(Time(50_000)), true));
     let late = NewMessage { send_at: Some(Time(1_500)), ..table.message(2, &["ann"]) };
     table.send(late).await;

@@ -27,7 +27,10 @@ pub async fn controls_are_left_for_the_owner(fixture: &dyn Fixture) {
     assert_eq!(table.control(1, Control::Confirm).await, Controlled::TooLate { state });
     assert_eq!(table.control(99, Control::Cancel).await, Controlled::NotFound);
     assert_eq!(table.control(1, Control::Pause).await, taken);
-    assert_eq!(table.ledger().open(table.lane_no).await.unwrap()[0].control, Some(Control::Pause));
+    assert_eq!(
+        table.ledger().open(table.lane_no, 0).await.unwrap().messages[0].control,
+        Some(Control::Pause)
+    );
 
     let paused = MessageChange::State { message_no, state: MessageState::Paused, cause: None };
     table.message_change(paused.clone(), 6_000).await;
@@ -74,7 +77,7 @@ pub async fn cancel_settles_counts_at_once_and_rows_later(fixture: &dyn Fixture)
 
     let mut chunks = 0;
     loop {
-        let open = table.ledger().open(table.lane_no).await.unwrap();
+        let open = table.ledger().open(table.lane_no, 0).await.unwrap().messages;
         assert_eq!((open.len(), open[0].state), (1, MessageState::Cancelled));
         chunks += 1;
         if table.message_change(sweep(message_no, Cancelled, 2), 5_000).await.sweep_more.is_empty() {
@@ -83,7 +86,7 @@ pub async fn cancel_settles_counts_at_once_and_rows_later(fixture: &dyn Fixture)
         assert_eq!(table.counts(1).await, closed);
     }
     assert_eq!(chunks, 3);
-    assert!(table.ledger().open(table.lane_no).await.unwrap().is_empty());
+    assert!(table.ledger().open(table.lane_no, 0).await.unwrap().messages.is_empty());
     assert_eq!(table.states(1).await, [Skipped, Cancelled, Cancelled, Cancelled, Cancelled]);
 }
 
@@ -154,10 +157,10 @@ pub async fn expiry_closes_and_completes(fixture: &dyn Fixture) {
     table.settle(changes(vec![change(rows[0].key, InFlight, Delivered, 5_200)], 5_200)).await;
     // Completed though a row still waits to be swept.
     table.settle(Batch { messages: vec![complete()], ..Batch::default() }).await;
-    let open = table.ledger().open(table.lane_no).await.unwrap();
+    let open = table.ledger().open(table.lane_no, 0).await.unwrap().messages;
     assert_eq!((open.len(), open[0].state), (1, MessageState::Completed));
     table.message_change(sweep(message_no, Expired, 100), 6_000).await;
-    assert!(table.ledger().open(table.lane_no).await.unwrap().is_empty());
+    assert!(table.ledger().open(table.lane_no, 0).await.unwrap().messages.is_empty());
     assert_eq!(table.states(1).await, [Delivered, Expired]);
 }
 

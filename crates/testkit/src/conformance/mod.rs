@@ -118,6 +118,7 @@ impl<'f> Table<'f> {
             label: None,
             named: named.iter().map(|key| person(key)).collect(),
             installed: false,
+            retries: None,
             exclude: Vec::new(),
             on_ambiguous: None,
             max_recipients: 1_000,

@@ -226,7 +226,7 @@ impl Script {
     /// Everything that can be read.
     async fn all(&self, table: &Table<'_>) -> String {
         let ledger = table.ledger();
-        let mut text = vec![format!("{:#?}", ledger.open(table.lane_no).await.unwrap())];
+        let mut text = vec![format!("{:#?}", ledger.open(table.lane_no, 0).await.unwrap().messages)];
         text.push(format!("{:#?}", ledger.due(table.lane_no, Time::MAX, ALL).await.unwrap()));
         for number in 1..=self.messages {
             let filter = DeliveryFilter::default();

@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use nuncio_domain::batch::Row;
-use nuncio_domain::message::{ControlRequest, Controlled, Expanded, Idempotency, OpenMessage, Submitted};
+use nuncio_domain::message::{
+    ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
+};
 use nuncio_domain::people::{Reference, SeenPerson};
 use nuncio_domain::ports::{Ledger, StoreError};
 use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
@@ -76,8 +78,22 @@ impl Ledger for MemoryLedger {
         Ok(self.state().recover(lane_no, now))
     }
 
-    async fn open(&self, lane_no: i64) -> Result<Vec<OpenMessage>, StoreError> {
-        Ok(self.state().open(lane_no))
+    async fn settle(&self, _request: SettleRequest<'_>, _now: Time) -> Result<Settled, StoreError> {
+        Ok(Settled::NotFound)
+    }
+
+    async fn control_lane(
+        &self,
+        _scope: &Scope,
+        _lane_no: i64,
+        _control: LaneControl,
+        _now: Time,
+    ) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
+    async fn open(&self, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
+        Ok(Opened { messages: self.state().open(lane_no, after), ..Opened::default() })
     }
 
     async fn expand(&self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError> {

@@ -60,6 +60,7 @@ impl State {
             created_at: message.new.created_at,
             completed_at: message.completed_at,
             lane_status: lane.status.clone(),
+            retries: message.new.retries.as_ref().map(|retries| retries.of),
         }
     }
 
@@ -126,11 +127,12 @@ impl State {
         cut(wanted.collect(), limit, |view| view.key.recipient_no)
     }
 
-    pub(super) fn open(&self, lane_no: i64) -> Vec<OpenMessage> {
+    pub(super) fn open(&self, lane_no: i64, after: i64) -> Vec<OpenMessage> {
         self.messages
             .iter()
             .filter(|(_, message)| message.new.lane_no == lane_no)
             .filter(|(_, message)| !message.state.is_final() || !message.swept)
+            .filter(|(message_no, message)| **message_no > after || message.control.is_some())
             .map(|(message_no, message)| OpenMessage {
                 message_no: *message_no,
                 id: message.new.id,
@@ -145,6 +147,7 @@ impl State {
                 audience_final: message.audience_final,
                 send_at: message.new.send_at,
                 expires_at: message.new.expires_at,
+                retries: message.new.retries.is_some(),
             })
             .collect()
     }
