@@ -181,6 +181,15 @@ impl Batch {
     }
 }
 
+/// A call that was accepted, told by an owner that has lost its lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Late {
+    pub key: Key,
+    /// When the call started. An intent that is later than this is one of a newer attempt, which is not meant.
+    pub started_at: Time,
+    pub activity_id: Option<String>,
+}
+
 /// What a committed batch left out because the row was not in the state that it was thought to be in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Committed {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::batch::{Batch, Committed, Key, Row};
+use crate::batch::{Batch, Committed, Key, Late, Row};
 use crate::ids::{KeyId, MessageId};
 use crate::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, NewMessage, Opened, SettleRequest,
@@ -98,6 +98,11 @@ pub trait Ledger: Send + Sync + 'static {
     /// Pending deliveries with a due time up to `until`, soonest first.
     async fn due(&self, lane_no: i64, until: Time, limit: i64) -> Result<Vec<Row>, StoreError>;
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
+    /// What calls came to whose owner was taken over meanwhile: those that were accepted settle their delivery, if the
+    /// takeover made it ambiguous. How many.
+    async fn testify(&self, _accepted: Vec<Late>, _now: Time) -> Result<i64, StoreError> {
+        Ok(0)
+    }
     /// Holds on to what this process owns. For how long it does, counted from before the call; a store that only this
     /// process can have open has no end to it.
     async fn renew(&self) -> Result<Duration, StoreError> {

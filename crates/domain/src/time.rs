@@ -14,6 +14,12 @@ impl Time {
     pub const ZERO: Self = Self(0);
     pub const MAX: Self = Self(i64::MAX);
 
+    /// The same moment on a clock that was set by so many microseconds. What stands for never stays that.
+    #[must_use]
+    pub fn moved(self, by_us: i64) -> Self {
+        if self == Self::ZERO || self == Self::MAX { self } else { Self(self.0.saturating_add(by_us).max(0)) }
+    }
+
     /// How long after `earlier` this is; zero if it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nuncio_domain::batch::Late;
 use nuncio_domain::lane::Input;
 use nuncio_domain::ports::{Ledger, StoreError};
-use nuncio_domain::{Batch, Committed};
+use nuncio_domain::{Batch, Committed, DeliveryState};
 use tokio::sync::mpsc;
 
 use crate::clock::pause;
@@ -25,8 +26,9 @@ pub(crate) struct Job {
     pub(crate) reply: LaneSender,
 }
 
-/// Commits until every sender is gone. A store that fails is asked again: nothing that happened is thrown away.
-pub(crate) async fn run(ledger: Arc<dyn Ledger>, mut jobs: mpsc::UnboundedReceiver<Job>) {
+/// Commits until every sender is gone. A store that fails is asked again: nothing that happened is thrown away. Once
+/// another process has taken over, nothing more is committed; what calls came to is left for the new owner as evidence.
+pub(crate) async fn run(ledger: Arc<dyn Ledger>, mut jobs: mpsc::UnboundedReceiver<Job>, lost: impl Fn()) {
     let mut queue: Vec<Job> = Vec::new();
     loop {
         if queue.is_empty() {
@@ -48,39 +50,87 @@ pub(crate) async fn run(ledger: Arc<dyn Ledger>, mut jobs: mpsc::UnboundedReceiv
             .count()
             .max(1);
         let chosen: Vec<Job> = queue.drain(..take).collect();
-        commit(ledger.as_ref(), chosen).await;
+        let mut unheard = commit(ledger.as_ref(), chosen).await;
+        if unheard.is_empty() {
+            continue;
+        }
+        lost();
+        unheard.append(&mut queue);
+        loop {
+            testify(ledger.as_ref(), std::mem::take(&mut unheard)).await;
+            match jobs.recv().await {
+                Some(job) => unheard.push(job),
+                None => return,
+            }
+        }
     }
 }
 
-async fn commit(ledger: &dyn Ledger, jobs: Vec<Job>) {
+/// Tells what a fenced owner's calls came to.
+async fn testify(ledger: &dyn Ledger, jobs: Vec<Job>) {
+    let accepted: Vec<Late> = jobs
+        .iter()
+        .flat_map(|job| &job.batch.changes)
+        .filter(|change| change.from == DeliveryState::InFlight && change.to == DeliveryState::Delivered)
+        .filter_map(|change| {
+            let attempt = change.attempt.as_ref()?;
+            let activity_id = change.activity_id.clone();
+            Some(Late { key: change.key, started_at: attempt.started_at, activity_id })
+        })
+        .collect();
+    let Some(now) = jobs.iter().map(|job| job.batch.at).max().filter(|_| !accepted.is_empty()) else {
+        return;
+    };
+    match ledger.testify(accepted, now).await {
+        Ok(settled) => {
+            tracing::warn!(settled, "calls of ours that another process held for ambiguous are settled");
+        }
+        Err(error) => tracing::error!(%error, "what calls came to could not be told to the new owner"),
+    }
+}
+
+/// The jobs that could not be committed because another process has taken over: none, or all.
+async fn commit(ledger: &dyn Ledger, jobs: Vec<Job>) -> Vec<Job> {
     let mut merged = Batch::default();
     for job in &jobs {
         merged.append(job.batch.clone());
     }
     match ledger.commit(merged).await {
-        Ok(committed) => answer(jobs, &committed),
+        Ok(committed) => {
+            answer(jobs, &committed);
+            return Vec::new();
+        }
+        Err(StoreError::Fenced) => return jobs,
         // One lane's batch must not hold up the others for ever.
         Err(StoreError::Broken(text)) if jobs.len() > 1 => {
             tracing::error!(error = text, batches = jobs.len(), "commit failed; each batch is tried alone");
-            for job in jobs {
-                Box::pin(insist(ledger, job)).await;
-            }
         }
         Err(error) => {
             tracing::warn!(%error, "commit failed and is tried again");
             pause(BACKOFF).await;
-            for job in jobs {
-                Box::pin(insist(ledger, job)).await;
-            }
         }
     }
+    let mut unheard = Vec::new();
+    for job in jobs {
+        if !unheard.is_empty() {
+            unheard.push(job);
+        } else if let Some(job) = Box::pin(insist(ledger, job)).await {
+            unheard.push(job);
+        }
+    }
+    unheard
 }
 
-async fn insist(ledger: &dyn Ledger, job: Job) {
+/// Tries until it is committed; the job, if another process has taken over.
+async fn insist(ledger: &dyn Ledger, job: Job) -> Option<Job> {
     let mut wait = BACKOFF;
     loop {
         match ledger.commit(job.batch.clone()).await {
-            Ok(committed) => return answer(vec![job], &committed),
+            Ok(committed) => {
+                answer(vec![job], &committed);
+                return None;
+            }
+            Err(StoreError::Fenced) => return Some(job),
             Err(error) => {
                 tracing::error!(%error, "commit failed and is tried again");
                 pause(wait).await;

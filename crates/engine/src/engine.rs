@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nuncio_domain::Clock;
 use nuncio_domain::lane::{Input, LaneConfig};
 use nuncio_domain::people::Lane;
 use nuncio_domain::ports::{Ledger, Registry, Sender, StoreError, Wake};
-use tokio::sync::mpsc;
+use nuncio_domain::{Clock, Time};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::wait_until;
 use crate::committer;
 use crate::lane::{self, Event, LaneSender};
+use crate::lease;
+use crate::room::{NODE, Room};
 
 /// What the engine works with.
 #[derive(Clone)]
@@ -37,20 +39,36 @@ pub struct EngineConfig {
 pub enum EngineError {
     #[error("the lanes could not be read")]
     Lanes(#[source] StoreError),
+    #[error("the database could not be taken over")]
+    Lease(#[source] StoreError),
 }
+
+/// A stop that could not commit what happened waits no longer than this beyond the drain.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
 
 /// The running lanes of this process.
 pub struct Engine {
     shared: Arc<Shared>,
     waker: JoinHandle<()>,
+    lease: JoinHandle<()>,
     committer: JoinHandle<()>,
 }
 
-struct Shared {
-    ports: Ports,
+pub(crate) struct Shared {
+    pub(crate) ports: Ports,
+    pub(crate) room: Room,
     wakes: mpsc::UnboundedSender<i64>,
-    lanes: Mutex<HashMap<i64, (LaneSender, JoinHandle<()>)>>,
+    lanes: Mutex<HashMap<i64, Running>>,
     drain: Duration,
+    lease: Mutex<Time>,
+    /// Another process has taken over.
+    lost: watch::Sender<bool>,
+}
+
+struct Running {
+    events: LaneSender,
+    /// Until a stop waits for it.
+    task: Option<JoinHandle<()>>,
 }
 
 impl Engine {
@@ -59,8 +77,22 @@ impl Engine {
         let known = ports.registry.lanes().await.map_err(EngineError::Lanes)?;
         let (wakes, mut woken) = mpsc::unbounded_channel();
         let (jobs, queue) = mpsc::unbounded_channel();
-        let committer = tokio::spawn(committer::run(Arc::clone(&ports.ledger), queue));
-        let shared = Arc::new(Shared { ports, wakes, lanes: Mutex::default(), drain: config.drain });
+        let shared = Arc::new(Shared {
+            ports,
+            room: Room::new(NODE),
+            wakes,
+            lanes: Mutex::default(),
+            drain: config.drain,
+            lease: Mutex::new(Time::MAX),
+            lost: watch::Sender::new(false),
+        });
+        let until = lease::renew(&shared).await.map_err(EngineError::Lease)?;
+        shared.leased(until);
+        let lease = tokio::spawn(lease::keep(Arc::clone(&shared)));
+        let committer = tokio::spawn({
+            let shared = Arc::clone(&shared);
+            async move { committer::run(Arc::clone(&shared.ports.ledger), queue, || shared.lost()).await }
+        });
         for lane in known {
             spawn(&shared, &config, lane, &jobs);
         }
@@ -87,7 +119,7 @@ impl Engine {
                 }
             }
         });
-        Ok(Self { shared, waker, committer })
+        Ok(Self { shared, waker, lease, committer })
     }
 
     /// What the API uses to say that there is something to do.
@@ -95,20 +127,30 @@ impl Engine {
         Arc::new(Waker(Arc::clone(&self.shared)))
     }
 
+    /// Ends when another process has taken over what this one owned: nothing more can be done here.
+    pub fn lost(&self) -> impl Future<Output = ()> + use<> {
+        let mut lost = self.shared.lost.subscribe();
+        async move {
+            // Its sender lives as long as the lanes.
+            let _ = lost.wait_for(|lost| *lost).await;
+        }
+    }
+
     /// Starts nothing more, waits for what is under way, and for all of it to be committed. Returns whether
     /// everything came to its end in time.
     pub async fn stop(self) -> bool {
         self.waker.abort();
-        let lanes: Vec<(LaneSender, JoinHandle<()>)> = {
+        // They stay where the lease finds them: a drain lasts longer than a lease.
+        let tasks: Vec<JoinHandle<()>> = {
             let mut lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            lanes.drain().map(|(_, lane)| lane).collect()
+            for lane in lanes.values() {
+                let _ = lane.events.send(Event::Input(Input::Drain));
+            }
+            lanes.values_mut().filter_map(|lane| lane.task.take()).collect()
         };
         let deadline = self.shared.ports.clock.now() + self.shared.drain;
         let mut all = true;
-        for (events, _) in &lanes {
-            let _ = events.send(Event::Input(Input::Drain));
-        }
-        for (_, mut task) in lanes {
+        for mut task in tasks {
             tokio::select! {
                 _ = &mut task => {}
                 () = wait_until(self.shared.ports.clock.as_ref(), Some(deadline)) => {
@@ -119,15 +161,40 @@ impl Engine {
         }
         // With the lanes their senders are gone, and the committer ends when its queue is empty.
         let _ = self.waker.await;
-        let _ = self.committer.await;
+        let mut committer = self.committer;
+        tokio::select! {
+            _ = &mut committer => {}
+            () = wait_until(self.shared.ports.clock.as_ref(), Some(deadline + LAST_COMMIT)) => {
+                committer.abort();
+                all = false;
+            }
+        }
+        self.lease.abort();
         all
     }
 }
 
 impl Shared {
+    pub(crate) fn lost(&self) {
+        tracing::error!("another nuncio has taken over the database; nothing more is sent from here");
+        self.lost.send_replace(true);
+    }
+
+    pub(crate) fn lease(&self) -> Time {
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn leased(&self, until: Time) {
+        *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        for lane in lanes.values() {
+            let _ = lane.events.send(Event::Input(Input::Leased { until }));
+        }
+    }
+
     fn tell(&self, lane_no: i64, event: Event) -> bool {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.get(&lane_no).is_some_and(|(events, _)| events.send(event).is_ok())
+        lanes.get(&lane_no).is_some_and(|lane| lane.events.send(event).is_ok())
     }
 }
 
@@ -140,9 +207,14 @@ fn spawn(
     let (events, inbox) = mpsc::unbounded_channel();
     let lane_no = lane.lane_no;
     let lane_config = (config.lane)(&lane);
+    let _ = events.send(Event::Input(Input::Leased { until: shared.lease() }));
     let task =
-        tokio::spawn(lane::run(shared.ports.clone(), lane, lane_config, events.clone(), inbox, jobs.clone()));
-    shared.lanes.lock().unwrap_or_else(PoisonError::into_inner).insert(lane_no, (events, task));
+        tokio::spawn(lane::run(Arc::clone(shared), lane, lane_config, events.clone(), inbox, jobs.clone()));
+    shared
+        .lanes
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(lane_no, Running { events, task: Some(task) });
 }
 
 struct Waker(Arc<Shared>);

@@ -12,11 +12,13 @@ use nuncio_domain::people::Lane;
 use nuncio_domain::ports::{Call, StoreError};
 use tokio::sync::mpsc;
 
-use crate::clock::{pause, wait_until};
+use crate::clock::{Stepped, pause, wait_until};
 use crate::committer::Job;
-use crate::engine::Ports;
+use crate::engine::Shared;
 
 const BACKOFF: Duration = Duration::from_millis(250);
+/// What one step may begin at most: a lane has fewer in flight.
+const MOST_BEGUN: usize = 100;
 
 pub(crate) type LaneSender = mpsc::UnboundedSender<Event>;
 
@@ -29,30 +31,33 @@ pub(crate) enum Event {
     Input(Input),
 }
 
-pub(crate) struct Shell {
-    ports: Ports,
+struct Shell {
+    shared: Arc<Shared>,
     lane: Arc<Lane>,
     core: LaneCore,
     contents: HashMap<i64, Arc<Spoken>>,
     events: LaneSender,
     jobs: mpsc::UnboundedSender<Job>,
-    /// A look at the open messages is under way, and another is wanted after it.
+    stepped: Stepped,
+    /// The highest message that was found open.
+    seen: i64,
+    /// A look at the open messages is under way, and another is wanted after it: at those above this one.
     looking: bool,
-    look_again: bool,
+    look_again: Option<i64>,
     draining: bool,
 }
 
 /// Runs a lane until it is drained.
 pub(crate) async fn run(
-    ports: Ports,
+    shared: Arc<Shared>,
     lane: Lane,
     config: LaneConfig,
     events: LaneSender,
     mut inbox: mpsc::UnboundedReceiver<Event>,
     jobs: mpsc::UnboundedSender<Job>,
 ) {
-    let now = ports.clock.now();
-    match insist("recover", || ports.ledger.recover(lane.lane_no, now)).await {
+    let now = shared.ports.clock.now();
+    match insist("recover", || shared.ports.ledger.recover(lane.lane_no, now)).await {
         (0, 0) => {}
         (ambiguous, resent) => tracing::warn!(
             lane = lane.lane_no,
@@ -61,33 +66,41 @@ pub(crate) async fn run(
             "calls were under way when the process before this one ended"
         ),
     }
-    let core = LaneCore::new(config, ports.clock.now());
+    let now = shared.ports.clock.now();
     let mut shell = Shell {
-        ports,
         lane: Arc::new(lane),
-        core,
+        core: LaneCore::new(config, now),
         contents: HashMap::new(),
         events,
         jobs,
+        stepped: Stepped::new(now),
+        seen: 0,
         looking: false,
-        look_again: false,
+        look_again: None,
         draining: false,
+        shared,
     };
-    shell.look();
+    shell.look(0);
     loop {
         let wake = shell.core.wake_at();
         tokio::select! {
             biased;
             event = inbox.recv() => match event {
                 Some(event) => {
-                    shell.take(event);
+                    let mut inputs = Vec::new();
+                    shell.take(event, &mut inputs);
                     while let Ok(event) = inbox.try_recv() {
-                        shell.take(event);
+                        shell.take(event, &mut inputs);
                     }
+                    shell.step(inputs);
                 }
                 None => return,
             },
-            () = wait_until(shell.ports.clock.as_ref(), wake) => shell.step(Input::Tick),
+            () = wait_until(shell.shared.ports.clock.as_ref(), wake) => shell.step(vec![Input::Tick]),
+            () = shell.shared.room.freed(), if shell.core.wants_room() => {
+                shell.step(vec![Input::Tick]);
+                shell.shared.room.pass_on();
+            }
         }
         if shell.draining && shell.core.is_quiet() {
             return;
@@ -96,53 +109,64 @@ pub(crate) async fn run(
 }
 
 impl Shell {
-    fn take(&mut self, event: Event) {
+    fn take(&mut self, event: Event, inputs: &mut Vec<Input>) {
         let input = match event {
-            Event::Wake => return self.look(),
+            Event::Wake => return self.look(self.seen),
             Event::Input(input) => input,
         };
         match &input {
             Input::Opened(opened) => {
                 self.looking = false;
-                if std::mem::take(&mut self.look_again) {
-                    self.look();
-                }
                 for message in &opened.messages {
+                    self.seen = self.seen.max(message.message_no);
                     self.contents
                         .entry(message.message_no)
                         .or_insert_with(|| Arc::new(Spoken::new(message.content.clone())));
+                }
+                if let Some(after) = self.look_again.take() {
+                    self.look(after);
                 }
             }
             Input::Drain => self.draining = true,
             _ => {}
         }
-        self.step(input);
+        inputs.push(input);
     }
 
-    fn step(&mut self, input: Input) {
-        let now = self.ports.clock.now();
-        for action in self.core.step(now, input) {
+    /// One step of the core for all that happened, within the room that is left on this node.
+    fn step(&mut self, mut inputs: Vec<Input>) {
+        let now = self.shared.ports.clock.now();
+        if let Some(by_us) = self.stepped.clock_set(now) {
+            tracing::warn!(lane = self.lane.lane_no, by_ms = by_us / 1_000, "the clock was set");
+            inputs.insert(0, Input::ClockSet { by_us });
+        }
+        let before = self.core.in_flight();
+        let taken = self.shared.room.take(MOST_BEGUN);
+        self.core.allow(taken);
+        let actions = self.core.steps(now, inputs);
+        self.shared.room.give((taken + before).saturating_sub(self.core.in_flight()));
+        for action in actions {
             self.perform(action);
         }
     }
 
     /// Reads the open messages; a wake during that makes it read once more, so that none is missed.
-    fn look(&mut self) {
+    fn look(&mut self, after: i64) {
         if self.looking {
-            self.look_again = true;
+            self.look_again = Some(self.look_again.map_or(after, |other| other.min(after)));
             return;
         }
         self.looking = true;
         let (ledger, events, lane_no) =
-            (Arc::clone(&self.ports.ledger), self.events.clone(), self.lane.lane_no);
+            (Arc::clone(&self.shared.ports.ledger), self.events.clone(), self.lane.lane_no);
         tokio::spawn(async move {
-            let opened = insist("open", || ledger.open(lane_no, 0)).await;
+            let opened = insist("open", || ledger.open(lane_no, after)).await;
             let _ = events.send(Event::Input(Input::Opened(opened)));
         });
     }
 
     fn perform(&mut self, action: Action) {
-        let ledger = Arc::clone(&self.ports.ledger);
+        let ledger = Arc::clone(&self.shared.ports.ledger);
         let events = self.events.clone();
         match action {
             Action::Commit { ticket, batch } => {
@@ -151,7 +175,7 @@ impl Shell {
             }
             Action::Call(order) => self.call(order),
             Action::Expand { message_no, limit } => {
-                let clock = Arc::clone(&self.ports.clock);
+                let clock = Arc::clone(&self.shared.ports.clock);
                 tokio::spawn(async move {
                     let expanded = insist("expand", || ledger.expand(message_no, limit, clock.now())).await;
                     let _ = events.send(Event::Input(Input::Expanded { message_no, expanded }));
@@ -171,12 +195,13 @@ impl Shell {
                 });
             }
             Action::LoadReferences { key } => {
-                let registry = Arc::clone(&self.ports.registry);
+                let registry = Arc::clone(&self.shared.ports.registry);
                 tokio::spawn(async move {
                     let references = insist("references", || registry.references(key.recipient_no)).await;
                     let _ = events.send(Event::Input(Input::References { key, references }));
                 });
             }
+            Action::Look => self.look(0),
             Action::Forget { message_no } => {
                 self.contents.remove(&message_no);
             }
@@ -200,8 +225,11 @@ impl Shell {
             reference: row.reference,
             content: Arc::clone(content),
         };
-        let (sender, clock, events) =
-            (Arc::clone(&self.ports.sender), Arc::clone(&self.ports.clock), self.events.clone());
+        let (sender, clock, events) = (
+            Arc::clone(&self.shared.ports.sender),
+            Arc::clone(&self.shared.ports.clock),
+            self.events.clone(),
+        );
         tokio::spawn(async move {
             wait_until(clock.as_ref(), Some(at)).await;
             let started_at = clock.now();
@@ -234,6 +262,8 @@ where
     loop {
         match ask().await {
             Ok(answer) => return answer,
+            // The process is about to end, and nobody needs the answer.
+            Err(StoreError::Fenced) => std::future::pending().await,
             Err(error) => {
                 tracing::error!(%error, what, "the store failed and is asked again");
                 pause(wait).await;

@@ -8,6 +8,8 @@ mod clock;
 mod committer;
 mod engine;
 mod lane;
+mod lease;
+mod room;
 
 pub use clock::SystemClock;
 pub use engine::{Engine, EngineConfig, EngineError, Ports};

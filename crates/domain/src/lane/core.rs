@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::batch::{Batch, Change, Committed, Intent, Key, Row};
-use crate::delivery::DeliveryState;
-use crate::lane::messages::Open;
-use crate::lane::pace::{LATE, Pace};
+use crate::lane::commits::Tickets;
+use crate::lane::mailbox::Words;
+use crate::lane::messages::{Open, Tending};
+use crate::lane::pace::Pace;
 use crate::lane::retry::Dice;
 use crate::lane::select::Order;
-use crate::lane::settle::Trouble;
 use crate::lane::threads::Threads;
+use crate::lane::trouble::Trouble;
 use crate::message::{Expanded, Opened};
 use crate::outcome::{Answer, Operation};
 use crate::people::Reference;
-use crate::skip::unwanted;
 use crate::time::Time;
 
 /// How a lane is run.
@@ -90,6 +90,14 @@ pub enum Input {
     Missed {
         key: Key,
     },
+    /// This process owns the lane until then; without a word it does for good.
+    Leased {
+        until: Time,
+    },
+    /// The wall clock was set by so many microseconds, and no time has passed by that.
+    ClockSet {
+        by_us: i64,
+    },
     /// Nothing new is to start; what was begun is brought to its end.
     Drain,
     /// Time has passed.
@@ -114,6 +122,8 @@ pub enum Action {
     LoadReferences {
         key: Key,
     },
+    /// Give [`Input::Opened`] with all open messages: one that was over is open again.
+    Look,
     /// Commit, in the order of the tickets, and say so.
     Commit {
         ticket: u64,
@@ -196,14 +206,6 @@ pub(super) enum Next {
     References,
 }
 
-#[derive(Debug, Default)]
-struct Ticket {
-    intents: Vec<Key>,
-    settled: Vec<Key>,
-    completes: Vec<i64>,
-    closes: Vec<i64>,
-}
-
 /// The owner's state machine for one lane.
 #[derive(Debug)]
 pub struct LaneCore {
@@ -222,17 +224,23 @@ pub struct LaneCore {
     pub(super) fetching: BTreeMap<Key, Item>,
     /// Every delivery in memory, so that none is loaded twice.
     pub(super) known: BTreeSet<Key>,
+    /// Flights whose intent is being committed.
+    pub(super) intending: usize,
+    pub(super) words: Words,
+    pub(super) tending: Tending,
     pub(super) trouble: Trouble,
+    pub(super) lease_until: Time,
+    /// Deliveries that may be begun in this step, whatever the lane's own limits.
+    room: usize,
+    pub(super) wants_room: bool,
     /// Retries were left in the store for want of room.
     pub(super) due_left: bool,
     pub(super) due_loading: bool,
-    pub(super) draining: bool,
     pub(super) status_at: Time,
     pub(super) status: String,
     pub(super) batch: Batch,
     pub(super) actions: Vec<Action>,
-    tickets: BTreeMap<u64, Ticket>,
-    next_ticket: u64,
+    pub(super) tickets: Tickets,
     pub(super) wake: Option<Time>,
 }
 
@@ -251,16 +259,20 @@ impl LaneCore {
             settling: BTreeMap::new(),
             fetching: BTreeMap::new(),
             known: BTreeSet::new(),
+            intending: 0,
+            words: Words::default(),
+            tending: Tending::default(),
             trouble: Trouble::default(),
+            lease_until: Time::MAX,
+            room: usize::MAX,
+            wants_room: false,
             due_left: false,
             due_loading: false,
-            draining: false,
             status_at: now,
             status: String::new(),
             batch: Batch::default(),
             actions: Vec::new(),
-            tickets: BTreeMap::new(),
-            next_ticket: 1,
+            tickets: Tickets::default(),
             wake: None,
             config,
         }
@@ -268,13 +280,24 @@ impl LaneCore {
 
     /// Takes what happened and gives what to do. Afterwards [`LaneCore::wake_at`] says when time itself matters.
     pub fn step(&mut self, now: Time, input: Input) -> Vec<Action> {
+        self.steps(now, [input])
+    }
+
+    /// The same for several things that happened, of which one batch comes.
+    pub fn steps(&mut self, now: Time, inputs: impl IntoIterator<Item = Input>) -> Vec<Action> {
         self.wake = None;
+        self.wants_room = false;
+        for input in inputs {
+            self.take(now, input);
+        }
+        self.advance(now);
+        self.flush(now);
+        std::mem::take(&mut self.actions)
+    }
+
+    fn take(&mut self, now: Time, input: Input) {
         match input {
-            Input::Opened(opened) => {
-                for message in &opened.messages {
-                    self.opened(now, message);
-                }
-            }
+            Input::Opened(opened) => self.looked(now, &opened),
             Input::Expanded { message_no, expanded } => self.expanded(now, message_no, expanded),
             Input::Page { message_no, rows } => self.paged(now, message_no, rows),
             Input::Due { rows } => self.due_loaded(now, rows),
@@ -282,12 +305,27 @@ impl LaneCore {
             Input::Committed { ticket, committed } => self.committed(now, ticket, &committed),
             Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, &answer),
             Input::Missed { key } => self.missed(key),
-            Input::Drain => self.draining = true,
+            Input::Leased { until } => self.lease_until = until,
+            Input::ClockSet { by_us } => self.clock_set(by_us),
+            Input::Drain => self.words.draining = true,
             Input::Tick => {}
         }
-        self.advance(now);
-        self.flush(now);
-        std::mem::take(&mut self.actions)
+    }
+
+    /// Says how many deliveries may be begun in the next step, beside the lane's own limits (`docs/delivery.md`: 2,000
+    /// in flight on a node).
+    pub fn allow(&mut self, room: usize) {
+        self.room = room;
+    }
+
+    /// Whether the last step would have begun more if it had been allowed.
+    pub fn wants_room(&self) -> bool {
+        self.wants_room
+    }
+
+    /// Deliveries that were begun and have not come to anything.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
     }
 
     /// When to give [`Input::Tick`], if nothing else happens before.
@@ -304,6 +342,12 @@ impl LaneCore {
         self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
     }
 
+    /// A delivery is not in memory any more.
+    pub(super) fn forget(&mut self, key: Key) {
+        self.known.remove(&key);
+        self.tending.ending.insert(key.message_no);
+    }
+
     pub(super) fn item(&mut self, row: Row) -> Option<Item> {
         self.known.insert(row.key).then(|| Item::new(row))
     }
@@ -313,7 +357,22 @@ impl LaneCore {
     }
 
     pub(super) fn intend(&mut self, intent: Intent) {
+        self.intending += 1;
         self.batch.intents.push(intent);
+    }
+
+    /// Whether the lane's limits on what is under way at once let another delivery begin.
+    pub(super) fn may_begin(&mut self) -> bool {
+        let full = self.flights.len() - self.late.len() >= self.config.max_in_flight
+            || self.intending >= self.config.max_unstarted;
+        !full
+    }
+
+    /// Takes the room for one more delivery, if there is any.
+    pub(super) fn takes_room(&mut self) -> bool {
+        self.wants_room = self.room == 0;
+        self.room = self.room.saturating_sub(1);
+        !self.wants_room
     }
 
     fn advance(&mut self, now: Time) {
@@ -321,173 +380,9 @@ impl LaneCore {
         self.promote_due(now);
         self.tend_messages(now);
         self.fill(now);
+        // What was taken out makes room for more.
+        self.tend_messages(now);
         self.complete_idle(now);
         self.write_status(now);
-    }
-
-    /// Retries that have come due go to the front of their message's queue.
-    fn promote_due(&mut self, now: Time) {
-        while let Some(entry) = self.waiting.first_entry() {
-            let (due, key) = *entry.key();
-            if due > now {
-                self.wake_by(due);
-                break;
-            }
-            let item = entry.remove();
-            if let Some(open) = self.messages.get_mut(&key.message_no) {
-                open.queue.push_front(item);
-            } else {
-                self.known.remove(&key);
-            }
-        }
-        let room = self.config.max_rows.saturating_sub(self.waiting.len());
-        if self.due_left && !self.due_loading && room > self.config.max_rows / 2 && !self.messages.is_empty()
-        {
-            self.due_loading = true;
-            self.actions.push(Action::LoadDue { limit: self.config.chunk });
-        }
-    }
-
-    fn due_loaded(&mut self, now: Time, rows: Vec<Row>) {
-        self.due_loading = false;
-        self.due_left = rows.len() as i64 >= self.config.chunk;
-        for row in rows {
-            let Some(open) = self.messages.get(&row.key.message_no) else { continue };
-            // A new word of theirs holds for a retry as well; what was refused meanwhile does not.
-            if let Some(reason) = unwanted(&row, open.purpose) {
-                if !self.known.contains(&row.key) {
-                    self.skip(now, &row, reason);
-                }
-                continue;
-            }
-            let due = row.due_at.unwrap_or(Time::ZERO);
-            if let Some(item) = self.item(row) {
-                self.hold(&item);
-                self.waiting.insert((due, item.row.key), item);
-            }
-        }
-    }
-
-    fn flush(&mut self, now: Time) {
-        if self.batch.is_empty() {
-            return;
-        }
-        let mut batch = std::mem::take(&mut self.batch);
-        batch.at = now;
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        let mut pending = Ticket {
-            intents: batch.intents.iter().map(|intent| intent.key).collect(),
-            settled: batch.changes.iter().map(|change| change.key).collect(),
-            ..Ticket::default()
-        };
-        for change in &batch.messages {
-            match change {
-                crate::batch::MessageChange::Complete { message_no, .. } => {
-                    pending.completes.push(*message_no);
-                }
-                crate::batch::MessageChange::Close { message_no, .. }
-                | crate::batch::MessageChange::Sweep { message_no, .. } => pending.closes.push(*message_no),
-                crate::batch::MessageChange::State { .. } => {}
-            }
-        }
-        self.tickets.insert(ticket, pending);
-        self.actions.push(Action::Commit { ticket, batch });
-    }
-
-    fn committed(&mut self, now: Time, ticket: u64, committed: &Committed) {
-        let Some(ticket) = self.tickets.remove(&ticket) else { return };
-        for key in ticket.intents {
-            if committed.lost_intents.contains(&key) {
-                // Someone settled it meanwhile; it is theirs.
-                if let Some(flight) = self.flights.remove(&key) {
-                    self.pace.give_back(flight.slot);
-                    self.release(&flight.item, false);
-                }
-                self.known.remove(&key);
-            } else {
-                self.intent_committed(now, key);
-            }
-        }
-        for key in ticket.settled {
-            if let Some((item, next)) = self.settling.remove(&key) {
-                if committed.lost_changes.contains(&key) {
-                    self.unhold(&item);
-                    self.known.remove(&key);
-                } else {
-                    self.put_back(item, &next);
-                }
-            } else if !self.flights.contains_key(&key) {
-                self.known.remove(&key);
-            }
-        }
-        for message_no in ticket.closes {
-            self.closed(now, message_no, committed.sweep_more.contains(&message_no));
-        }
-        for message_no in ticket.completes {
-            self.completed(now, message_no, !committed.not_complete.contains(&message_no));
-        }
-    }
-
-    fn intent_committed(&mut self, now: Time, key: Key) {
-        let Some(flight) = self.flights.get_mut(&key) else { return };
-        if now > flight.slot + LATE {
-            flight.stage = Stage::Late;
-            self.pace.give_back(flight.slot);
-            self.late.push_back(key);
-        } else {
-            flight.stage = Stage::Calling;
-            self.actions.push(Action::Call(flight.order()));
-        }
-    }
-
-    fn missed(&mut self, key: Key) {
-        let Some(flight) = self.flights.get_mut(&key) else { return };
-        flight.stage = Stage::Late;
-        flight.missed = true;
-        self.pace.give_back(flight.slot);
-        self.late.push_back(key);
-    }
-
-    pub(super) fn put_back(&mut self, item: Item, next: &Next) {
-        let key = item.row.key;
-        let Some(open) = self.messages.get_mut(&key.message_no) else {
-            self.known.remove(&key);
-            return;
-        };
-        match next {
-            Next::Front => open.queue.push_front(item),
-            Next::WaitUntil(due) if self.waiting.len() < self.config.max_rows => {
-                self.waiting.insert((*due, key), item);
-            }
-            // No room: it has its due time in the store and is loaded again when there is.
-            Next::WaitUntil(_) => {
-                self.unhold(&item);
-                self.known.remove(&key);
-                self.due_left = true;
-            }
-            Next::References => {
-                self.fetching.insert(key, item);
-                self.actions.push(Action::LoadReferences { key });
-            }
-        }
-    }
-
-    fn references(&mut self, now: Time, key: Key, references: Vec<Reference>) {
-        let Some(mut item) = self.fetching.remove(&key) else { return };
-        let used = item.row.reference.as_ref().map(|reference| reference.conversation_id.clone());
-        let other = references
-            .into_iter()
-            .find(|reference| !reference.suspect && Some(&reference.conversation_id) != used.as_ref());
-        let Some(open) = self.messages.get_mut(&key.message_no) else {
-            self.known.remove(&key);
-            return;
-        };
-        if other.is_some() {
-            item.row.reference = other;
-            open.queue.push_front(item);
-        } else {
-            self.fail_not_installed(now, item, DeliveryState::Pending, None);
-        }
     }
 }

@@ -1,21 +1,15 @@
-//! The life of a message in its owner's hands: expanding, sending, paused, closed, completed.
+//! The life of a message in its owner's hands: taken up, expanded, read in pages, sent when it is due.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use std::collections::{BTreeSet, VecDeque};
 
-use crate::batch::{Change, Key, MessageChange, Row, Why};
-use crate::delivery::{DeliveryState, FailReason, SkipReason};
+use crate::batch::{Change, MessageChange, Row, Why};
+use crate::delivery::{DeliveryState, SkipReason};
 use crate::lane::core::{Action, Item, LaneCore};
-use crate::message::{Class, Control, Expanded, MessageState, OnAmbiguous, OpenMessage};
+use crate::message::{Class, Expanded, MessageState, OnAmbiguous, OpenMessage};
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
 use crate::skip::{Policy, why_skipped};
 use crate::time::Time;
-
-/// How often a lane's status is written while it changes.
-const STATUS_EVERY: Duration = Duration::from_secs(2);
-/// A message that did not add up is looked through again after this.
-const AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -32,11 +26,19 @@ pub(super) enum Phase {
 
 /// How far its pending deliveries were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
+pub(super) enum Reading {
     Ready,
     Loading,
     /// The last page was read.
     Ended,
+}
+
+/// What the store was asked to do with it, which only ends with a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Nothing,
+    ToComplete,
+    ToSweep,
 }
 
 /// A message under way.
@@ -44,25 +46,34 @@ enum Reading {
 pub(super) struct Open {
     pub(super) class: Class,
     pub(super) purpose: Purpose,
-    retries: bool,
+    policy: Policy,
     pub(super) phase: Phase,
     pub(super) queue: VecDeque<Item>,
+    /// Has its turn among the messages of its class.
+    pub(super) in_turn: bool,
     on_ambiguous: Option<OnAmbiguous>,
     pub(super) send_at: Option<Time>,
     expires_at: Time,
-    audience_final: bool,
-    cursor: i64,
-    reading: Reading,
+    pub(super) audience_final: bool,
+    /// How many deliveries it has, if its expansion began here.
+    size: Option<i64>,
+    pub(super) cursor: i64,
+    pub(super) reading: Reading,
     /// Not to be read again before this.
-    again_at: Time,
-    completing: bool,
-    sweeping: bool,
-    state: MessageState,
+    pub(super) again_at: Time,
+    pub(super) alarm: Option<Time>,
+    pub(super) asked: Asked,
+    pub(super) state: MessageState,
 }
 
 impl Open {
     pub(super) fn sends(&self, now: Time) -> bool {
         self.phase == Phase::Sending && self.send_at.is_none_or(|send_at| send_at <= now)
+    }
+
+    /// Rows of memory that its next page may take.
+    pub(super) fn reserves(&self, page: i64) -> usize {
+        self.size.map_or(page, |size| size.min(page)) as usize
     }
 
     pub(super) fn closed_to(&self) -> Option<DeliveryState> {
@@ -76,21 +87,23 @@ impl Open {
     }
 }
 
-impl LaneCore {
-    pub(super) fn opened(&mut self, now: Time, message: &OpenMessage) {
-        let message_no = message.message_no;
-        match self.messages.get_mut(&message_no) {
-            None => self.take_up(now, message),
-            // Those who go on gathering may have put it off.
-            Some(open) if open.phase == Phase::Gathering => open.send_at = message.send_at,
-            Some(_) => {}
-        }
-        if let Some(control) = message.control {
-            self.obey(now, message_no, control);
-        }
-    }
+/// Which messages have to be looked at, so that a step costs what happened and not what is open.
+#[derive(Debug, Default)]
+pub(super) struct Tending {
+    /// Something changed with them.
+    pub(super) touched: BTreeSet<i64>,
+    /// When each is to be looked at although nothing happens.
+    pub(super) alarms: BTreeSet<(Time, i64)>,
+    /// They want a page, and there was no room for it.
+    pub(super) hungry: BTreeSet<(Class, i64)>,
+    /// They may have come to their end.
+    pub(super) ending: BTreeSet<i64>,
+    /// Rows of pages that are being read.
+    pub(super) loading: usize,
+}
 
-    fn take_up(&mut self, now: Time, message: &OpenMessage) {
+impl LaneCore {
+    pub(super) fn take_up(&mut self, now: Time, message: &OpenMessage) {
         let message_no = message.message_no;
         let phase = match message.state {
             MessageState::Cancelled => Phase::Closed(DeliveryState::Cancelled),
@@ -104,22 +117,29 @@ impl LaneCore {
         let open = Open {
             class: message.class,
             purpose: message.purpose,
-            retries: message.retries,
+            policy: Policy {
+                class: message.class,
+                purpose: message.purpose,
+                retries: message.retries,
+                recheck: self.config.recheck,
+            },
             phase,
             queue: VecDeque::new(),
+            in_turn: false,
             on_ambiguous: message.on_ambiguous,
             send_at: message.send_at,
             expires_at: message.expires_at,
             audience_final: message.audience_final,
+            size: (message.state == MessageState::Expanding || message.gathers).then_some(0),
             cursor: 0,
             reading: Reading::Ready,
             again_at: Time::ZERO,
-            completing: false,
-            sweeping: false,
+            alarm: None,
+            asked: Asked::Nothing,
             state: message.state,
         };
         self.messages.insert(message_no, open);
-        self.order.add(message.class, message_no);
+        self.tending.touched.insert(message_no);
         // One that was begun before may have retries.
         self.due_left |= message.audience_final;
         match phase {
@@ -129,36 +149,7 @@ impl LaneCore {
         }
     }
 
-    fn obey(&mut self, now: Time, message_no: i64, control: Control) {
-        let Some(open) = self.messages.get_mut(&message_no) else { return };
-        let state = match (control, open.phase) {
-            (_, Phase::Closed(_)) => return,
-            (Control::Cancel, _) => return self.close(now, message_no, DeliveryState::Cancelled),
-            (Control::Pause, _) => {
-                open.phase = Phase::Paused;
-                self.give_back_late(now, Some(message_no));
-                MessageState::Paused
-            }
-            (Control::Resume, Phase::Paused) | (Control::Confirm, Phase::Confirm) if open.audience_final => {
-                open.phase = Phase::Sending;
-                if open.send_at.is_some_and(|send_at| send_at > now) {
-                    MessageState::Scheduled
-                } else {
-                    MessageState::Sending
-                }
-            }
-            (Control::Resume, Phase::Paused) => {
-                open.phase = Phase::Expanding;
-                self.expand(message_no);
-                MessageState::Expanding
-            }
-            // Said twice, or overtaken: the state as it is, so that the word is taken off.
-            _ => open.state,
-        };
-        self.set_state(message_no, state, None);
-    }
-
-    fn set_state(&mut self, message_no: i64, state: MessageState, cause: Option<&str>) {
+    pub(super) fn set_state(&mut self, message_no: i64, state: MessageState, cause: Option<&str>) {
         if let Some(open) = self.messages.get_mut(&message_no) {
             open.state = state;
         }
@@ -166,12 +157,14 @@ impl LaneCore {
         self.batch.messages.push(MessageChange::State { message_no, state, cause });
     }
 
-    fn expand(&mut self, message_no: i64) {
+    pub(super) fn expand(&mut self, message_no: i64) {
         self.actions.push(Action::Expand { message_no, limit: self.config.chunk });
     }
 
     pub(super) fn expanded(&mut self, now: Time, message_no: i64, expanded: Expanded) {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
+        self.tending.touched.insert(message_no);
+        open.size = open.size.map(|size| size + expanded.added);
         if expanded.done {
             open.audience_final = true;
         }
@@ -194,6 +187,8 @@ impl LaneCore {
 
     pub(super) fn paged(&mut self, now: Time, message_no: i64, rows: Vec<Row>) {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
+        self.tending.loading -= open.reserves(self.config.page);
+        self.tending.touched.insert(message_no);
         let last = (rows.len() as i64) < self.config.page;
         open.reading = if last { Reading::Ended } else { Reading::Ready };
         if let Some(last) = rows.last() {
@@ -202,22 +197,14 @@ impl LaneCore {
         if open.closed_to().is_some() {
             return;
         }
-        let policy = Policy {
-            class: open.class,
-            purpose: open.purpose,
-            retries: open.retries,
-            recheck: self.config.recheck,
-        };
+        let policy = open.policy;
         for row in rows {
             match why_skipped(&row, policy, now) {
                 Some(reason) if !self.known.contains(&row.key) => self.skip(now, &row, reason),
                 Some(_) => {}
                 None => {
-                    let key = row.key;
-                    if let Some(item) = self.item(row)
-                        && let Some(open) = self.messages.get_mut(&key.message_no)
-                    {
-                        open.queue.push_back(item);
+                    if let Some(item) = self.item(row) {
+                        self.queue_back(item);
                     }
                 }
             }
@@ -240,186 +227,93 @@ impl LaneCore {
         });
     }
 
-    /// Ends a message before its end: what is pending becomes `to` at once, what is in flight records what it comes to.
-    fn close(&mut self, now: Time, message_no: i64, to: DeliveryState) {
-        let Some(open) = self.messages.get_mut(&message_no) else { return };
-        open.phase = Phase::Closed(to);
-        self.give_back_late(now, Some(message_no));
-        let Some(open) = self.messages.get_mut(&message_no) else { return };
-        let mut held: Vec<Item> = open.queue.drain(..).collect();
-        held.extend(self.order.unpark_message(message_no));
-        let retries: Vec<(Time, Key)> =
-            self.waiting.keys().filter(|(_, key)| key.message_no == message_no).copied().collect();
-        held.extend(retries.iter().filter_map(|entry| self.waiting.remove(entry)));
-        for item in held {
-            self.unhold(&item);
-            if to == DeliveryState::Expired && item.throttled {
-                self.change(Change {
-                    key: item.row.key,
-                    from: DeliveryState::Pending,
-                    to: DeliveryState::Failed,
-                    why: Some(Why::Failed(FailReason::ThrottledOut)),
-                    attempt: None,
-                    activity_id: None,
-                    due_at: None,
-                    tries: item.row.tries,
-                    resent: item.row.resent,
-                    at: now,
-                });
-            } else {
-                self.known.remove(&item.row.key);
-            }
-        }
-        self.batch.messages.push(MessageChange::Close { message_no, to, at: now });
-        if let Some(open) = self.messages.get_mut(&message_no) {
-            open.sweeping = true;
-        }
-    }
-
-    fn sweep(&mut self, now: Time, message_no: i64, to: DeliveryState) {
-        if let Some(open) = self.messages.get_mut(&message_no) {
-            open.sweeping = true;
-        }
-        let limit = self.config.chunk;
-        self.batch.messages.push(MessageChange::Sweep { message_no, to, limit, at: now });
-    }
-
-    /// A close or a sweep was committed.
-    pub(super) fn closed(&mut self, now: Time, message_no: i64, more: bool) {
-        let Some(open) = self.messages.get_mut(&message_no) else { return };
-        let Some(to) = open.closed_to() else { return };
-        // The close itself sweeps nothing.
-        if more || open.state != MessageState::Completed {
-            open.state = if more { open.state } else { MessageState::Completed };
-            self.sweep(now, message_no, to);
-        } else {
-            open.sweeping = false;
-        }
-    }
-
     /// Sends what is due, expires what is over, reads ahead.
     pub(super) fn tend_messages(&mut self, now: Time) {
-        let numbers: Vec<i64> = self.messages.keys().copied().collect();
-        let mut held = self.known.len();
-        for message_no in numbers {
-            let Some(open) = self.messages.get_mut(&message_no) else { continue };
-            if open.closed_to().is_some() {
-                continue;
+        while let Some(&(at, message_no)) = self.tending.alarms.first() {
+            if at > now {
+                break;
             }
-            if open.expires_at <= now {
-                self.close(now, message_no, DeliveryState::Expired);
-                continue;
+            self.tending.alarms.pop_first();
+            if let Some(open) = self.messages.get_mut(&message_no) {
+                open.alarm = None;
             }
-            let expires_at = open.expires_at;
-            let mut wake = expires_at;
-            if open.phase == Phase::Gathering {
-                match open.send_at {
-                    Some(send_at) if send_at > now => wake = wake.min(send_at),
-                    _ => {
-                        open.phase = Phase::Expanding;
-                        self.expand(message_no);
-                    }
-                }
-                self.wake_by(wake);
-                continue;
+            self.tending.touched.insert(message_no);
+        }
+        while let Some(message_no) = self.tending.touched.pop_first() {
+            self.tend(now, message_no);
+            self.tending.ending.insert(message_no);
+        }
+        // The most pressing first; each that finds no room stays, and those behind it need no look.
+        while let Some(&(class, message_no)) = self.tending.hungry.first() {
+            self.tending.hungry.pop_first();
+            self.tend(now, message_no);
+            if self.tending.hungry.contains(&(class, message_no)) {
+                break;
             }
-            if open.phase == Phase::Sending {
-                match open.send_at {
-                    Some(send_at) if send_at > now => wake = wake.min(send_at),
-                    _ => {
-                        let room = held + (self.config.page as usize) <= self.config.max_rows;
-                        let low = (open.queue.len() as i64) < self.config.page;
-                        if open.reading == Reading::Ready && low && room && open.again_at <= now {
-                            open.reading = Reading::Loading;
-                            held += self.config.page as usize;
-                            let after = open.cursor;
-                            let limit = self.config.page;
-                            self.actions.push(Action::LoadPage { message_no, after, limit });
-                        } else if open.again_at > now {
-                            wake = wake.min(open.again_at);
-                        }
-                        if open.state == MessageState::Scheduled {
-                            self.set_state(message_no, MessageState::Sending, None);
-                        }
-                    }
-                }
-            }
-            self.wake_by(wake);
+        }
+        if let Some(&(at, _)) = self.tending.alarms.first() {
+            self.wake_by(at);
         }
     }
 
-    /// Completes messages of which nothing is left here; the store has the last word.
-    pub(super) fn complete_idle(&mut self, now: Time) {
-        let idle: Vec<i64> = self
-            .messages
-            .iter()
-            .filter(|(_, open)| match open.phase {
-                Phase::Sending => open.reading == Reading::Ended && open.sends(now) && !open.completing,
-                Phase::Closed(_) => !open.sweeping && !open.completing && open.again_at <= now,
-                _ => false,
-            })
-            .map(|(message_no, _)| *message_no)
-            .filter(|message_no| {
-                let all = Key { message_no: *message_no, recipient_no: i64::MIN }..=Key {
-                    message_no: *message_no,
-                    recipient_no: i64::MAX,
-                };
-                self.known.range(all).next().is_none()
-            })
-            .collect();
-        if self.due_loading || self.due_left {
-            return;
-        }
-        for message_no in idle {
-            let Some(open) = self.messages.get_mut(&message_no) else { continue };
-            open.completing = true;
-            self.batch.messages.push(MessageChange::Complete { message_no, at: now });
-        }
-    }
-
-    pub(super) fn completed(&mut self, now: Time, message_no: i64, done: bool) {
+    fn tend(&mut self, now: Time, message_no: i64) {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
-        if done {
-            let class = open.class;
-            self.messages.remove(&message_no);
-            self.order.remove(class, message_no);
-            self.actions.push(Action::Forget { message_no });
-        } else {
-            // Something pending was passed over: read it all again, without haste.
-            open.completing = false;
-            open.reading = Reading::Ready;
-            open.cursor = 0;
-            open.again_at = now + AGAIN;
-            self.due_left = true;
-            self.wake_by(now + AGAIN);
+        if open.closed_to().is_some() {
+            if open.again_at > now {
+                let at = open.again_at;
+                self.set_alarm(message_no, at);
+            }
+            return;
         }
+        if open.expires_at <= now {
+            self.close(now, message_no, DeliveryState::Expired);
+            return;
+        }
+        let mut wake = open.expires_at;
+        let later = open.send_at.filter(|send_at| *send_at > now);
+        match (open.phase, later) {
+            (Phase::Gathering | Phase::Sending, Some(send_at)) => wake = wake.min(send_at),
+            (Phase::Gathering, None) => {
+                open.phase = Phase::Expanding;
+                self.expand(message_no);
+            }
+            (Phase::Sending, None) => {
+                let class = open.class;
+                let wants = open.reading == Reading::Ready && (open.queue.len() as i64) < self.config.page;
+                if wants && open.again_at > now {
+                    wake = wake.min(open.again_at);
+                } else if wants {
+                    // What is urgent is read however full the memory is.
+                    let reserves = open.reserves(self.config.page);
+                    let held = self.known.len() + self.tending.loading + reserves;
+                    if held <= self.config.max_rows || class == Class::Urgent {
+                        open.reading = Reading::Loading;
+                        self.tending.loading += reserves;
+                        let (after, limit) = (open.cursor, self.config.page);
+                        self.actions.push(Action::LoadPage { message_no, after, limit });
+                    } else {
+                        self.tending.hungry.insert((class, message_no));
+                    }
+                }
+                if open.state == MessageState::Scheduled {
+                    self.set_state(message_no, MessageState::Sending, None);
+                }
+                self.take_turn(message_no);
+            }
+            _ => {}
+        }
+        self.set_alarm(message_no, wake);
     }
 
-    /// The lane's rate, cause and cool-down, for whoever asks (`docs/engine.md`, Tables: every 2 s).
-    pub(super) fn write_status(&mut self, now: Time) {
-        if self.messages.is_empty() && self.status.is_empty() {
+    fn set_alarm(&mut self, message_no: i64, at: Time) {
+        let Some(open) = self.messages.get_mut(&message_no) else { return };
+        if open.alarm == Some(at) {
             return;
         }
-        if self.status_at + STATUS_EVERY > now {
-            self.wake_by(self.status_at + STATUS_EVERY);
-            return;
+        if let Some(old) = open.alarm.replace(at) {
+            self.tending.alarms.remove(&(old, message_no));
         }
-        self.status_at = now;
-        let status = serde_json::json!({
-            "rate_per_s": self.pace.started_last_second(now),
-            "allowed_per_s": if self.pace.rate().is_finite() { Some(self.pace.rate()) } else { None },
-            "cause": self.trouble.cause().map(|cause| cause.kind.as_str()),
-            "cause_text": self.trouble.cause().map(|cause| cause.text.as_str()),
-            "cooling_until": self.trouble.until(now).or(self.pace.cooling_until(now)),
-        })
-        .to_string();
-        if status != self.status {
-            self.status.clone_from(&status);
-            self.batch.lane_status.push((self.config.lane_no, status));
-        }
-        if !self.messages.is_empty() {
-            self.wake_by(now + STATUS_EVERY);
-        }
+        self.tending.alarms.insert((at, message_no));
     }
 }
 
@@ -429,7 +323,7 @@ mod tests {
     use crate::batch::Committed;
     use crate::ids::MessageId;
     use crate::lane::{Input, LaneConfig};
-    use crate::message::{Body, Content, Opened};
+    use crate::message::{Body, Content, Control, Opened};
 
     fn at(ms: i64) -> Time {
         Time(ms * 1_000)

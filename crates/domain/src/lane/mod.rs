@@ -3,18 +3,28 @@
 //! here reads a clock, rolls real dice or depends on the order of a hash map, so that a seed replays.
 //!
 //! - [`core`]: state, inputs, actions, and what follows from a commit
-//! - [`messages`]: opening, expanding, pausing, closing and completing messages
+//! - [`mailbox`]: words that were left for the owner: controls, a lane held, ambiguous deliveries settled
+//! - [`messages`]: taking up, expanding and reading messages, and [`closing`]: how they end
 //! - [`select`]: which delivery goes next
-//! - [`settle`]: what an answer means for its delivery and for the lane
+//! - [`settle`]: what an answer means for its delivery, and [`trouble`]: what it means for the lane
+//! - [`commits`]: what follows once a batch is durable; [`waiting`]: what goes out again
 //! - [`pace`], [`threads`], [`retry`]: limits of the lane, limits of a thread, when to try again
+//! - [`status`]: what the owner says of its lane; [`clock_set`]: a wall clock that was set
 
+mod clock_set;
+mod closing;
+mod commits;
 pub mod core;
+mod mailbox;
 mod messages;
 pub mod pace;
 mod references;
 pub mod retry;
 mod select;
 mod settle;
+mod status;
 pub mod threads;
+mod trouble;
+mod waiting;
 
 pub use self::core::{Action, CallOrder, Input, LaneConfig, LaneCore};

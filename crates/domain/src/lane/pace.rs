@@ -162,9 +162,24 @@ impl Pace {
         self.cut = Some(Cut { at: now, hold_until: now + HOLD, step: PROBE_STEP, probed_at: now + HOLD });
     }
 
-    /// The lane rests until then, whatever its rate.
-    pub fn rest_until(&mut self, until: Time) {
-        self.cool_until = self.cool_until.max(until);
+    /// Ends a cool-down; the pace stays what it is.
+    pub fn go_on(&mut self, now: Time) {
+        self.cool_until = self.cool_until.min(now);
+    }
+
+    /// The clock was set by so many microseconds.
+    pub fn clock_set(&mut self, by_us: i64) {
+        for at in self.starts.iter_mut().chain(&mut self.accepted) {
+            *at = at.moved(by_us);
+        }
+        for at in [&mut self.next, &mut self.active_since, &mut self.cool_until] {
+            *at = at.moved(by_us);
+        }
+        if let Some(cut) = &mut self.cut {
+            for at in [&mut cut.at, &mut cut.hold_until, &mut cut.probed_at] {
+                *at = at.moved(by_us);
+            }
+        }
     }
 
     fn accepted_per_s(&self, now: Time) -> f64 {

@@ -2,8 +2,9 @@
 //! between the messages of a class, one call at a time in a thread.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
-use crate::batch::{Intent, Key};
+use crate::batch::Intent;
 use crate::lane::core::{Action, Flight, Item, LaneCore, Stage};
 use crate::lane::threads::Free;
 use crate::message::Class;
@@ -11,12 +12,15 @@ use crate::outcome::Operation;
 use crate::people::RecipientKind;
 use crate::time::Time;
 
+/// A call starts only while the process owns the lane for so much longer (`docs/delivery.md`, Intents, leases).
+const LEASE_LEFT: Duration = Duration::from_secs(2);
 /// Bulk gets one turn after so many of normal.
 const NORMAL_TURNS: u32 = 4;
 
 /// Turns of the messages, and deliveries set aside because their thread is not free.
 #[derive(Debug, Default)]
 pub(super) struct Order {
+    /// Messages that have something in their queue.
     turns: BTreeMap<Class, VecDeque<i64>>,
     normal_run: u32,
     /// By thread: deliveries that wait for it, in the order they came to it.
@@ -28,10 +32,6 @@ pub(super) struct Order {
 }
 
 impl Order {
-    pub(super) fn add(&mut self, class: Class, message_no: i64) {
-        self.turns.entry(class).or_default().push_back(message_no);
-    }
-
     pub(super) fn remove(&mut self, class: Class, message_no: i64) {
         if let Some(turns) = self.turns.get_mut(&class) {
             turns.retain(|other| *other != message_no);
@@ -48,6 +48,11 @@ impl Order {
             !items.is_empty()
         });
         taken
+    }
+
+    pub(super) fn clock_set(&mut self, by_us: i64) {
+        let at = std::mem::take(&mut self.free_at).into_iter();
+        self.free_at = at.map(|(at, thread_no)| (at.moved(by_us), thread_no)).collect();
     }
 
     /// The classes in the order in which they may go now.
@@ -72,11 +77,11 @@ impl LaneCore {
     /// Starts as much as limits allow.
     pub(super) fn fill(&mut self, now: Time) {
         self.unpark_free(now);
+        if self.words.paused {
+            return self.give_back_late(now, None);
+        }
         loop {
-            let unstarted = self.flights.values().filter(|flight| flight.stage != Stage::Calling).count();
-            if self.flights.len() - self.late.len() >= self.config.max_in_flight
-                || unstarted - self.late.len() >= self.config.max_unstarted
-            {
+            if !self.may_begin() {
                 return;
             }
             // Late ones are not under way: one of them may well be the probe.
@@ -93,12 +98,16 @@ impl LaneCore {
                     if self.pace.cooling_until(now).is_some() {
                         self.give_back_late(now, None);
                     }
-                    if self.has_work(now) {
+                    if self.has_work() {
                         self.wake_by(wake);
                     }
                     return;
                 }
             };
+            // A renewal brings the next step.
+            if slot + LEASE_LEFT > self.lease_until {
+                return;
+            }
             if let Some(key) = self.late.pop_front() {
                 self.pace.take(slot);
                 if let Some(flight) = self.flights.get_mut(&key) {
@@ -108,7 +117,10 @@ impl LaneCore {
                 }
                 continue;
             }
-            if self.draining {
+            if self.words.draining {
+                return;
+            }
+            if !self.has_work() || !self.takes_room() {
                 return;
             }
             let Some(item) = self.pick(now, slot) else { return };
@@ -117,20 +129,59 @@ impl LaneCore {
         }
     }
 
-    fn has_work(&self, now: Time) -> bool {
-        !self.late.is_empty() || self.messages.values().any(|open| open.sends(now) && !open.queue.is_empty())
+    fn has_work(&self) -> bool {
+        !self.late.is_empty() || self.order.turns.values().any(|turns| !turns.is_empty())
+    }
+
+    /// A message whose queue has something gets its turn; if it may not send now, it loses it when it comes.
+    pub(super) fn take_turn(&mut self, message_no: i64) {
+        if let Some(turns) = self.turns_to_join(message_no) {
+            turns.push_back(message_no);
+        }
+    }
+
+    /// The turns of its class, if it is not among them and has something to send; from now on it is.
+    fn turns_to_join(&mut self, message_no: i64) -> Option<&mut VecDeque<i64>> {
+        let open = self.messages.get_mut(&message_no)?;
+        if open.in_turn || open.queue.is_empty() {
+            return None;
+        }
+        open.in_turn = true;
+        Some(self.order.turns.entry(open.class).or_default())
+    }
+
+    /// Before all others of its message, which goes before other messages: it was there before them.
+    pub(super) fn queue_front(&mut self, item: Item) {
+        let key = item.row.key;
+        let Some(open) = self.messages.get_mut(&key.message_no) else { return self.forget(key) };
+        open.queue.push_front(item);
+        if let Some(turns) = self.turns_to_join(key.message_no) {
+            turns.push_front(key.message_no);
+        }
+    }
+
+    pub(super) fn queue_back(&mut self, item: Item) {
+        let key = item.row.key;
+        let Some(open) = self.messages.get_mut(&key.message_no) else { return self.forget(key) };
+        open.queue.push_back(item);
+        self.take_turn(key.message_no);
     }
 
     fn pick(&mut self, now: Time, slot: Time) -> Option<Item> {
         for class in self.order.classes() {
             let turns = self.order.turns.get(&class).map_or(0, VecDeque::len);
             for _ in 0..turns {
-                let queue = self.order.turns.get_mut(&class)?;
-                let message_no = queue.pop_front()?;
-                queue.push_back(message_no);
-                if let Some(item) = self.pick_from(now, slot, class, message_no) {
+                let message_no = self.order.turns.get_mut(&class)?.pop_front()?;
+                let picked = self.pick_from(now, slot, class, message_no);
+                // More may have to be read for it.
+                self.tending.touched.insert(message_no);
+                if let Some(open) = self.messages.get_mut(&message_no) {
+                    open.in_turn = false;
+                }
+                if picked.is_some() {
+                    self.take_turn(message_no);
                     self.order.went(class);
-                    return Some(item);
+                    return picked;
                 }
             }
         }
@@ -227,12 +278,7 @@ impl LaneCore {
     pub(super) fn unpark_thread(&mut self, thread_no: i64) {
         let Some(items) = self.order.parked.remove(&thread_no) else { return };
         for item in items.into_iter().rev() {
-            let key: Key = item.row.key;
-            if let Some(open) = self.messages.get_mut(&key.message_no) {
-                open.queue.push_front(item);
-            } else {
-                self.known.remove(&key);
-            }
+            self.queue_front(item);
         }
     }
 }

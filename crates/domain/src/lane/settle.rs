@@ -8,49 +8,13 @@ use crate::delivery::{DeliveryState, FailReason};
 use crate::lane::core::{Flight, Item, LaneCore, Next};
 use crate::lane::retry;
 use crate::lane::threads::Whose;
-use crate::outcome::{Answer, LaneCause, LaneCauseKind, Operation, Outcome};
+use crate::lane::trouble::DISABLED;
+use crate::outcome::{Answer, Operation, Outcome};
 use crate::people::{ReachState, RecipientKind};
 use crate::time::Time;
 
-/// So many failures to reach the service in a row make it the lane's trouble.
-const UNREACHABLE: u32 = 10;
-/// So many `BotDisabledByAdmin` in a row as well.
-const DISABLED: u32 = 20;
 /// An ambiguous delivery of a message that resends goes out again within this.
 const RESEND_WITHIN: Duration = Duration::from_secs(2);
-
-/// Trouble of the whole lane: nothing is used up, one call at a time finds out whether it is over.
-#[derive(Debug, Default)]
-pub(super) struct Trouble {
-    cause: Option<LaneCause>,
-    probe_at: Time,
-    probes: u32,
-    unreachable: u32,
-    disabled: u32,
-}
-
-impl Trouble {
-    pub(super) fn cause(&self) -> Option<&LaneCause> {
-        self.cause.as_ref()
-    }
-
-    pub(super) fn until(&self, now: Time) -> Option<Time> {
-        (self.cause.is_some() && self.probe_at > now).then_some(self.probe_at)
-    }
-
-    /// `None` if calls may start; else until when not, `Some(None)` while a probe is under way.
-    #[expect(clippy::option_option, reason = "blocked, and whether time alone ends it, are two questions")]
-    pub(super) fn blocks(&self, now: Time, in_flight: usize) -> Option<Option<Time>> {
-        self.cause.as_ref()?;
-        if in_flight > 0 {
-            Some(None)
-        } else if self.probe_at > now {
-            Some(Some(self.probe_at))
-        } else {
-            None
-        }
-    }
-}
 
 /// What becomes of a delivery.
 enum Fate {
@@ -71,7 +35,7 @@ impl LaneCore {
             text: answer.text.clone(),
             correlation: answer.correlation.clone(),
         };
-        self.watch_lane(now, &answer.outcome);
+        self.watch_lane(now, item.row.thread_no, &answer.outcome);
         item.row.attempts += 1;
         let was_throttled = matches!(answer.outcome, Outcome::Throttled { .. });
         item.throttled = was_throttled;
@@ -182,9 +146,10 @@ impl LaneCore {
                     None => failed(FailReason::UpstreamError),
                 }
             }
-            Outcome::Unavailable { retry_after } => self.try_again(now, item, *retry_after),
             // While the lane itself is in trouble its deliveries lose no tries.
-            Outcome::NeverSent if self.trouble.cause.is_some() => Fate::Again(Next::Front),
+            Outcome::Unavailable { .. } if self.trouble.is_on() => Fate::Again(Next::Front),
+            Outcome::Unavailable { retry_after } => self.try_again(now, item, *retry_after),
+            Outcome::NeverSent if self.trouble.is_on() => Fate::Again(Next::Front),
             Outcome::NeverSent => self.try_again(now, item, None),
             Outcome::LaneWaits(_) => Fate::Again(Next::Front),
             Outcome::Ambiguous => {
@@ -221,7 +186,7 @@ impl LaneCore {
             }
             Outcome::NotInRoster { .. } => failed(FailReason::NotInstalled),
             Outcome::Permanent { reason: FailReason::DisabledByAdmin, .. }
-                if self.trouble.disabled >= DISABLED =>
+                if self.trouble.disabled() >= DISABLED =>
             {
                 Fate::Again(Next::Front)
             }
@@ -259,52 +224,6 @@ impl LaneCore {
             evidence,
             at: now,
         });
-    }
-
-    /// Trouble that no single delivery can help.
-    fn watch_lane(&mut self, now: Time, outcome: &Outcome) {
-        let trouble = &mut self.trouble;
-        trouble.disabled = match outcome {
-            Outcome::Permanent { reason: FailReason::DisabledByAdmin, .. } => trouble.disabled + 1,
-            Outcome::Accepted { .. } => 0,
-            _ => trouble.disabled,
-        };
-        trouble.unreachable = if matches!(outcome, Outcome::NeverSent) { trouble.unreachable + 1 } else { 0 };
-        let cause = match outcome {
-            Outcome::LaneWaits(cause) => Some(cause.clone()),
-            Outcome::NeverSent if trouble.unreachable >= UNREACHABLE => Some(LaneCause {
-                kind: LaneCauseKind::Unreachable,
-                text: "the service cannot be reached; calls go on by themselves when it can".to_owned(),
-                retry_after: None,
-            }),
-            Outcome::Permanent { reason: FailReason::DisabledByAdmin, .. } if trouble.disabled >= DISABLED => {
-                Some(LaneCause {
-                    kind: LaneCauseKind::DisabledByAdmin,
-                    text: "an administrator of the tenant has disabled the bot: enable it in the Teams admin centre"
-                        .to_owned(),
-                    retry_after: None,
-                })
-            }
-            // A single failure to connect says nothing about whether the trouble is over.
-            Outcome::NeverSent => return,
-            _ => None,
-        };
-        let Some(cause) = cause else {
-            if trouble.cause.take().is_some() {
-                trouble.probes = 0;
-                self.status_at = Time::ZERO;
-            }
-            return;
-        };
-        // Answers of calls that were under way together are one sign, not many.
-        if trouble.cause.is_none() || trouble.probe_at <= now {
-            trouble.probes += 1;
-            trouble.probe_at = now + retry::lane_rest(trouble.probes, cause.retry_after, &mut self.dice);
-        }
-        if trouble.cause.as_ref().map(|known| known.kind) != Some(cause.kind) {
-            self.status_at = Time::ZERO;
-        }
-        trouble.cause = Some(cause);
     }
 
     /// Calls that came too late for their slots and may not take others for now go back among the pending ones, or to
@@ -352,6 +271,7 @@ mod tests {
     use crate::batch::{Batch, Committed, Row};
     use crate::lane::{Action, Input, LaneConfig};
     use crate::message::{Body, Class, Content, Control, MessageState, OpenMessage, Opened};
+    use crate::outcome::{LaneCause, LaneCauseKind};
     use crate::people::Reference;
     use crate::{Key, MessageId};
 

@@ -130,6 +130,27 @@ impl Threads {
         });
     }
 
+    /// Ends every cool-down.
+    pub fn go_on(&mut self, now: Time) {
+        for thread in self.known.values_mut() {
+            thread.cool_until = thread.cool_until.min(now);
+        }
+    }
+
+    /// The clock was set by so many microseconds.
+    pub fn clock_set(&mut self, by_us: i64) {
+        for thread in self.known.values_mut() {
+            thread.cool_until = thread.cool_until.moved(by_us);
+            for start in &mut thread.starts {
+                *start = start.moved(by_us);
+            }
+        }
+        for (at, _) in &mut self.refused {
+            *at = at.moved(by_us);
+        }
+        self.swept_at = self.swept_at.moved(by_us);
+    }
+
     /// How many threads are remembered.
     pub fn len(&self) -> usize {
         self.known.len()

@@ -313,6 +313,7 @@ impl World {
                 Input::Due { rows: self.ledger.due(LANE, Time::MAX, limit).await.unwrap() }
             }
             Action::LoadReferences { key } => Input::References { key, references: Vec::new() },
+            Action::Look => return self.look().await,
             Action::Commit { .. } | Action::Call(_) | Action::Forget { .. } => return,
         };
         self.at(0, Event::Input(input));

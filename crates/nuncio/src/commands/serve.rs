@@ -72,7 +72,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     println!("nuncio serve: listening on http://{address}");
     tracing::info!(%address, apps = config.apps.len(), "started");
 
-    stop_signal().await;
+    let lost = tokio::select! {
+        () = stop_signal() => false,
+        () = engine.lost() => true,
+    };
     tracing::info!("stopping: no new calls; those under way are brought to their end");
     let _ = stop.send(());
     let drained = engine.stop().await;
@@ -82,6 +85,12 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     // Requests that still run have their own bound.
     let served = tokio::task::spawn_blocking(move || http.join()).await?;
     parts.store.close().await;
+    if lost {
+        bail!(
+            "another nuncio has taken over the database: this one stood still for longer than it may. Only one runs \
+             at a time; see which one is meant to, and start it again if none does"
+        );
+    }
     match served {
         Ok(Ok(())) => Ok(ExitCode::SUCCESS),
         Ok(Err(error)) => Err(error).context("the HTTP server failed"),

@@ -1,0 +1,89 @@
+//! Deliveries that go out again: at once, when their time comes, or when their other references are known.
+
+use crate::batch::{Key, Row};
+use crate::delivery::DeliveryState;
+use crate::lane::core::{Action, Item, LaneCore, Next};
+use crate::people::Reference;
+use crate::skip::unwanted;
+use crate::time::Time;
+
+impl LaneCore {
+    /// Retries that have come due go to the front of their message's queue.
+    pub(super) fn promote_due(&mut self, now: Time) {
+        while let Some(entry) = self.waiting.first_entry() {
+            let due = entry.key().0;
+            if due > now {
+                self.wake_by(due);
+                break;
+            }
+            let item = entry.remove();
+            self.queue_front(item);
+        }
+        let room = self.config.max_rows.saturating_sub(self.waiting.len());
+        if self.due_left && !self.due_loading && room > self.config.max_rows / 2 && !self.messages.is_empty()
+        {
+            self.due_loading = true;
+            self.actions.push(Action::LoadDue { limit: self.config.chunk });
+        }
+    }
+
+    pub(super) fn due_loaded(&mut self, now: Time, rows: Vec<Row>) {
+        self.due_loading = false;
+        self.due_left = rows.len() as i64 >= self.config.chunk;
+        for row in rows {
+            let Some(open) = self.messages.get(&row.key.message_no) else { continue };
+            // A new word of theirs holds for a retry as well; what was refused meanwhile does not.
+            if let Some(reason) = unwanted(&row, open.purpose) {
+                if !self.known.contains(&row.key) {
+                    self.skip(now, &row, reason);
+                }
+                continue;
+            }
+            let due = row.due_at.unwrap_or(Time::ZERO);
+            if let Some(item) = self.item(row) {
+                self.hold(&item);
+                self.waiting.insert((due, item.row.key), item);
+            }
+        }
+    }
+
+    pub(super) fn put_back(&mut self, item: Item, next: &Next) {
+        let key = item.row.key;
+        if !self.messages.contains_key(&key.message_no) {
+            return self.forget(key);
+        }
+        match next {
+            Next::Front => self.queue_front(item),
+            Next::WaitUntil(due) if self.waiting.len() < self.config.max_rows => {
+                self.waiting.insert((*due, key), item);
+            }
+            // No room: it has its due time in the store and is loaded again when there is.
+            Next::WaitUntil(_) => {
+                self.unhold(&item);
+                self.forget(key);
+                self.due_left = true;
+            }
+            Next::References => {
+                self.fetching.insert(key, item);
+                self.actions.push(Action::LoadReferences { key });
+            }
+        }
+    }
+
+    pub(super) fn references(&mut self, now: Time, key: Key, references: Vec<Reference>) {
+        let Some(mut item) = self.fetching.remove(&key) else { return };
+        let used = item.row.reference.as_ref().map(|reference| reference.conversation_id.clone());
+        let other = references
+            .into_iter()
+            .find(|reference| !reference.suspect && Some(&reference.conversation_id) != used.as_ref());
+        if !self.messages.contains_key(&key.message_no) {
+            return self.forget(key);
+        }
+        if other.is_some() {
+            item.row.reference = other;
+            self.queue_front(item);
+        } else {
+            self.fail_not_installed(now, item, DeliveryState::Pending, None);
+        }
+    }
+}
