@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nuncio_domain::Time;
-use nuncio_domain::lane::pace::MISSED;
+use nuncio_domain::lane::pace::{LEASE_LEFT, MISSED};
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
 use nuncio_domain::message::Spoken;
 use nuncio_domain::people::Lane;
@@ -225,19 +225,18 @@ impl Shell {
             reference: row.reference,
             content: Arc::clone(content),
         };
-        let (sender, clock, events) = (
-            Arc::clone(&self.shared.ports.sender),
-            Arc::clone(&self.shared.ports.clock),
-            self.events.clone(),
-        );
+        let (shared, events) = (Arc::clone(&self.shared), self.events.clone());
         tokio::spawn(async move {
-            wait_until(clock.as_ref(), Some(at)).await;
+            let clock = shared.ports.clock.as_ref();
+            wait_until(clock, Some(at)).await;
             let started_at = clock.now();
-            if may_miss && started_at > at + MISSED {
+            // A process that stood still may have lost its lane meanwhile, and the call would come beside another's.
+            let late = may_miss && started_at > at + MISSED;
+            if late || started_at + LEASE_LEFT > shared.lease() {
                 let _ = events.send(Event::Input(Input::Missed { key }));
                 return;
             }
-            let answer = sender.call(call).await;
+            let answer = shared.ports.sender.call(call).await;
             tracing::debug!(
                 message_no = key.message_no,
                 recipient_no = key.recipient_no,

@@ -1,7 +1,7 @@
 //! A wall clock that was set. Waits are spans of real time: what is remembered as a moment moves with the clock. Only
 //! what a caller named by the clock (`send_at`, `expires_at`) stays where it is.
 
-use crate::lane::core::LaneCore;
+use crate::lane::core::{LaneCore, Next};
 
 impl LaneCore {
     pub(super) fn clock_set(&mut self, by_us: i64) {
@@ -13,6 +13,11 @@ impl LaneCore {
             .into_iter()
             .map(|((due, key), item)| ((due.moved(by_us), key), item))
             .collect();
+        for (_, next) in self.settling.values_mut() {
+            if let Next::WaitUntil(due) = next {
+                *due = due.moved(by_us);
+            }
+        }
         for flight in self.flights.values_mut() {
             flight.slot = flight.slot.moved(by_us);
         }

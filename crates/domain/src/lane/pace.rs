@@ -11,6 +11,8 @@ use crate::time::Time;
 
 /// A permit names its slot this far ahead, so that the intent can be committed before it.
 pub const LEAD: Duration = Duration::from_millis(20);
+/// A call starts only while the process owns the lane for so much longer (`docs/delivery.md`, Intents, leases).
+pub const LEASE_LEFT: Duration = Duration::from_secs(2);
 /// An intent committed later than this after its slot has lost the slot.
 pub const LATE: Duration = Duration::from_millis(5);
 /// A call that starts later than this after its slot is given another one.
@@ -25,7 +27,7 @@ const GUARD: Duration = Duration::from_millis(1010);
 const SHARE: f64 = 0.984;
 /// Rate kept after a cut, of what was accepted in the last second.
 const KEEP: f64 = 0.95;
-const HOLD: Duration = Duration::from_mins(1);
+const HOLD: Duration = Duration::from_secs(40);
 /// Probing starts with this much more per second, each second …
 const PROBE_STEP: f64 = 0.2;
 /// … and the step grows by this factor each second.

@@ -2,18 +2,16 @@
 //! between the messages of a class, one call at a time in a thread.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
 
 use crate::batch::Intent;
 use crate::lane::core::{Action, Flight, Item, LaneCore, Stage};
+use crate::lane::pace::LEASE_LEFT;
 use crate::lane::threads::Free;
 use crate::message::Class;
 use crate::outcome::Operation;
 use crate::people::RecipientKind;
 use crate::time::Time;
 
-/// A call starts only while the process owns the lane for so much longer (`docs/delivery.md`, Intents, leases).
-const LEASE_LEFT: Duration = Duration::from_secs(2);
 /// Bulk gets one turn after so many of normal.
 const NORMAL_TURNS: u32 = 4;
 

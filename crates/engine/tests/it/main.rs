@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "what surprises a test ends it")]
 
+mod pace;
 mod seeds;
 mod service;
 mod stories;
+mod trouble;
 mod world;

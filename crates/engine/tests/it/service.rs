@@ -39,6 +39,8 @@ pub(crate) struct Weather {
     pub(crate) conflict: u64,
     /// From, until, calls a second meanwhile.
     pub(crate) storm: Option<(i64, i64, usize)>,
+    /// From, until: every call is answered 503.
+    pub(crate) broken: Option<(i64, i64)>,
     /// From, until: nothing can be reached.
     pub(crate) outage: Option<(i64, i64)>,
     /// From, until: the credential is refused.
@@ -93,6 +95,9 @@ impl Service {
             return Answer::bare(Outcome::LaneWaits(cause), text);
         }
         self.calls += 1;
+        if during(self.weather.broken) {
+            return Answer::bare(Outcome::Unavailable { retry_after: None }, "503");
+        }
         let open = self.open.entry(address.clone()).or_default();
         *open += 1;
         self.overlaps += usize::from(*open > 1);

@@ -91,7 +91,7 @@ async fn resend_repeats_once_and_no_more() {
 
 #[tokio::test]
 async fn an_expired_secret_burns_nothing_and_ends_by_itself() {
-    let weather = Weather { expired_secret: Some((1_002 * SECOND, 1_302 * SECOND)), ..Weather::default() };
+    let weather = Weather { expired_secret: Some((10_002 * SECOND, 10_302 * SECOND)), ..Weather::default() };
     let mut world = World::new(6, weather, plain);
     let id = world.submit(&people(300), |_| ()).await;
     world.run_for(60).await;
@@ -105,7 +105,7 @@ async fn an_expired_secret_burns_nothing_and_ends_by_itself() {
 
 #[tokio::test]
 async fn an_outage_is_waited_out() {
-    let weather = Weather { outage: Some((1_003 * SECOND, 2_000 * SECOND)), ..Weather::default() };
+    let weather = Weather { outage: Some((10_003 * SECOND, 11_000 * SECOND)), ..Weather::default() };
     let mut world = World::new(7, weather, plain);
     let id = world.submit(&people(300), |_| ()).await;
     world.finish(id, 3_000).await;

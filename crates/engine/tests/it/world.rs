@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nuncio_domain::batch::Batch;
+use nuncio_domain::batch::{Batch, Late};
 use nuncio_domain::delivery::Counts;
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
 use nuncio_domain::message::{
-    Body, Class, Content, Control, ControlRequest, Named, NewMessage, OnAmbiguous, Submitted,
+    Body, Class, Content, Control, ControlRequest, LaneControl, Named, NewMessage, OnAmbiguous, Submitted,
 };
-use nuncio_domain::outcome::Answer;
-use nuncio_domain::people::RecipientKind;
+use nuncio_domain::outcome::{Answer, Outcome};
+use nuncio_domain::people::{RecipientKind, SeenPerson};
 use nuncio_domain::ports::Ledger;
 use nuncio_domain::views::{DeliveryFilter, DeliveryView, MessageView};
 use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Role, Scope, Time};
@@ -23,13 +23,27 @@ use crate::service::{Dice, SECOND, Service, Weather};
 enum Event {
     Input(Input),
     Look,
-    Commit { ticket: u64, batch: Batch },
+    Commit {
+        ticket: u64,
+        batch: Batch,
+    },
     Perform(Action),
     Arrive(CallOrder),
-    Answer { key: Key, address: String, started_at: Time, answer: Answer },
+    Answer {
+        key: Key,
+        address: String,
+        started_at: Time,
+        answer: Answer,
+    },
     Tick,
     Start,
     Die,
+    /// The process stands still: it hears nothing, but its calls go on.
+    Stall,
+    /// A process that stood still goes on, finds that another has taken over, and says what its calls came to.
+    Testify,
+    SetClock(i64),
+    Lane(LaneControl),
 }
 
 pub(crate) struct World {
@@ -46,10 +60,18 @@ pub(crate) struct World {
     config: LaneConfig,
     commit_free_at: i64,
     alarm: i64,
+    /// By how much the wall clock was set: what the process and the store take for the time.
+    set_by: i64,
+    /// From, until: the store does not answer.
+    pub(crate) store_down: Option<(i64, i64)>,
+    /// A process that stands still while another has taken over, and what its calls came to.
+    stalled: Option<(u64, Vec<Late>)>,
     /// Of a thousand commits, how many take 300 ms.
     pub(crate) slow_commits: u64,
     /// Of a hundred calls, how many cannot start near their slot.
     pub(crate) missed_calls: u64,
+    /// From and to: how long the answer of a call takes.
+    pub(crate) latency: (i64, i64),
     /// Said when it fails: how to see it again.
     pub(crate) story: String,
     /// (message, recipient address) in the order in which calls arrived.
@@ -63,7 +85,7 @@ impl World {
         let mut config = LaneConfig::new(LANE, Some(50.0), seed);
         shape(&mut config);
         let mut world = Self {
-            now: 1_000 * SECOND,
+            now: 10_000 * SECOND,
             ledger: Arc::new(MemoryLedger::default()),
             service: Service::new(seed ^ 0x5eed, weather),
             scope: Scope { key_no: 1, role: Role::Admin, app: None },
@@ -75,8 +97,12 @@ impl World {
             config,
             commit_free_at: 0,
             alarm: 0,
+            set_by: 0,
+            store_down: None,
+            stalled: None,
             slow_commits: 0,
             missed_calls: 0,
+            latency: (20_000, 220_000),
             story: String::new(),
             arrivals: Vec::new(),
         };
@@ -95,6 +121,35 @@ impl World {
     pub(crate) fn die_after(&mut self, delay: i64, down: i64) {
         self.at(delay, Event::Die);
         self.at(delay + down, Event::Start);
+    }
+
+    /// The process stands still then; another takes over when its lease is out, and it goes on after that.
+    pub(crate) fn stall_after(&mut self, delay: i64, taken_over: i64, goes_on: i64) {
+        self.at(delay, Event::Stall);
+        self.at(delay + taken_over, Event::Start);
+        self.at(delay + taken_over + goes_on, Event::Testify);
+    }
+
+    /// An operator holds the lane from then on, and lets it go on again.
+    pub(crate) fn hold_lane_after(&mut self, hold: i64, go_on: i64) {
+        self.at(hold, Event::Lane(LaneControl::Pause));
+        self.at(go_on, Event::Lane(LaneControl::Resume));
+    }
+
+    /// The wall clock is set then, by so much.
+    pub(crate) fn set_clock_after(&mut self, delay: i64, by: i64) {
+        self.at(delay, Event::SetClock(by));
+    }
+
+    pub(crate) fn wall(&self) -> Time {
+        Time(self.now + self.set_by)
+    }
+
+    /// From when on the store works again; now, if it does.
+    fn store_up(&self) -> i64 {
+        self.store_down
+            .filter(|(from, until)| (*from..*until).contains(&self.now))
+            .map_or(self.now, |down| down.1)
     }
 
     /// Hands in a message to people (or channels) by address.
@@ -117,8 +172,8 @@ impl World {
             on_ambiguous: None,
             max_recipients: 1_000_000,
             send_at: None,
-            expires_at: Time(self.now + 24 * 3600 * SECOND),
-            created_at: Time(self.now),
+            expires_at: Time(self.wall().0 + 24 * 3600 * SECOND),
+            created_at: self.wall(),
             idempotency: None,
         };
         shape(&mut new);
@@ -128,20 +183,35 @@ impl World {
         id
     }
 
+    /// Conversations with these people are known.
+    pub(crate) fn met(&self, people: &[String]) {
+        for person in people {
+            let seen = SeenPerson {
+                object_id: person.clone(),
+                conversation_id: Some(format!("a:{person}")),
+                ..SeenPerson::default()
+            };
+            self.ledger.hear(LANE, &seen, "https://service.example/", self.wall());
+        }
+    }
+
     pub(crate) async fn control(&mut self, id: MessageId, control: Control) {
         let request = ControlRequest { scope: &self.scope, id, control };
-        self.ledger.control(request, Time(self.now)).await.unwrap();
+        self.ledger.control(request, self.wall()).await.unwrap();
         self.at(0, Event::Look);
     }
 
     /// Runs until `done`, or panics after `most` seconds of virtual time.
     pub(crate) async fn run_until(&mut self, most: i64, mut done: impl AsyncFnMut(&Self) -> bool) {
         let deadline = self.now + most * SECOND;
-        let mut steps = 0_u64;
+        let (mut steps, mut look_at) = (0_u64, 0);
         loop {
             steps += 1;
-            if steps.is_multiple_of(64) && done(self).await {
-                return;
+            if self.now >= look_at {
+                if done(self).await {
+                    return;
+                }
+                look_at = self.now + SECOND;
             }
             let Some((&(at, seq), _)) = self.events.first_key_value() else {
                 assert!(done(self).await, "nothing happens any more, and it is not done; {}", self.story);
@@ -151,7 +221,7 @@ impl World {
                 assert!(done(self).await, "not done after {most} s of virtual time; {}", self.story);
                 return;
             }
-            assert!(steps < 5_000_000, "it runs in a circle; {}", self.story);
+            assert!(steps < 50_000_000, "it runs in a circle; {}", self.story);
             let (process, event) = self.events.remove(&(at, seq)).unwrap();
             self.now = self.now.max(at);
             self.handle(process, event).await;
@@ -215,12 +285,33 @@ impl World {
                 self.process += 1;
                 self.commit_free_at = self.now;
                 self.alarm = 0;
-                self.ledger.recover(LANE, Time(self.now)).await.unwrap();
-                self.core = Some(LaneCore::new(self.config.clone(), Time(self.now)));
+                self.ledger.recover(LANE, self.wall()).await.unwrap();
+                self.core = Some(LaneCore::new(self.config.clone(), self.wall()));
                 self.look().await;
             }
             Event::Start => {}
             Event::Die => self.core = None,
+            Event::Stall if self.core.is_some() && self.stalled.is_none() => {
+                self.core = None;
+                self.stalled = Some((self.process, Vec::new()));
+            }
+            Event::Stall => {}
+            Event::Testify => {
+                if let Some((_, accepted)) = self.stalled.take() {
+                    self.ledger.testify(accepted, self.wall()).await.unwrap();
+                    self.at(0, Event::Look);
+                }
+            }
+            Event::Lane(control) => {
+                self.ledger.control_lane(&self.scope, LANE, control, self.wall()).await.unwrap();
+                self.at(0, Event::Look);
+            }
+            Event::SetClock(by) => {
+                self.set_by += by;
+                if self.core.is_some() {
+                    self.step(Input::ClockSet { by_us: by });
+                }
+            }
             // These are not a process's own.
             Event::Look if self.core.is_some() => self.look().await,
             Event::Look => {}
@@ -229,6 +320,11 @@ impl World {
                 self.service.leave(&address);
                 if alive {
                     self.step(Input::Answered { key, started_at, answer });
+                } else if let Some((stalled, accepted)) = &mut self.stalled
+                    && process == *stalled
+                    && let Outcome::Accepted { activity_id: activity_id @ Some(_), .. } = answer.outcome
+                {
+                    accepted.push(Late { key, started_at, activity_id });
                 }
             }
             _ if !alive => {}
@@ -249,34 +345,35 @@ impl World {
     }
 
     fn step(&mut self, input: Input) {
+        let now = self.wall();
         let Some(core) = &mut self.core else { return };
-        let actions = core.step(Time(self.now), input);
+        let actions = core.step(now, input);
         let wake = core.wake_at();
         for action in actions {
             match action {
                 Action::Commit { ticket, batch } => {
                     let slow = self.slow_commits > 0 && self.dice.below(1000) < self.slow_commits;
                     let takes = if slow { 300_000 } else { 200 + self.dice.below(6_000) as i64 };
-                    self.commit_free_at = self.commit_free_at.max(self.now) + takes;
+                    self.commit_free_at = self.commit_free_at.max(self.store_up()) + takes;
                     let delay = self.commit_free_at - self.now;
                     self.at(delay, Event::Commit { ticket, batch });
                 }
                 // Held up, and given back.
                 Action::Call(order) if order.may_miss && self.dice.percent(self.missed_calls) => {
-                    let delay = (order.at.0 - self.now).max(0) + 15_000;
+                    let delay = (order.at.0 - now.0).max(0) + 15_000;
                     self.at(delay, Event::Input(Input::Missed { key: order.row.key }));
                 }
                 Action::Call(order) => {
                     let jitter = self.dice.below(5_000) as i64;
-                    let delay = (order.at.0 - self.now).max(0) + jitter;
+                    let delay = (order.at.0 - now.0).max(0) + jitter;
                     self.at(delay, Event::Arrive(order));
                 }
                 Action::Forget { .. } => {}
-                action => self.at(500, Event::Perform(action)),
+                action => self.at(self.store_up() - self.now + 500, Event::Perform(action)),
             }
         }
         if let Some(wake) = wake {
-            let wake = wake.0.max(self.now + 1);
+            let wake = (wake.0 - self.set_by).max(self.now + 1);
             // One alarm at a time: the earliest.
             if self.alarm <= self.now || wake < self.alarm {
                 self.alarm = wake;
@@ -293,13 +390,14 @@ impl World {
         let address = order.row.address.clone();
         self.arrivals.push((order.row.key.message_no, address.clone()));
         let answer = self.service.arrive(self.now, order.operation, &order.row);
-        let latency = 20_000 + self.dice.below(200_000) as i64;
-        let started_at = Time(self.now.min(order.at.0.max(self.now - 5_000)));
+        let (least, most) = self.latency;
+        let latency = least + self.dice.below((most - least + 1) as u64) as i64;
+        let started_at = self.wall();
         self.at(latency, Event::Answer { key: order.row.key, address, started_at, answer });
     }
 
     async fn perform(&mut self, action: Action) {
-        let now = Time(self.now);
+        let now = self.wall();
         let input = match action {
             Action::Expand { message_no, limit } => {
                 let expanded = self.ledger.expand(message_no, limit, now).await.unwrap();

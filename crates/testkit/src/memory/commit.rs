@@ -27,7 +27,8 @@ impl State {
         for new in &batch.references {
             self.refer(new.recipient_no, &new.conversation_id, &new.service_url, new.origin, new.at);
         }
-        for recipient in self.recipients.values_mut() {
+        let doubted = if batch.suspects.is_empty() { None } else { Some(self.recipients.values_mut()) };
+        for recipient in doubted.into_iter().flatten() {
             for known in &mut recipient.references {
                 known.reference.suspect |= batch.suspects.contains(&known.reference.reference_no);
             }

@@ -28,6 +28,8 @@ pub struct MemoryLedger {
 struct State {
     lanes: BTreeMap<i64, Lane>,
     recipients: BTreeMap<i64, Recipient>,
+    /// (lane, kind, key) to its number.
+    numbers: BTreeMap<(i64, RecipientKind, String), i64>,
     messages: BTreeMap<i64, Message>,
     references: i64,
     /// (key_no, key) to what it was used for.
@@ -126,12 +128,8 @@ impl State {
 
     /// The number of a recipient, made if it is new.
     fn recipient(&mut self, lane_no: i64, kind: RecipientKind, key: &str) -> i64 {
-        let known = self
-            .recipients
-            .iter()
-            .find(|(_, known)| known.lane_no == lane_no && known.kind == kind && known.key == key);
-        if let Some((recipient_no, _)) = known {
-            return *recipient_no;
+        if let Some(known) = self.numbers.get(&(lane_no, kind, key.to_owned())) {
+            return *known;
         }
         let recipient_no = self.recipients.keys().next_back().map_or(1, |last| last + 1);
         let recipient = Recipient {
@@ -151,6 +149,7 @@ impl State {
             references: Vec::new(),
         };
         self.recipients.insert(recipient_no, recipient);
+        self.numbers.insert((lane_no, kind, key.to_owned()), recipient_no);
         recipient_no
     }
 
