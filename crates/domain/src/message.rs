@@ -252,6 +252,16 @@ words! {
     }
 }
 
+impl Verdict {
+    /// What a delivery that is still ambiguous becomes.
+    pub const fn becomes(self) -> DeliveryState {
+        match self {
+            Self::Delivered => DeliveryState::Delivered,
+            Self::Resend => DeliveryState::Pending,
+        }
+    }
+}
+
 /// Whose ambiguous deliveries a person settles, for [`crate::ports::Ledger::settle`].
 #[derive(Debug, Clone)]
 pub struct SettleRequest<'a> {

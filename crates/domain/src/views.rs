@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::batch::Key;
 use crate::delivery::{Counts, DeliveryState};
 use crate::ids::MessageId;
-use crate::message::{Class, Content, Control, MessageState};
+use crate::message::{Class, Content, Control, MessageState, OnAmbiguous, Verdict};
 use crate::people::RecipientKind;
 use crate::time::Time;
 
@@ -31,6 +31,7 @@ pub struct MessageView {
     pub control: Option<Control>,
     pub label: Option<String>,
     pub content: Content,
+    pub on_ambiguous: Option<OnAmbiguous>,
     pub counts: Counts,
     pub duplicates_removed: i64,
     pub audience_final: bool,
@@ -66,6 +67,18 @@ pub struct DeliveryView {
     pub code: Option<String>,
     pub text: Option<String>,
     pub correlation: Option<String>,
+    /// What settled it after it was ambiguous.
+    pub settled: Option<SettledView>,
+}
+
+/// The word that was obeyed of an ambiguous delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledView {
+    pub verdict: Verdict,
+    /// Who said so, or what showed it, in words.
+    pub evidence: String,
+    /// When it was said.
+    pub at: Time,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 
 use super::error::of_sqlx;
 use super::words::{get, json, word_or_null};
-use super::{commit_message, reach};
+use super::{commit_message, reach, settle};
 
 pub(crate) const INTENTS: &str = "
     UPDATE deliveries
@@ -90,11 +90,15 @@ pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> R
 
     intents(connection, &batch.intents, &closed, &mut deltas, &mut done).await?;
     let sorted = sort(batch.changes, &closed, &mut done);
+    let mut resolved = HashMap::new();
     for wave in &sorted.waves {
         let moved = apply(connection, wave).await?;
         for change in wave {
             if moved.contains(&change.key) {
                 deltas.change(change);
+                if change.from == DeliveryState::Ambiguous {
+                    resolved.insert(change.key, change.to);
+                }
             } else {
                 done.lost_changes.push(change.key);
             }
@@ -102,6 +106,9 @@ pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> R
     }
     late(connection, sorted.late, &mut done).await?;
     deltas.write(connection).await?;
+    let again = resolved.iter().filter(|(_, to)| **to == DeliveryState::Pending);
+    settle::reopen(connection, &again.map(|(key, _)| key.message_no).collect()).await?;
+    settle::obeyed(connection, &batch.settled, resolved, batch.at).await?;
     references(connection, &batch.references).await?;
     if !batch.suspects.is_empty() {
         sqlx::query(

@@ -53,12 +53,18 @@ pub(crate) async fn control(
     .execute(&mut *connection)
     .await
     .map_err(of_sqlx)?;
+    raise(connection, lane_no).await?;
+    Ok(Controlled::Taken { lane_no })
+}
+
+/// Tells owners that look instead of being woken.
+pub(crate) async fn raise(connection: &mut SqliteConnection, lane_no: i64) -> Result<(), StoreError> {
     sqlx::query("UPDATE lanes SET control_rev = control_rev + 1 WHERE lane_no = ?")
         .bind(lane_no)
         .execute(connection)
         .await
         .map_err(of_sqlx)?;
-    Ok(Controlled::Taken { lane_no })
+    Ok(())
 }
 
 /// `left` is what was said before and is not obeyed yet: the last word counts, save that a cancel is never taken back.

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 
 use super::control::CONFIRM;
 use super::error::{broken, of_sqlx};
-use super::words::{from_json, get, time_or_null, word};
+use super::words::{from_json, get, json, time_or_null, word};
 
 /// The end of a chunk: its last recipient and how many it has.
 pub(crate) const LIST_CHUNK: &str = "
@@ -39,6 +39,23 @@ pub(crate) const INSTALLED_INSERT: &str = "
        AND r.reach NOT IN ('removed', 'never_installed')
        AND EXISTS (SELECT 1 FROM conversations AS c WHERE c.recipient_no = r.recipient_no)
      ORDER BY r.recipient_no
+    ON CONFLICT (message_no, recipient_no) DO NOTHING";
+
+/// By rows read, not by rows meant: however few those are, a chunk stays a chunk.
+pub(crate) const RETRY_CHUNK: &str = "
+    SELECT max(recipient_no) AS last, count(*) AS n FROM (
+        SELECT recipient_no FROM deliveries
+         WHERE message_no = ?1 AND recipient_no > ?2 AND recipient_no <= ?3 ORDER BY recipient_no LIMIT ?4)";
+
+/// Pending rows of a closed message are what it made of them, swept or not.
+pub(crate) const RETRY_INSERT: &str = "
+    INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
+    SELECT ?4, d.recipient_no, d.thread_no, d.lane_no, 'pending'
+      FROM deliveries AS d
+     WHERE d.message_no = ?1 AND d.recipient_no > ?2 AND d.recipient_no <= ?3
+       AND iif(d.state = 'pending' AND ?7 IS NOT NULL, ?7, d.state) IN (SELECT value FROM json_each(?5))
+       AND (?6 = '[]' OR d.state NOT IN ('failed', 'skipped') OR d.reason IN (SELECT value FROM json_each(?6)))
+     ORDER BY d.recipient_no
     ON CONFLICT (message_no, recipient_no) DO NOTHING";
 
 /// Nothing to add, now or later.
@@ -78,7 +95,7 @@ pub(crate) async fn expand(
         let (chunk, insert, of) = match source {
             Source::List(list_no) => (LIST_CHUNK, LIST_INSERT, *list_no),
             Source::Installed => (INSTALLED_CHUNK, INSTALLED_INSERT, lane_no),
-            Source::Retry { .. } => return Err(broken("retry")),
+            Source::Retry { message_no, .. } => (RETRY_CHUNK, RETRY_INSERT, *message_no),
         };
         let end = sqlx::query(chunk)
             .bind(of)
@@ -90,17 +107,17 @@ pub(crate) async fn expand(
             .map_err(of_sqlx)?;
         let selected: i64 = get(&end, "n")?;
         if let Some(last) = get::<Option<i64>>(&end, "last")? {
-            let inserted = sqlx::query(insert)
-                .bind(of)
-                .bind(after)
-                .bind(last)
-                .bind(message_no)
-                .execute(&mut *connection)
-                .await
-                .map_err(of_sqlx)?
-                .rows_affected() as i64;
+            let mut insert = sqlx::query(insert).bind(of).bind(after).bind(last).bind(message_no);
+            if let Source::Retry { states, reasons, .. } = source {
+                let closed_to = closed_to(connection, of).await?;
+                insert = insert.bind(json(states)?).bind(json(reasons)?).bind(closed_to);
+            }
+            let inserted = insert.execute(&mut *connection).await.map_err(of_sqlx)?.rows_affected() as i64;
             expanded.added += inserted;
-            expanded.duplicates += selected - inserted;
+            // Whoever of an earlier message is not meant is no duplicate.
+            if !matches!(source, Source::Retry { .. }) {
+                expanded.duplicates += selected - inserted;
+            }
             after = last;
         }
         if selected < left {
@@ -156,4 +173,13 @@ pub(crate) async fn expand(
     .await
     .map_err(of_sqlx)?;
     Ok(expanded)
+}
+
+/// What pending rows of a message count as, once it is closed.
+async fn closed_to(connection: &mut SqliteConnection, message_no: i64) -> Result<Option<String>, StoreError> {
+    sqlx::query_scalar("SELECT closed_to FROM messages WHERE message_no = ?")
+        .bind(message_no)
+        .fetch_one(connection)
+        .await
+        .map_err(of_sqlx)
 }

@@ -74,6 +74,16 @@ pub(crate) async fn revoke(
     Ok(revoked.rows_affected() == 1)
 }
 
+/// Who speaks with this key, for notes that people read.
+pub(crate) async fn speaker(connection: &mut SqliteConnection, key_no: i64) -> Result<String, StoreError> {
+    let name: Option<String> = sqlx::query_scalar("SELECT name FROM api_keys WHERE key_no = ?")
+        .bind(key_no)
+        .fetch_optional(connection)
+        .await
+        .map_err(of_sqlx)?;
+    Ok(name.map_or_else(|| "an operator".to_owned(), |name| format!("the API key `{name}`")))
+}
+
 pub(crate) async fn caller(readers: &SqlitePool, hash: [u8; 32]) -> Result<Option<Scope>, StoreError> {
     sqlx::query("SELECT key_no, role, app FROM api_keys WHERE hash = ? AND revoked_at IS NULL")
         .bind(hash.as_slice())

@@ -10,7 +10,7 @@ use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFil
 use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
 
 use super::writer::Queue;
-use super::{SqliteStore, commit, control, expand, recover, rows, submit, views};
+use super::{SqliteStore, commit, control, expand, lanes, recover, rows, settle, submit, views};
 
 #[async_trait]
 impl Ledger for SqliteStore {
@@ -41,18 +41,31 @@ impl Ledger for SqliteStore {
         .await
     }
 
-    async fn settle(&self, _request: SettleRequest<'_>, _now: Time) -> Result<Settled, StoreError> {
-        Err(StoreError::Broken("settle".to_owned()))
+    #[tracing::instrument(name = "store.settle", level = "debug", skip_all, fields(message = %request.id))]
+    async fn settle(&self, request: SettleRequest<'_>, now: Time) -> Result<Settled, StoreError> {
+        let SettleRequest { scope, id, verdict, recipients } = request;
+        let scope = scope.clone();
+        self.write(Queue::Api, move |connection| {
+            Box::pin(async move {
+                settle::settle(connection, &scope, (id, verdict), recipients.as_deref(), now).await
+            })
+        })
+        .await
     }
 
+    #[tracing::instrument(name = "store.control_lane", level = "debug", skip(self, scope, now))]
     async fn control_lane(
         &self,
-        _scope: &Scope,
-        _lane_no: i64,
-        _control: LaneControl,
-        _now: Time,
+        scope: &Scope,
+        lane_no: i64,
+        control: LaneControl,
+        now: Time,
     ) -> Result<bool, StoreError> {
-        Err(StoreError::Broken("control_lane".to_owned()))
+        let scope = scope.clone();
+        self.write(Queue::Api, move |connection| {
+            Box::pin(async move { lanes::control(connection, &scope, lane_no, control, now).await })
+        })
+        .await
     }
 
     #[tracing::instrument(name = "store.message", level = "debug", skip_all, fields(message = %id))]

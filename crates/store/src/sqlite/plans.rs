@@ -4,7 +4,9 @@
 use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
-use super::{commit, commit_message, conversations, expand, own_words, recover, rows, submit, views};
+use super::{
+    commit, commit_message, conversations, expand, opt_outs, own_words, recover, rows, settle, submit, views,
+};
 
 const FILL: &str = "
     INSERT INTO lanes (app, tenant) VALUES ('app', 'tenant');
@@ -35,7 +37,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 17] = [
+    let expected: [(&str, &str, &[&str]); 22] = [
         (
             "intents",
             commit::INTENTS,
@@ -114,6 +116,37 @@ async fn hot_statements_take_their_keys() {
             &["SEARCH r USING INDEX recipients_of_lane (lane_no=? AND kind=? AND rowid>? AND rowid<?)"],
         ),
         (
+            "retry chunk",
+            expand::RETRY_CHUNK,
+            &["SEARCH deliveries USING PRIMARY KEY (message_no=? AND recipient_no>? AND recipient_no<?)"],
+        ),
+        (
+            "retry insert",
+            expand::RETRY_INSERT,
+            &["SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no>? AND recipient_no<?)"],
+        ),
+        (
+            "settlements",
+            settle::OPEN,
+            &[
+                "SEARCH s USING INDEX settlements_open (lane_no=?)",
+                "SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no=?)",
+            ],
+        ),
+        (
+            "settle all",
+            settle::ALL,
+            &[
+                "SEARCH deliveries USING PRIMARY KEY (message_no=?)",
+                "SEARCH s USING INDEX settlements_of_delivery (message_no=? AND recipient_no=?)",
+            ],
+        ),
+        (
+            "opt-outs",
+            opt_outs::LIST,
+            &["SEARCH o USING INTEGER PRIMARY KEY (rowid>?)", "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)"],
+        ),
+        (
             "named",
             submit::NAMED,
             &["SEARCH r USING COVERING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)"],
@@ -133,7 +166,14 @@ async fn hot_statements_take_their_keys() {
                 "SEARCH t USING INDEX sqlite_autoindex_teams_1 (lane_no=? AND team_id=?) LEFT-JOIN",
             ],
         ),
-        ("deliveries", views::DELIVERIES, &["SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no>?)"]),
+        (
+            "deliveries",
+            views::DELIVERIES,
+            &[
+                "SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no>?)",
+                "SEARCH s USING INDEX settlements_of_delivery (message_no=? AND recipient_no=?)",
+            ],
+        ),
     ];
     for (name, statement, paths) in expected {
         let plan = plan(&mut connection, statement).await;

@@ -10,7 +10,7 @@ use nuncio_domain::{KeyId, ReachState, Scope, Time};
 
 use super::error::of_sqlx;
 use super::writer::Queue;
-use super::{SqliteStore, conversations, keys, learn, people, rows, teams};
+use super::{SqliteStore, conversations, keys, lanes, learn, opt_outs, people, rows, teams};
 
 #[async_trait]
 impl Registry for SqliteStore {
@@ -150,29 +150,36 @@ impl Registry for SqliteStore {
             .map_err(of_sqlx)
     }
 
-    async fn lane_views(&self, _scope: &Scope) -> Result<Vec<LaneView>, StoreError> {
-        Err(StoreError::Broken("lane_views".to_owned()))
+    #[tracing::instrument(name = "store.lane_views", level = "debug", skip_all)]
+    async fn lane_views(&self, scope: &Scope) -> Result<Vec<LaneView>, StoreError> {
+        lanes::views(&self.readers, scope).await
     }
 
+    #[tracing::instrument(name = "store.opt_outs", level = "debug", skip_all)]
     async fn opt_outs(
         &self,
-        _scope: &Scope,
-        _filter: &PeopleFilter,
-        _after: Option<i64>,
-        _limit: i64,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        after: Option<i64>,
+        limit: i64,
     ) -> Result<Page<OptOut>, StoreError> {
-        Err(StoreError::Broken("opt_outs".to_owned()))
+        opt_outs::list(&self.readers, scope, filter, after, limit).await
     }
 
+    #[tracing::instrument(name = "store.set_opt_out", level = "debug", skip_all, fields(lane_no, out))]
     async fn set_opt_out(
         &self,
-        _scope: &Scope,
-        _lane_no: i64,
-        _person: &str,
-        _out: bool,
-        _now: Time,
+        scope: &Scope,
+        lane_no: i64,
+        person: &str,
+        out: bool,
+        now: Time,
     ) -> Result<bool, StoreError> {
-        Err(StoreError::Broken("set_opt_out".to_owned()))
+        let (scope, person) = (scope.clone(), person.to_owned());
+        self.write(Queue::Api, move |connection| {
+            Box::pin(async move { opt_outs::set(connection, &scope, (lane_no, &person), out, now).await })
+        })
+        .await
     }
 
     #[tracing::instrument(name = "store.ready", level = "debug", skip_all)]

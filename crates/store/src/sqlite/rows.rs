@@ -14,10 +14,11 @@ use uuid::Uuid;
 
 use super::error::of_sqlx;
 use super::words::{from_json, get, id, time, time_or_null, word, word_or_null};
+use super::{lanes, settle};
 
 pub(crate) const OPEN: &str = "
     SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at,
-           purpose, gathers
+           purpose, gathers, retries IS NOT NULL AS retries
       FROM messages INDEXED BY messages_open
      WHERE lane_no = ?1 AND open = 1 AND (state NOT IN ('completed', 'cancelled') OR swept = 0)
        AND (message_no > ?2 OR control IS NOT NULL OR gathers = 1)
@@ -65,7 +66,9 @@ pub(crate) const REFERENCES: &str = "
 pub(crate) async fn open(readers: &SqlitePool, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
     let found = sqlx::query(OPEN).bind(lane_no).bind(after).fetch_all(readers).await.map_err(of_sqlx)?;
     let messages = found.iter().map(open_message).collect::<Result<_, _>>()?;
-    Ok(Opened { messages, ..Opened::default() })
+    let (paused_at, resumed_at) = lanes::held(readers, lane_no).await?;
+    let settlements = settle::open(readers, lane_no).await?;
+    Ok(Opened { messages, paused: paused_at.is_some(), resumed_at, settlements })
 }
 
 fn open_message(row: &SqliteRow) -> Result<OpenMessage, StoreError> {
@@ -82,7 +85,7 @@ fn open_message(row: &SqliteRow) -> Result<OpenMessage, StoreError> {
         audience_final: get(row, "audience_final")?,
         send_at: time_or_null(row, "send_at")?,
         expires_at: time(row, "expires_at")?,
-        retries: false,
+        retries: get(row, "retries")?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use nuncio_domain::message::{Idempotency, Submitted};
+use nuncio_domain::message::{Idempotency, Retries, Submitted};
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{MessageId, MessageState, NewMessage, RecipientKind, Scope, Source, Time};
@@ -71,6 +71,10 @@ pub(crate) async fn store(
     if new.installed {
         sources.push(Source::Installed);
     }
+    let retries = match &new.retries {
+        Some(retries) => Some(retried(connection, new.lane_no, retries, &mut sources).await?),
+        None => None,
+    };
     let gathers = gathering.is_some();
     let send_at = gathering.as_ref().map(|gathering| gathering.until).or(new.send_at);
     let (purpose, cause) =
@@ -82,8 +86,8 @@ pub(crate) async fn store(
     };
     let message_no = sqlx::query(
         "INSERT INTO messages (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources,
-                               send_at, expires_at, created_at, purpose, gathers, cause, fence_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+                               send_at, expires_at, created_at, purpose, gathers, cause, retries, fence_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
                  iif(?, 9223372036854775807, (SELECT coalesce(max(recipient_no), 0) FROM recipients)))",
     )
     .bind(new.id.0.as_bytes().as_slice())
@@ -102,6 +106,7 @@ pub(crate) async fn store(
     .bind(purpose.as_str())
     .bind(gathers)
     .bind(cause)
+    .bind(retries)
     // Who comes later joins.
     .bind(gathers)
     .execute(&mut *connection)
@@ -124,6 +129,40 @@ pub(crate) async fn store(
         .await
         .map_err(of_sqlx)?;
     }
+    if let Some(of) = retries {
+        // Whoever was left out is left out still.
+        sqlx::query(
+            "INSERT INTO message_exclusions (message_no, key)
+             SELECT ?2, e.key FROM message_exclusions AS e WHERE e.message_no = ?1 ON CONFLICT DO NOTHING",
+        )
+        .bind(of)
+        .bind(message_no)
+        .execute(connection)
+        .await
+        .map_err(of_sqlx)?;
+    }
+    Ok(message_no)
+}
+
+/// The number of a message that is tried again, whose deliveries become a source.
+async fn retried(
+    connection: &mut SqliteConnection,
+    lane_no: i64,
+    retries: &Retries,
+    sources: &mut Vec<Source>,
+) -> Result<i64, StoreError> {
+    let of: Option<i64> = sqlx::query_scalar("SELECT message_no FROM messages WHERE id = ? AND lane_no = ?")
+        .bind(retries.of.0.as_bytes().as_slice())
+        .bind(lane_no)
+        .fetch_optional(connection)
+        .await
+        .map_err(of_sqlx)?;
+    let message_no = of.ok_or_else(|| broken("a message that tries again what its lane has not"))?;
+    sources.push(Source::Retry {
+        message_no,
+        states: retries.states.clone(),
+        reasons: retries.reasons.clone(),
+    });
     Ok(message_no)
 }
 

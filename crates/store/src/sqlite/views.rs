@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use nuncio_domain::message::Verdict;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
+use nuncio_domain::views::{
+    AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page, SettledView,
+};
 use nuncio_domain::{
-    Class, Content, Control, Counts, DeliveryState, Key, MessageId, MessageState, RecipientKind, Scope, Time,
+    Class, Content, Control, Counts, DeliveryState, Key, MessageId, MessageState, OnAmbiguous, RecipientKind,
+    Scope, Time,
 };
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
@@ -17,10 +21,11 @@ use super::words::{from_json, get, id, time, time_or_null, word, word_or_null};
 macro_rules! message {
     ($where:literal) => {
         concat!(
-            "SELECT m.message_no, m.id, m.lane_no, m.class, m.state, m.cause, m.control, m.label, m.content,
+            "SELECT m.message_no, m.id, m.lane_no, m.class, m.state, m.cause, m.control, m.label, m.content, m.on_ambiguous,
                     m.audience_final, m.send_at, m.expires_at, m.created_at, m.completed_at, l.app, l.tenant, l.status,
                     c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled, c.expired,
                     c.duplicates_removed,
+                    (SELECT o.id FROM messages AS o WHERE o.message_no = m.retries) AS retries,
                     (SELECT json_group_array(json_array(state, reason, n)) FROM message_reasons AS mr
                       WHERE mr.message_no = m.message_no) AS reasons
                FROM messages AS m
@@ -49,7 +54,10 @@ macro_rules! delivery {
                       iif(m.closed_to IS NULL, d.due_at, NULL) AS due_at,
                       (SELECT a.started_at FROM attempts AS a
                         WHERE a.message_no = d.message_no AND a.recipient_no = d.recipient_no AND a.n = 1) AS first_at,
-                      b.ended_at AS last_at, b.status, b.code, b.text, b.correlation
+                      b.ended_at AS last_at, b.status, b.code, b.text, b.correlation,
+                      (SELECT json_array(s.verdict, s.evidence, s.at) FROM settlements AS s
+                        WHERE s.message_no = d.message_no AND s.recipient_no = d.recipient_no AND s.took = 1
+                        ORDER BY s.settlement_no DESC LIMIT 1) AS settled
                  FROM messages AS m
                 CROSS JOIN lanes AS l ON l.lane_no = m.lane_no
                 CROSS JOIN deliveries AS d ON d.message_no = m.message_no
@@ -195,12 +203,16 @@ fn message_view(row: &SqliteRow) -> Result<MessageView, StoreError> {
             _ => skipped_by_reason.insert(reason, n),
         };
     }
+    let retries: Option<&[u8]> = get(row, "retries")?;
+    let retries = match retries {
+        Some(_) => Some(id(row, "retries", |bytes| MessageId(Uuid::from_bytes(bytes)))?),
+        None => None,
+    };
     let state = word(row, "state", MessageState::of_word)?;
     let lane_status: Option<String> = get(row, "status")?;
     let own: Option<String> = get(row, "cause")?;
     let cause = own.or_else(|| lane_cause(lane_status.as_deref()).filter(|_| !state.is_final()));
     Ok(MessageView {
-        retries: None,
         message_no: get(row, "message_no")?,
         id: message_id(row)?,
         app: get(row, "app")?,
@@ -212,6 +224,7 @@ fn message_view(row: &SqliteRow) -> Result<MessageView, StoreError> {
         control: word_or_null(row, "control", Control::of_word)?,
         label: get(row, "label")?,
         content: from_json::<Content>(get(row, "content")?)?,
+        on_ambiguous: word_or_null(row, "on_ambiguous", OnAmbiguous::of_word)?,
         counts: counts(row)?,
         duplicates_removed: get(row, "duplicates_removed")?,
         audience_final: get(row, "audience_final")?,
@@ -222,6 +235,7 @@ fn message_view(row: &SqliteRow) -> Result<MessageView, StoreError> {
         created_at: time(row, "created_at")?,
         completed_at: time_or_null(row, "completed_at")?,
         lane_status,
+        retries,
     })
 }
 
@@ -232,6 +246,8 @@ fn lane_cause(status: Option<&str>) -> Option<String> {
 }
 
 fn delivery_view(row: &SqliteRow) -> Result<DeliveryView, StoreError> {
+    let settled =
+        get::<Option<&str>>(row, "settled")?.map(from_json::<(Verdict, String, i64)>).transpose()?;
     Ok(DeliveryView {
         key: Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? },
         kind: word(row, "kind", RecipientKind::of_word)?,
@@ -249,6 +265,7 @@ fn delivery_view(row: &SqliteRow) -> Result<DeliveryView, StoreError> {
         code: get(row, "code")?,
         text: get(row, "text")?,
         correlation: get(row, "correlation")?,
+        settled: settled.map(|(verdict, evidence, at)| SettledView { verdict, evidence, at: Time(at) }),
     })
 }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None };
 
-fn message(lane_no: i64, number: u128) -> NewMessage {
+pub(crate) fn message(lane_no: i64, number: u128) -> NewMessage {
     NewMessage {
         id: MessageId(Uuid::from_u128(number)),
         lane_no,

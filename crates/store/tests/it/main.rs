@@ -5,4 +5,5 @@
 mod agree;
 mod conform;
 mod files;
+mod operators;
 mod registry;

@@ -7,6 +7,7 @@ mod outcomes;
 pub mod random;
 mod reach;
 mod recover;
+mod settling;
 mod views;
 
 use std::time::Duration;
@@ -28,6 +29,7 @@ pub use closing::*;
 pub use outcomes::*;
 pub use reach::*;
 pub use recover::*;
+pub use settling::*;
 pub use views::*;
 
 /// A ledger, and what a test must be able to put in and look at beside it.
@@ -65,7 +67,10 @@ macro_rules! conformance {
             a_dead_owners_calls_are_held, a_dead_owners_calls_are_resent_once, a_dead_owners_calls_of_closed_messages,
             references_are_ranked, suspects_come_back, reach_is_kept_with_its_history,
             a_call_does_not_wipe_what_an_activity_told, other_apps_see_nothing, lists_have_cursors,
-            deliveries_can_be_filtered, attempts_are_kept, lane_causes_are_shown);
+            deliveries_can_be_filtered, attempts_are_kept, lane_causes_are_shown,
+            words_wait_in_a_mailbox, a_resend_opens_the_message_again, nothing_of_a_closed_message_is_resent,
+            lanes_are_held_and_go_on, a_look_begins_behind_what_is_known, retries_take_what_was_not_delivered,
+            retries_read_what_closing_made_of_the_rest, retries_are_of_their_own_lane);
     };
     ($make:expr; $($case:ident),+ $(,)?) => {
         $(#[tokio::test]

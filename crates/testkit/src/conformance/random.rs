@@ -2,7 +2,9 @@
 //! one and shrink it.
 
 use nuncio_domain::batch::{Change, Intent, MessageChange, NewReference, ReachChange, Why};
-use nuncio_domain::message::{ControlRequest, Idempotency, Named};
+use nuncio_domain::message::{
+    ControlRequest, Idempotency, LaneControl, Named, Retries, SettleRequest, Settlement, Verdict,
+};
 use nuncio_domain::people::{Origin, SeenPerson};
 use nuncio_domain::views::{DeliveryFilter, MessageFilter};
 use nuncio_domain::{
@@ -42,7 +44,7 @@ impl Script {
     const MOST: u128 = 5;
 
     fn is_new_message(&self, step: Step) -> bool {
-        self.messages < Self::MOST && (self.messages == 0 || step[0].is_multiple_of(10))
+        self.messages < Self::MOST && (self.messages == 0 || step[0].is_multiple_of(12))
     }
 
     /// Does it and returns the answer in words.
@@ -52,7 +54,7 @@ impl Script {
             return format!("{:?}", table.ledger().submit(&OPERATOR, new).await.unwrap());
         }
         let message_no = i64::from(a) % self.messages as i64 + 1;
-        match what % 10 {
+        match what % 12 {
             1 => {
                 let seen = SeenPerson {
                     object_id: NAMES[usize::from(a) % NAMES.len()].to_owned(),
@@ -75,6 +77,22 @@ impl Script {
                 let limit = i64::from(b % 4) + 1;
                 format!("{:?}", table.ledger().expand(message_no, limit, Time(self.now)).await.unwrap())
             }
+            10 => {
+                let verdict = Verdict::ALL[usize::from(b) % 2];
+                let some = || (1..=8).filter(|no| c & (1 << (no - 1)) != 0).collect();
+                let recipients = (!c.is_multiple_of(3)).then(some);
+                let id = id(u128::from(a) % self.messages + 1);
+                let request = SettleRequest { scope: &OPERATOR, id, verdict, recipients };
+                format!("{:?}", table.ledger().settle(request, Time(self.now)).await.unwrap())
+            }
+            11 if a.is_multiple_of(4) => {
+                let control = LaneControl::ALL[usize::from(b) % 2];
+                let now = Time(self.now);
+                format!(
+                    "{}",
+                    table.ledger().control_lane(&OPERATOR, table.lane_no, control, now).await.unwrap()
+                )
+            }
             _ => {
                 let batch = self.batch(table, step).await;
                 let Committed { mut lost_intents, mut lost_changes, not_complete, sweep_more } =
@@ -87,6 +105,9 @@ impl Script {
     }
 
     fn new_message(&self, table: &Table<'_>, [_, a, b, c]: Step) -> NewMessage {
+        if self.messages > 0 && c % 4 == 1 {
+            return self.retry(table, [a, b, c]);
+        }
         let mut named: Vec<Named> = (0..8)
             .filter(|bit| a & (1 << bit) != 0)
             .map(|bit| Named { kind: RecipientKind::Person, key: NAMES[bit % NAMES.len()].to_owned() })
@@ -111,6 +132,23 @@ impl Script {
         }
     }
 
+    fn retry(&self, table: &Table<'_>, [a, b, c]: [u8; 3]) -> NewMessage {
+        let states = DeliveryState::ALL.iter().enumerate().filter(|(bit, _)| b & (1 << bit) != 0);
+        let reasons = FailReason::ALL.iter().skip(usize::from(c % 3)).step_by(2).map(ToString::to_string);
+        let retries = Retries {
+            of: id(u128::from(a) % self.messages + 1),
+            states: states.map(|(_, state)| *state).collect(),
+            reasons: if a.is_multiple_of(2) { reasons.collect() } else { Vec::new() },
+        };
+        NewMessage {
+            retries: Some(retries),
+            created_at: Time(self.now),
+            exclude: if c.is_multiple_of(3) { vec!["cid".to_owned()] } else { Vec::new() },
+            expires_at: Time(self.now + i64::from(c) * 500_000),
+            ..table.message(self.messages + 1, &[])
+        }
+    }
+
     /// Some of everything a batch may hold, right and wrong, from what can be read. Both ledgers read the same.
     async fn batch(&self, table: &Table<'_>, [what, a, b, c]: Step) -> Batch {
         let mut batch = Batch { at: Time(self.now), ..Batch::default() };
@@ -122,7 +160,7 @@ impl Script {
         for (n, row) in rows.iter().enumerate() {
             let dice = usize::from(b) + n * (usize::from(c) + 1);
             let key = row.key;
-            match what % 10 {
+            match what % 12 {
                 // Intents for some, whatever their state.
                 6 if !dice.is_multiple_of(3) => {
                     let reference_no = (dice.is_multiple_of(2)).then_some(1);
@@ -133,7 +171,7 @@ impl Script {
                 _ => {}
             }
         }
-        if what % 10 == 9 {
+        if what % 12 == 9 {
             let at = Time(self.now);
             let closed = if c.is_multiple_of(2) { DeliveryState::Cancelled } else { DeliveryState::Expired };
             batch.messages.push(match b % 6 {
@@ -150,25 +188,59 @@ impl Script {
                 }
             });
         }
-        self.knowledge(table, &mut batch, [what, a, b, c]);
+        if what % 12 == 11 {
+            let words = table.ledger().open(table.lane_no, 0).await.unwrap().settlements;
+            self.obey(&mut batch, &words, [a, b, c]);
+        }
+        let known: Vec<i64> = rows.iter().map(|row| row.key.recipient_no).collect();
+        self.knowledge(table, &mut batch, &known, [what, a, b, c]);
         batch
     }
 
-    fn knowledge(&self, table: &Table<'_>, batch: &mut Batch, [_, a, b, c]: Step) {
-        let recipient_no = i64::from(b % 8) + 1;
+    /// What an owner does with words, and what none should.
+    fn obey(&self, batch: &mut Batch, words: &[Settlement], [a, b, c]: [u8; 3]) {
+        for (n, word) in words.iter().enumerate() {
+            let dice = usize::from(b) + n * (usize::from(c) + 1);
+            if !dice.is_multiple_of(5) {
+                let resend = word.verdict == Verdict::Resend;
+                batch.changes.push(Change {
+                    from: DeliveryState::Ambiguous,
+                    to: word.verdict.becomes(),
+                    why: None,
+                    attempt: None,
+                    due_at: resend.then_some(Time(self.now)),
+                    tries: word.tries,
+                    resent: resend,
+                    ..self.change(word.key, DeliveryState::Ambiguous, dice)
+                });
+            }
+            if !dice.is_multiple_of(4) {
+                batch.settled.push(word.settlement_no);
+            }
+        }
+        if a.is_multiple_of(3) {
+            batch.settled.push(i64::from(c % 16));
+        }
+    }
+
+    /// Only of those who are there: what is heard of nobody is nobody's business.
+    fn knowledge(&self, table: &Table<'_>, batch: &mut Batch, known: &[i64], [_, a, b, c]: Step) {
+        if known.is_empty() {
+            return;
+        }
+        let recipient_no = known[usize::from(b) % known.len()];
         let at = Time(self.now);
         if b.is_multiple_of(3) {
             let state = Self::reach_state(c);
             batch.reach.push(ReachChange { recipient_no, state, evidence: format!("call {c}"), at });
         }
-        // Only of those who are there: references of nobody are nobody's business.
         if b % 4 == 1 && c.is_multiple_of(3) {
             batch.suspects.push(i64::from(a % 4) + 1);
         }
-        if c % 16 == 3 && self.messages > 0 {
+        if c % 16 == 3 {
             batch.references.push(NewReference {
                 lane_no: table.lane_no,
-                recipient_no: 1,
+                recipient_no: known[usize::from(a) % known.len()],
                 conversation_id: format!("a:{}", c / 16 % 4),
                 service_url: if a.is_multiple_of(2) { String::new() } else { format!("https://smba/{a}/") },
                 origin: Origin::ALL[usize::from(a) % 3],
@@ -226,7 +298,8 @@ impl Script {
     /// Everything that can be read.
     async fn all(&self, table: &Table<'_>) -> String {
         let ledger = table.ledger();
-        let mut text = vec![format!("{:#?}", ledger.open(table.lane_no, 0).await.unwrap().messages)];
+        let mut text = vec![format!("{:#?}", ledger.open(table.lane_no, 0).await.unwrap())];
+        text.push(format!("{:#?}", ledger.open(table.lane_no, 2).await.unwrap()));
         text.push(format!("{:#?}", ledger.due(table.lane_no, Time::MAX, ALL).await.unwrap()));
         for number in 1..=self.messages {
             let filter = DeliveryFilter::default();

@@ -25,7 +25,7 @@ impl State {
         })
     }
 
-    pub(super) fn submit(&mut self, scope: &Scope, new: NewMessage) -> Result<Submitted, StoreError> {
+    pub(super) fn submit(&mut self, scope: &Scope, mut new: NewMessage) -> Result<Submitted, StoreError> {
         if let Some(idempotency) = &new.idempotency
             && let Some(before) = self.repeated(scope, idempotency, new.created_at)
         {
@@ -41,6 +41,18 @@ impl State {
         }
         if new.installed {
             sources.push(Place::Installed);
+        }
+        if let Some(retries) = &new.retries {
+            let of = self
+                .messages
+                .iter()
+                .find(|(_, message)| message.new.id == retries.of && message.new.lane_no == new.lane_no);
+            let Some((of_no, of)) = of else {
+                return Err(StoreError::Broken("no such message to try again".to_owned()));
+            };
+            // Whoever was left out is left out still.
+            new.exclude.extend(of.new.exclude.iter().cloned());
+            sources.push(Place::Retry(*of_no, retries.states.clone(), retries.reasons.clone()));
         }
         let message_no = self.messages.keys().next_back().map_or(1, |last| last + 1);
         if let Some(idempotency) = &new.idempotency {
@@ -122,22 +134,49 @@ impl State {
     }
 
     pub(super) fn expand(&mut self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError> {
-        let Some(message) = self.messages.get_mut(&message_no) else {
+        // Another message is looked at while this one is written.
+        let Some(mut message) = self.messages.remove(&message_no) else {
             return Err(StoreError::Broken("no such message".to_owned()));
         };
+        let expanded = self.expand_one(&mut message, limit, now);
+        self.messages.insert(message_no, message);
+        Ok(expanded)
+    }
+
+    fn expand_one(&self, message: &mut Message, limit: i64, now: Time) -> Expanded {
         let mut expanded = Expanded { added: 0, duplicates: 0, done: true, confirm: false };
         if message.audience_final {
-            return Ok(expanded);
+            return expanded;
         }
         let lane_no = message.new.lane_no;
         let mut left = limit.max(1) as usize;
         while left > 0 && message.source < message.sources.len() {
             let (after, fence) = (message.after, message.fence);
+            if let Place::Retry(of, states, reasons) = &message.sources[message.source] {
+                let of = &self.messages[of];
+                // A chunk is rows read, meant or not.
+                let rows = of.rows.range(after + 1..).take_while(|(no, _)| **no <= fence);
+                let read: Vec<_> = rows.take(left).collect();
+                for (recipient_no, row) in &read {
+                    if of.is_meant(row, states, reasons) && !message.rows.contains_key(*recipient_no) {
+                        message.rows.insert(**recipient_no, Delivery::pending(row.thread_no));
+                        expanded.added += 1;
+                    }
+                    message.after = **recipient_no;
+                }
+                if read.len() < left {
+                    message.source += 1;
+                    message.after = 0;
+                }
+                left -= read.len();
+                continue;
+            }
             let recipients = self.recipients.range(after + 1..).take_while(|(no, _)| **no <= fence);
             let chunk: Vec<(i64, i64)> = recipients
                 .filter(|(no, recipient)| match &message.sources[message.source] {
                     Place::Named(numbers) => numbers.contains(no),
                     Place::Installed => recipient.lane_no == lane_no && recipient.has_installed(),
+                    Place::Retry(..) => false,
                 })
                 .map(|(no, recipient)| (*no, recipient.thread_no))
                 .take(left)
@@ -172,7 +211,18 @@ impl State {
                 message.state = MessageState::Sending;
             }
         }
-        Ok(expanded)
+        expanded
+    }
+}
+
+impl Message {
+    /// Whether a retry is for this one.
+    fn is_meant(&self, row: &Delivery, states: &[DeliveryState], reasons: &[String]) -> bool {
+        let state = self.shown(row);
+        let by_reason =
+            matches!(state, DeliveryState::Failed | DeliveryState::Skipped) && !reasons.is_empty();
+        states.contains(&state)
+            && (!by_reason || row.reason.as_ref().is_some_and(|reason| reasons.contains(reason)))
     }
 }
 

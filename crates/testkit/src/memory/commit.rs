@@ -19,11 +19,15 @@ impl State {
                 done.lost_intents.push(intent.key);
             }
         }
+        let mut moved = Vec::new();
         for change in &batch.changes {
             if !self.change(change) {
                 done.lost_changes.push(change.key);
+            } else if change.from == DeliveryState::Ambiguous {
+                moved.push((change.key, change.to));
             }
         }
+        self.obeyed(&batch.settled, moved);
         for new in &batch.references {
             self.refer(new.recipient_no, &new.conversation_id, &new.service_url, new.origin, new.at);
         }
@@ -61,6 +65,20 @@ impl State {
     }
 
     fn change(&mut self, change: &Change) -> bool {
+        let may = self.row_change(change);
+        if may
+            && change.from == DeliveryState::Ambiguous
+            && change.to == DeliveryState::Pending
+            && let Some(message) = self.messages.get_mut(&change.key.message_no)
+            && message.state == MessageState::Completed
+        {
+            message.state = MessageState::Sending;
+            message.completed_at = None;
+        }
+        may
+    }
+
+    fn row_change(&mut self, change: &Change) -> bool {
         let closed_to = self.messages.get(&change.key.message_no).and_then(|message| message.closed_to);
         let Some(row) = self.row_mut(change.key) else { return false };
         match closed_to {

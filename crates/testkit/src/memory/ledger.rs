@@ -78,22 +78,22 @@ impl Ledger for MemoryLedger {
         Ok(self.state().recover(lane_no, now))
     }
 
-    async fn settle(&self, _request: SettleRequest<'_>, _now: Time) -> Result<Settled, StoreError> {
-        Ok(Settled::NotFound)
+    async fn settle(&self, request: SettleRequest<'_>, now: Time) -> Result<Settled, StoreError> {
+        Ok(self.state().settle(&request, now))
     }
 
     async fn control_lane(
         &self,
-        _scope: &Scope,
-        _lane_no: i64,
-        _control: LaneControl,
-        _now: Time,
+        scope: &Scope,
+        lane_no: i64,
+        control: LaneControl,
+        now: Time,
     ) -> Result<bool, StoreError> {
-        Ok(false)
+        Ok(self.state().control_lane(scope, lane_no, control, now))
     }
 
     async fn open(&self, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
-        Ok(Opened { messages: self.state().open(lane_no, after), ..Opened::default() })
+        Ok(self.state().look(lane_no, after))
     }
 
     async fn expand(&self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError> {

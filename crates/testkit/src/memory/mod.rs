@@ -7,6 +7,7 @@ mod audience;
 mod commit;
 mod ledger;
 mod read;
+mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,8 @@ struct State {
     references: i64,
     /// (key_no, key) to what it was used for.
     idempotency: BTreeMap<(i64, String), (Idempotency, i64, Time)>,
+    /// By number, from 1.
+    settlements: Vec<settle::Word>,
 }
 
 struct Lane {
@@ -41,6 +44,8 @@ struct Lane {
     tenant: String,
     control_rev: i64,
     status: Option<String>,
+    paused: bool,
+    resumed_at: Option<Time>,
 }
 
 struct Recipient {
@@ -89,6 +94,8 @@ struct Message {
 enum Place {
     Named(BTreeSet<i64>),
     Installed,
+    /// (of this message, in these states, for these reasons)
+    Retry(i64, Vec<DeliveryState>, Vec<String>),
 }
 
 struct Delivery {
@@ -228,7 +235,14 @@ impl MemoryLedger {
             return *lane_no;
         }
         let lane_no = state.lanes.keys().next_back().map_or(1, |last| last + 1);
-        let lane = Lane { app: app.to_owned(), tenant: tenant.to_owned(), control_rev: 0, status: None };
+        let lane = Lane {
+            app: app.to_owned(),
+            tenant: tenant.to_owned(),
+            control_rev: 0,
+            status: None,
+            paused: false,
+            resumed_at: None,
+        };
         state.lanes.insert(lane_no, lane);
         lane_no
     }

@@ -50,6 +50,7 @@ impl State {
             control: message.control,
             label: message.new.label.clone(),
             content: message.new.content.clone(),
+            on_ambiguous: message.new.on_ambiguous,
             counts: message.counts(),
             duplicates_removed: message.duplicates,
             audience_final: message.audience_final,
@@ -108,6 +109,7 @@ impl State {
             code: last.and_then(|attempt| attempt.code.clone()),
             text: last.and_then(|attempt| attempt.text.clone()),
             correlation: last.and_then(|attempt| attempt.correlation.clone()),
+            settled: self.settled(key(message_no, recipient_no)),
         }
     }
 

@@ -1,0 +1,77 @@
+//! What an operator sees of lanes and tells them.
+
+use nuncio_domain::message::LaneControl;
+use nuncio_domain::people::LaneView;
+use nuncio_domain::ports::StoreError;
+use nuncio_domain::{Scope, Time};
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::error::of_sqlx;
+use super::learn::lane_of;
+use super::words::{get, time_or_null};
+
+const VIEWS: &str = "
+    SELECT l.lane_no, l.app, l.tenant, l.service_url, l.paused_at, l.status,
+           (SELECT count(*) FROM messages AS m INDEXED BY messages_open
+             WHERE m.lane_no = l.lane_no AND m.open = 1 AND m.state NOT IN ('completed', 'cancelled')) AS open_messages
+      FROM lanes AS l WHERE ?1 IS NULL OR l.app = ?1 ORDER BY l.lane_no";
+
+/// Whether the caller has such a lane. One that is held already is held since when it was.
+pub(crate) async fn control(
+    connection: &mut SqliteConnection,
+    scope: &Scope,
+    lane_no: i64,
+    control: LaneControl,
+    now: Time,
+) -> Result<bool, StoreError> {
+    let statement = match control {
+        LaneControl::Pause => {
+            "UPDATE lanes SET paused_at = coalesce(paused_at, ?3), control_rev = control_rev + 1
+              WHERE lane_no = ?1 AND (?2 IS NULL OR app = ?2)"
+        }
+        LaneControl::Resume => {
+            "UPDATE lanes SET paused_at = NULL, resumed_at = ?3, control_rev = control_rev + 1
+              WHERE lane_no = ?1 AND (?2 IS NULL OR app = ?2)"
+        }
+    };
+    let done = sqlx::query(statement)
+        .bind(lane_no)
+        .bind(&scope.app)
+        .bind(now.0)
+        .execute(connection)
+        .await
+        .map_err(of_sqlx)?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Since when a lane is held, and when it last went on.
+pub(crate) async fn held(
+    readers: &SqlitePool,
+    lane_no: i64,
+) -> Result<(Option<Time>, Option<Time>), StoreError> {
+    let row = sqlx::query("SELECT paused_at, resumed_at FROM lanes WHERE lane_no = ?")
+        .bind(lane_no)
+        .fetch_optional(readers)
+        .await
+        .map_err(of_sqlx)?;
+    let Some(row) = row else { return Ok((None, None)) };
+    Ok((time_or_null(&row, "paused_at")?, time_or_null(&row, "resumed_at")?))
+}
+
+pub(crate) async fn views(readers: &SqlitePool, scope: &Scope) -> Result<Vec<LaneView>, StoreError> {
+    sqlx::query(VIEWS)
+        .bind(&scope.app)
+        .fetch_all(readers)
+        .await
+        .map_err(of_sqlx)?
+        .iter()
+        .map(|row| {
+            Ok(LaneView {
+                lane: lane_of(row)?,
+                paused_at: time_or_null(row, "paused_at")?,
+                open_messages: get(row, "open_messages")?,
+                status: get(row, "status")?,
+            })
+        })
+        .collect()
+}
