@@ -56,6 +56,21 @@ pub struct Delivery {
     pub first_at: Option<String>,
     /// When the last one was, RFC 3339.
     pub last_at: Option<String>,
+    /// What settled it after it was ambiguous.
+    #[serde(default)]
+    pub settled: Option<Word>,
+}
+
+/// The word by which an ambiguous delivery was settled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// `delivered` or `resend`.
+    #[serde(rename = "as")]
+    pub verdict: String,
+    /// Who said so, or what showed it.
+    pub evidence: String,
+    /// When it was said, RFC 3339.
+    pub at: String,
 }
 
 /// A delivery with every call that was made for it.

@@ -4,8 +4,11 @@
 //! | module | what |
 //! | --- | --- |
 //! | [`request`] | what a caller may ask for |
+//! | [`after`] | settling and trying again |
 //! | [`message`] | messages and their ledger |
 //! | [`delivery`] | deliveries, attempts and the columns of the report |
+//! | [`lanes`] | one app in one tenant, with its pace |
+//! | [`opt_outs`] | who wants no messages |
 //! | [`people`] | recipients and whether they can be reached |
 //! | [`places`] | conversations and teams |
 //! | [`keys`] | API keys |
@@ -23,9 +26,12 @@
 
 #![warn(missing_docs)]
 
+pub mod after;
 pub mod delivery;
 pub mod keys;
+pub mod lanes;
 pub mod message;
+pub mod opt_outs;
 pub mod people;
 pub mod places;
 pub mod problems;
@@ -38,9 +44,12 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS};
+pub use after::{Retry, Settle, Settled};
+pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS, Word};
 pub use keys::{CreatedKey, Key, NewKey};
+pub use lanes::Lane;
 pub use message::{Accepted, Counts, Message};
+pub use opt_outs::{NewOptOuts, OptOut, OptOutsNoted};
 pub use people::{MUTED, Person, Reachability};
 pub use places::{Conversation, PersonName, Team, TeamChannel, TeamName};
 pub use problems::{Code, Problem, ProblemItem};

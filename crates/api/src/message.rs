@@ -62,6 +62,9 @@ pub struct Message {
     pub created_at: String,
     /// RFC 3339.
     pub completed_at: Option<String>,
+    /// `msg_…` of the message whose deliveries it tries again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<String>,
     /// What is said; not in lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content: Option<ContentRequest>,

@@ -101,7 +101,7 @@ codes! {
         "Wait a second and send the same request again: it gets the first one's answer.";
     /// The message is past the point where this control means anything.
     TooLate = "too_late", 409, "Too late for this",
-        "Look at the message's state: what is completed or cancelled cannot be changed, only a waiting message can be confirmed, only a paused one resumed.";
+        "Look at the message's state: what is completed or cancelled cannot be changed, only a waiting message can be confirmed, only a paused one resumed, and what is past its time cannot be sent once more.";
     /// The body is larger than this path takes.
     BodyTooLarge = "body_too_large", 413, "The body is too large",
         "Keep the body under the limit that the text names (1 MiB for messages).";
@@ -144,6 +144,12 @@ codes! {
     /// An urgent message goes before everything else, so it takes at most 1,000 recipients that are named.
     UrgentAudience = "urgent_audience", 422, "Too wide for an urgent message",
         "Name at most 1,000 recipients, or use the priority `normal`.";
+    /// The earlier message has no deliveries in these states with these reasons.
+    NothingToRetry = "nothing_to_retry", 422, "Nothing to try again",
+        "Look at its `counts` and reasons. Delivered ones are never sent again, ambiguous ones are settled.";
+    /// The delivery belongs to another message than the one in the path.
+    OtherMessage = "other_message", 422, "A delivery of another message",
+        "Name deliveries from GET /v1/messages/{id}/deliveries?state=ambiguous of this message.";
     /// The recipient is not an Entra object id, or the channel or chat is not the conversation id of one.
     RecipientInvalid = "recipient_invalid", 422, "Not a recipient",
         "People are named by Entra object id (a GUID), channels and group chats by conversation id (`19:…@thread.tacv2`, `19:…@thread.v2`).";

@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use nuncio_api::{
-    Accepted, Conversation, CreatedKey, Delivery, DeliveryWithAttempts, IDEMPOTENCY_KEY, Key, List, Message,
-    NewKey, NewMessage, Person, Reachability, Team,
+    Accepted, Conversation, CreatedKey, Delivery, DeliveryWithAttempts, IDEMPOTENCY_KEY, Key, Lane, List,
+    Message, NewKey, NewMessage, NewOptOuts, OptOut, OptOutsNoted, Person, Reachability, Retry, Settle,
+    Settled, Team,
 };
 use reqwest::{Method, RequestBuilder};
 
@@ -134,6 +135,25 @@ impl Client {
         self.json(self.request(Method::POST, &["v1", "messages", id, control.as_str()])).await
     }
 
+    /// Says what ambiguous deliveries came to, or has them sent once more.
+    pub async fn settle(&self, id: &str, words: &Settle) -> Result<Settled, ClientError> {
+        self.json(self.request(Method::POST, &["v1", "messages", id, "settle"]).json(words)).await
+    }
+
+    /// Hands in a new message to those whom this one did not reach. The idempotency key as for [`Client::send`].
+    pub async fn retry(
+        &self,
+        id: &str,
+        retry: &Retry,
+        idempotency_key: Option<&str>,
+    ) -> Result<Accepted, ClientError> {
+        let mut request = self.request(Method::POST, &["v1", "messages", id, "retry"]).json(retry);
+        if let Some(key) = idempotency_key {
+            request = request.header(IDEMPOTENCY_KEY, key);
+        }
+        self.json(request).await
+    }
+
     /// The deliveries of a message; up to 1,000 a page.
     pub async fn deliveries(
         &self,
@@ -227,6 +247,49 @@ impl Client {
         let request = self.request(Method::GET, &["v1", "teams", id]);
         let filters = [("app", &filter.app), ("tenant", &filter.tenant)];
         self.json(paged(request, &filters, PageOf::default())).await
+    }
+
+    /// All lanes that this key may see, with their pace.
+    pub async fn lanes(&self) -> Result<List<Lane>, ClientError> {
+        self.json(self.request(Method::GET, &["v1", "lanes"])).await
+    }
+
+    /// One lane with its pace.
+    pub async fn lane(&self, id: &str) -> Result<Lane, ClientError> {
+        self.json(self.request(Method::GET, &["v1", "lanes", id])).await
+    }
+
+    /// Lets nothing new start in a lane; for administrators.
+    pub async fn pause_lane(&self, id: &str) -> Result<Lane, ClientError> {
+        self.json(self.request(Method::POST, &["v1", "lanes", id, "pause"])).await
+    }
+
+    /// Lets a lane go on, also out of a cool-down; for administrators.
+    pub async fn resume_lane(&self, id: &str) -> Result<Lane, ClientError> {
+        self.json(self.request(Method::POST, &["v1", "lanes", id, "resume"])).await
+    }
+
+    /// Who wants no messages, oldest known first. Of the filter, app and tenant count.
+    pub async fn opt_outs(
+        &self,
+        filter: &PeopleFilter,
+        page: PageOf<'_>,
+    ) -> Result<List<OptOut>, ClientError> {
+        let request = self.request(Method::GET, &["v1", "opt-outs"]);
+        let filters = [("app", &filter.app), ("tenant", &filter.tenant)];
+        self.json(paged(request, &filters, page)).await
+    }
+
+    /// Notes that people want no messages.
+    pub async fn add_opt_outs(&self, people: &NewOptOuts) -> Result<OptOutsNoted, ClientError> {
+        self.json(self.request(Method::POST, &["v1", "opt-outs"]).json(people)).await
+    }
+
+    /// Takes back that somebody (Entra object id) wants none; for administrators. Of the filter, app and tenant count.
+    pub async fn remove_opt_out(&self, user: &str, filter: &PeopleFilter) -> Result<(), ClientError> {
+        let request = self.request(Method::DELETE, &["v1", "opt-outs", user]);
+        let filters = [("app", &filter.app), ("tenant", &filter.tenant)];
+        self.empty(paged(request, &filters, PageOf::default())).await
     }
 
     /// All keys that this key may see; for administrators.

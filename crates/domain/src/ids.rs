@@ -125,6 +125,24 @@ impl Serialize for DeliveryId {
     }
 }
 
+/// A lane, `lane_…`: its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId(pub i64);
+
+impl fmt::Display for LaneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lane_{}", encode(u128::from(self.0 as u64)))
+    }
+}
+
+impl FromStr for LaneId {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let value = text.strip_prefix("lane_").and_then(decode).ok_or(BadId { prefix: "lane" })?;
+        i64::try_from(value).map(Self).map_err(|_| BadId { prefix: "lane" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,9 +178,15 @@ mod tests {
         }
 
         #[test]
+        fn lane_ids_carry_their_number(lane_no in 0..i64::MAX) {
+            prop_assert_eq!(LaneId(lane_no).to_string().parse(), Ok(LaneId(lane_no)));
+        }
+
+        #[test]
         fn reading_never_panics(text in ".{0,40}") {
             let _ = text.parse::<MessageId>();
             let _ = format!("dlv_{text}").parse::<DeliveryId>();
+            let _ = format!("lane_{text}").parse::<LaneId>();
         }
     }
 }

@@ -22,7 +22,7 @@ pub mod views;
 
 pub use batch::{Batch, Committed, Key};
 pub use delivery::{Counts, DeliveryState, FailReason, SkipReason};
-pub use ids::{DeliveryId, KeyId, MessageId};
+pub use ids::{DeliveryId, KeyId, LaneId, MessageId};
 pub use message::{Class, Content, Control, MessageState, NewMessage, OnAmbiguous, Source};
 pub use outcome::{Answer, LaneCause, Outcome};
 pub use people::{ReachState, RecipientKind};

@@ -12,7 +12,8 @@ use clap::{Parser, Subcommand};
 use nuncio_client::ClientError;
 
 use crate::commands::{
-    self, Failure, conversations, demo, keys, messages, people, reachability, send, serve, sim, teams,
+    self, Failure, conversations, demo, keys, lanes, messages, opt_outs, people, reachability, send, serve,
+    sim, teams,
 };
 use crate::config::ConfigError;
 use nuncio_sim::SimError;
@@ -50,6 +51,8 @@ enum Command {
     Conversations(conversations::Args),
     Teams(teams::Args),
     Reachability(reachability::Args),
+    OptOuts(opt_outs::Args),
+    Lanes(lanes::Args),
     Keys(keys::Args),
 }
 
@@ -81,6 +84,8 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Conversations(args) => conversations::run(args).await,
         Command::Teams(args) => teams::run(args).await,
         Command::Reachability(args) => reachability::run(args).await,
+        Command::OptOuts(args) => opt_outs::run(args).await,
+        Command::Lanes(args) => lanes::run(args).await,
         Command::Keys(args) => keys::run(args).await,
     }
 }

@@ -11,11 +11,14 @@
 //! | `POST /v1/messages` | `routes/send.rs`, its checks in `validate/` |
 //! | `GET /v1/messages`, `/v1/messages/{id}` | `routes/messages.rs` |
 //! | `POST /v1/messages/{id}/{cancel,pause,resume,confirm}` | `routes/control.rs` |
+//! | `POST /v1/messages/{id}/{settle,retry}` | `routes/settle.rs`, `routes/retry.rs` |
 //! | `GET /v1/messages/{id}/deliveries`, `/v1/deliveries/{id}` | `routes/deliveries.rs` |
 //! | `GET /v1/messages/{id}/report.csv` | `routes/report.rs` |
 //! | `GET /v1/people`, `/v1/reachability` | `routes/people.rs` |
 //! | `GET /v1/conversations`, `/v1/conversations/{id}` | `routes/conversations.rs` |
 //! | `GET /v1/teams`, `/v1/teams/{id}` | `routes/teams.rs` |
+//! | `/v1/lanes`, `/v1/lanes/{id}/{pause,resume}` | `routes/lanes.rs` |
+//! | `/v1/opt-outs` | `routes/opt_outs.rs` |
 //! | `/v1/keys` | `routes/keys.rs` |
 //! | `/healthz`, `/readyz` | `routes/health.rs` |
 //! | `/docs/problems/{code}` | `routes/docs.rs` |
@@ -63,6 +66,8 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/messages/{id}/pause", post(routes::control::pause))
         .route("/v1/messages/{id}/resume", post(routes::control::resume))
         .route("/v1/messages/{id}/confirm", post(routes::control::confirm))
+        .route("/v1/messages/{id}/settle", post(routes::settle::settle))
+        .route("/v1/messages/{id}/retry", post(routes::retry::retry))
         .route("/v1/deliveries/{id}", get(routes::deliveries::get))
         .route("/v1/people", get(routes::people::list))
         .route("/v1/reachability", get(routes::people::reachability))
@@ -70,6 +75,12 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/conversations/{id}", get(routes::conversations::get))
         .route("/v1/teams", get(routes::teams::list))
         .route("/v1/teams/{id}", get(routes::teams::get))
+        .route("/v1/lanes", get(routes::lanes::list))
+        .route("/v1/lanes/{id}", get(routes::lanes::get))
+        .route("/v1/lanes/{id}/pause", post(routes::lanes::pause))
+        .route("/v1/lanes/{id}/resume", post(routes::lanes::resume))
+        .route("/v1/opt-outs", get(routes::opt_outs::list).post(routes::opt_outs::add))
+        .route("/v1/opt-outs/{user}", delete(routes::opt_outs::remove))
         .route("/v1/keys", get(routes::keys::list).post(routes::keys::create))
         .route("/v1/keys/{id}", delete(routes::keys::revoke))
         .route("/healthz", get(routes::health::alive))

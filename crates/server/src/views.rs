@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use nuncio_api as api;
 use nuncio_domain::message::Body;
+use nuncio_domain::outcome::LaneCauseKind;
 use nuncio_domain::own_words;
-use nuncio_domain::people::Person;
+use nuncio_domain::people::{LaneView, OptOut, Person};
 use nuncio_domain::places::{Channel, Conversation, Team};
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::{AttemptView, DeliveryView, MessageView};
-use nuncio_domain::{Content, Counts, DeliveryId, MessageId, MessageState, Time};
+use nuncio_domain::{Content, Counts, DeliveryId, LaneId, MessageId, MessageState, Time};
 use serde::Deserialize;
 
 use crate::times::text;
@@ -22,6 +23,8 @@ const LONGEST_ETA: f64 = 10.0 * 365.0 * 86_400.0;
 #[serde(default)]
 struct LaneStatus {
     rate_per_s: Option<f64>,
+    allowed_per_s: Option<f64>,
+    limit_per_s: Option<f64>,
     cause: Option<String>,
     cause_text: Option<String>,
     /// Microseconds since 1970.
@@ -29,13 +32,13 @@ struct LaneStatus {
 }
 
 /// A status that cannot be read is none: it is only shown.
-fn lane_status(view: &MessageView) -> LaneStatus {
-    view.lane_status.as_deref().and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default()
+fn lane_status(status: Option<&str>) -> LaneStatus {
+    status.and_then(|status| serde_json::from_str(status).ok()).unwrap_or_default()
 }
 
 /// Its state, save that a message whose lane waits is shown as waiting with the lane's cause.
 pub(crate) fn shown_state(view: &MessageView) -> MessageState {
-    let lane_waits = lane_status(view).cause.is_some();
+    let lane_waits = lane_status(view.lane_status.as_deref()).cause.is_some();
     if view.state == MessageState::Sending && lane_waits { MessageState::Waiting } else { view.state }
 }
 
@@ -56,7 +59,7 @@ fn cause_text(cause: &str, of_lane: Option<String>) -> Option<String> {
 
 /// A message; its content only where it is asked for alone.
 pub(crate) fn message(view: MessageView, now: Time, with_content: bool) -> api::Message {
-    let lane = lane_status(&view);
+    let lane = lane_status(view.lane_status.as_deref());
     let state = shown_state(&view);
     let sending = state == MessageState::Sending;
     let rate = lane.rate_per_s.filter(|rate| sending && rate.is_finite() && *rate > 0.0);
@@ -91,6 +94,7 @@ pub(crate) fn message(view: MessageView, now: Time, with_content: bool) -> api::
         expires_at: text(view.expires_at),
         created_at: text(view.created_at),
         completed_at: view.completed_at.map(text),
+        retries: view.retries.map(|id| id.to_string()),
         content: with_content.then(|| content(view.content)),
     }
 }
@@ -137,6 +141,11 @@ pub(crate) fn delivery(message: MessageId, view: DeliveryView) -> api::Delivery 
         due_at: view.due_at.map(text),
         first_at: view.first_at.map(text),
         last_at: view.last_at.map(text),
+        settled: view.settled.map(|settled| api::Word {
+            verdict: settled.verdict.to_string(),
+            evidence: settled.evidence,
+            at: text(settled.at),
+        }),
     }
 }
 
@@ -167,6 +176,48 @@ pub(crate) fn person(person: Person) -> api::Person {
         evidence: person.evidence,
         opted_out_since: person.opted_out_at.map(text),
         has_reference: person.has_reference,
+    }
+}
+
+/// A lane; one that is held is, whether its owner has said so yet or not.
+pub(crate) fn lane(view: LaneView, now: Time) -> api::Lane {
+    let status = lane_status(view.status.as_deref());
+    let finite = |rate: Option<f64>| rate.filter(|rate| rate.is_finite());
+    let (cause, cause_text) = match view.paused_at {
+        Some(_) => {
+            let cause = LaneCauseKind::Paused.to_string();
+            (Some(cause), Some("an operator holds the lane: resume it".to_owned()))
+        }
+        None => {
+            let held = status.cause.as_deref() == Some(LaneCauseKind::Paused.as_str());
+            (status.cause.filter(|_| !held), status.cause_text.filter(|_| !held))
+        }
+    };
+    api::Lane {
+        id: LaneId(view.lane.lane_no).to_string(),
+        app: view.lane.app,
+        tenant: view.lane.tenant,
+        service_url: view.lane.service_url,
+        paused_since: view.paused_at.map(text),
+        open_messages: view.open_messages,
+        rate_per_s: finite(status.rate_per_s),
+        allowed_per_s: finite(status.allowed_per_s),
+        limit_per_s: finite(status.limit_per_s),
+        cause,
+        cause_text,
+        cooling_until: status.cooling_until.filter(|until| *until > now.0).map(|until| text(Time(until))),
+    }
+}
+
+pub(crate) fn opt_out(known: OptOut) -> api::OptOut {
+    api::OptOut {
+        user: known.person,
+        app: known.app,
+        tenant: known.tenant,
+        name: known.name,
+        upn: known.upn,
+        since: text(known.since),
+        how: known.how,
     }
 }
 

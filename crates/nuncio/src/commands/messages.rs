@@ -1,5 +1,8 @@
 //! `nuncio messages`: what was sent, and what became of it.
 
+mod retry;
+mod settle;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +20,8 @@ use super::{Connection, Failure, output};
     nuncio messages --state sending\n  \
     nuncio messages show msg_01h455vb4pex5vsknk084sn02q\n  \
     nuncio messages deliveries msg_01h455vb4pex5vsknk084sn02q --state failed\n  \
+    nuncio messages settle msg_01h455vb4pex5vsknk084sn02q --as delivered --all\n  \
+    nuncio messages retry msg_01h455vb4pex5vsknk084sn02q --reason not_installed --wait\n  \
     nuncio messages report msg_01h455vb4pex5vsknk084sn02q -o report.csv")]
 pub struct Args {
     #[command(subcommand)]
@@ -60,6 +65,10 @@ enum Command {
     Resume(Id),
     /// Send a message that waits because its audience is larger than its limit
     Confirm(Id),
+    /// Settle ambiguous deliveries, which Teams may or may not have taken
+    Settle(settle::Args),
+    /// Send a message again, as a new one, to those whom it did not reach
+    Retry(Box<retry::Args>),
 }
 
 #[derive(Debug, clap::Args)]
@@ -116,6 +125,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Pause(Id { id }) => control(&client, &id, MessageControl::Pause, as_json).await?,
         Command::Resume(Id { id }) => control(&client, &id, MessageControl::Resume, as_json).await?,
         Command::Confirm(Id { id }) => control(&client, &id, MessageControl::Confirm, as_json).await?,
+        Command::Settle(args) => return settle::run(&client, args, as_json).await,
+        Command::Retry(args) => return retry::run(&client, *args, as_json).await,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -167,6 +178,7 @@ fn shown(message: &Message) -> String {
     also("why", message.cause_text.clone());
     also("asked to", message.requested.clone());
     also("label", message.label.clone());
+    also("tries again", message.retries.clone());
     also("send at", message.send_at.as_deref().map(output::second));
     also("completed", message.completed_at.as_deref().map(output::second));
     also("rate", message.rate_per_s.map(|rate| format!("{rate:.1} messages/s")));
@@ -196,18 +208,19 @@ async fn deliveries(client: &Client, id: &str, filter: DeliveryFilter, as_json: 
         return Ok(array.end()?);
     }
     let (deliveries, _) = collect(None, async |page| client.deliveries(id, &filter, page.of()).await).await?;
-    let header = ["recipient", "name", "state", "reason", "answer", "attempts", "last call"];
+    let header = ["id", "recipient", "name", "state", "reason", "answer", "attempts", "last call"];
     output::print(&output::table(&header, deliveries.iter().map(row)))?;
     Ok(())
 }
 
-fn row(delivery: &Delivery) -> [String; 7] {
+fn row(delivery: &Delivery) -> [String; 8] {
     let answer = match (delivery.status, &delivery.code) {
         (Some(status), Some(code)) => format!("{status} {code}"),
         (Some(status), None) => status.to_string(),
         (None, code) => output::or_dash(code.as_deref()),
     };
     [
+        delivery.id.clone(),
         delivery.recipient.clone(),
         output::or_dash(delivery.name.as_deref()),
         delivery.state.clone(),

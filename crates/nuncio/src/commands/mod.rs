@@ -3,7 +3,9 @@
 pub mod conversations;
 pub mod demo;
 pub mod keys;
+pub mod lanes;
 pub mod messages;
+pub mod opt_outs;
 pub mod output;
 mod pages;
 pub mod people;
@@ -14,6 +16,7 @@ pub mod sim;
 pub mod teams;
 
 use std::fmt;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -135,6 +138,24 @@ pub(crate) fn client_error_items(error: &ClientError) -> Vec<String> {
         }
     };
     problem.errors.iter().map(line).collect()
+}
+
+/// Whether there is somebody to be asked something.
+pub(crate) fn someone_there() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks a question that only `y` answers with yes.
+pub(crate) async fn asked(question: String) -> anyhow::Result<bool> {
+    let line = tokio::task::spawn_blocking(move || {
+        let mut stderr = std::io::stderr().lock();
+        write!(stderr, "{question} [y/N] ")?;
+        stderr.flush()?;
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    })
+    .await??;
+    Ok(["y", "yes"].iter().any(|yes| line.trim().eq_ignore_ascii_case(yes)))
 }
 
 /// For what a command asks of anything but Nuncio itself, on this machine.

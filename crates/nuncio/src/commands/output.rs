@@ -169,6 +169,7 @@ pub(crate) mod tests {
             expires_at: "2026-11-23T10:00:00Z".to_owned(),
             created_at: "2026-11-22T10:00:00Z".to_owned(),
             completed_at: None,
+            retries: None,
             content: None,
         }
     }

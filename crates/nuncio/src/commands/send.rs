@@ -3,22 +3,22 @@
 mod follow;
 mod outcome;
 
-use std::io::{IsTerminal, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use nuncio_api::{Audience, ContentRequest, Exclude, NewMessage};
-use nuncio_client::ClientError;
+use nuncio_api::{Accepted, Audience, ContentRequest, Exclude, NewMessage};
+use nuncio_client::{Client, ClientError};
 use uuid::Uuid;
 
-use super::{Connection, Failure, output};
+use super::{Connection, Failure, output, someone_there};
 use crate::cli::NOT_ALL;
 
 pub use outcome::exit_code;
 
 /// What `--yes` asks for where no other limit is given: the API's largest.
-const NO_LIMIT: i64 = 1_000_000;
+pub(super) const NO_LIMIT: i64 = 1_000_000;
 
 /// Send a message to people, to channels, or to everyone who has the app
 #[derive(Debug, clap::Args)]
@@ -107,7 +107,7 @@ pub struct Args {
 }
 
 /// A time with its offset, in UTC.
-fn time(text: &str) -> Result<String, String> {
+pub(super) fn time(text: &str) -> Result<String, String> {
     let time: Result<jiff::Timestamp, _> = text.parse();
     time.map(|time| time.to_string())
         .map_err(|_| "not a time like 2026-11-23T08:00:00Z or 2026-11-23T09:00:00+01:00".to_owned())
@@ -122,36 +122,57 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !args.connection.json {
         output::print(&accepted.id)?;
     }
-    let asks = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let policy = follow::Policy { wait: args.wait, yes: args.yes, asks };
-    let message = match follow::follow(&client, &accepted.id, &policy).await? {
+    let waiting = Waiting { wait: args.wait, yes: args.yes, strict: args.strict, json: args.connection.json };
+    followed(&client, &accepted, &waiting).await
+}
+
+/// How a message that was handed in is followed.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct Waiting {
+    pub(super) wait: bool,
+    pub(super) yes: bool,
+    pub(super) strict: bool,
+    pub(super) json: bool,
+}
+
+/// Follows a message as far as was asked, and says what it came to.
+pub(super) async fn followed(
+    client: &Client,
+    accepted: &Accepted,
+    waiting: &Waiting,
+) -> anyhow::Result<ExitCode> {
+    let Waiting { wait, yes, strict, json } = *waiting;
+    let policy = follow::Policy { wait, yes, asks: someone_there() };
+    let message = match follow::follow(client, &accepted.id, &policy).await? {
         follow::End::Over(message) => message,
         follow::End::Accepted => {
-            if args.connection.json {
-                output::print_json(&accepted)?;
+            if json {
+                output::print_json(accepted)?;
             }
             return Ok(ExitCode::SUCCESS);
         }
         follow::End::Unconfirmed(message) => {
-            if args.connection.json {
+            if json {
                 output::print_json(&message)?;
             }
             return Ok(ExitCode::from(NOT_ALL));
         }
     };
-    if args.connection.json {
+    if json {
         output::print_json(&message)?;
     } else {
         output::print(&output::ledger_table(&message))?;
         if message.needs_attention > 0 {
             eprintln!(
-                "{} may or may not have it: Teams did not say. See `nuncio messages deliveries {} --state ambiguous`.",
+                "{} may or may not have it: Teams did not say. See `nuncio messages deliveries {} --state ambiguous`, \
+                 and `nuncio messages settle`.",
                 output::grouped(message.needs_attention),
                 message.id
             );
         }
     }
-    Ok(ExitCode::from(exit_code(&message, args.strict)))
+    Ok(ExitCode::from(exit_code(&message, strict)))
 }
 
 /// The request, with what files and stdin say.
@@ -221,7 +242,7 @@ fn read(file: &Path, stdin: &mut impl Read) -> anyhow::Result<String> {
 }
 
 /// Where it is not known whether the server took it, the way to find out is the same command with the same key.
-fn not_sent(error: ClientError, key: &str) -> anyhow::Error {
+pub(super) fn not_sent(error: ClientError, key: &str) -> anyhow::Error {
     let hint = match &error {
         ClientError::Unreachable { .. } => Some(format!(
             "It is not known whether the message was taken. The same command with --idempotency-key {key}\n\

@@ -6,10 +6,14 @@ pub(crate) mod deliveries;
 pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod keys;
+pub(crate) mod lanes;
 pub(crate) mod messages;
+pub(crate) mod opt_outs;
 pub(crate) mod people;
 pub(crate) mod report;
+pub(crate) mod retry;
 pub(crate) mod send;
+pub(crate) mod settle;
 pub(crate) mod teams;
 
 use std::str::FromStr;

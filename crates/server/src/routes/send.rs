@@ -13,9 +13,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use nuncio_api::{Accepted, Code, IDEMPOTENCY_KEY};
 use nuncio_domain::message::{Idempotency, Submitted};
-use nuncio_domain::{MessageId, MessageState, Time};
+use nuncio_domain::{MessageId, MessageState, NewMessage, Time};
 
-use crate::access::{Caller, CanSend};
+use crate::access::{Access, Caller, CanSend};
 use crate::problem::Refusal;
 use crate::{body, validate};
 
@@ -25,7 +25,21 @@ const LONGEST_KEY: usize = 255;
 pub(crate) async fn send(caller: Caller<CanSend>, request: Request<Body>) -> Result<Response, Refusal> {
     let (parts, unread) = request.into_parts();
     let raw = body::read(&parts.headers, unread, LARGEST).await?;
-    let idempotency_key = idempotency_key(&parts.headers)?;
+    hand_in(&caller, &parts.headers, &[&raw], async || {
+        let asked: nuncio_api::NewMessage = body::json(&raw)?;
+        validate::message(&caller, &asked).await
+    })
+    .await
+}
+
+/// Stores what `make` makes of a request, or answers one that was made before. `request` is what makes it the same.
+pub(super) async fn hand_in(
+    caller: &Access,
+    headers: &HeaderMap,
+    request: &[&[u8]],
+    make: impl AsyncFnOnce() -> Result<NewMessage, Refusal>,
+) -> Result<Response, Refusal> {
+    let idempotency_key = idempotency_key(headers)?;
     let running = match idempotency_key {
         None => None,
         Some(key) => Some(caller.app().begin(caller.scope().key_no, key).ok_or_else(|| {
@@ -33,8 +47,13 @@ pub(crate) async fn send(caller: Caller<CanSend>, request: Request<Body>) -> Res
         })?),
     };
 
-    let idempotency = idempotency_key
-        .map(|key| Idempotency { key: key.to_owned(), body_hash: *blake3::hash(&raw).as_bytes() });
+    let idempotency = idempotency_key.map(|key| {
+        let mut hasher = blake3::Hasher::new();
+        request.iter().for_each(|part| {
+            hasher.update(part);
+        });
+        Idempotency { key: key.to_owned(), body_hash: *hasher.finalize().as_bytes() }
+    });
     // Before the checks: what was right then may be past or unknown by now, and still gets its first answer.
     let before = match &idempotency {
         Some(idempotency) => {
@@ -45,8 +64,7 @@ pub(crate) async fn send(caller: Caller<CanSend>, request: Request<Body>) -> Res
     let submitted = if let Some(submitted) = before {
         submitted
     } else {
-        let asked: nuncio_api::NewMessage = body::json(&raw)?;
-        let mut message = validate::message(&caller, &asked).await?;
+        let mut message = make().await?;
         message.idempotency = idempotency;
         let (id, lane_no, send_at) = (message.id, message.lane_no, message.send_at);
         let submitted = caller.ledger().submit(caller.scope(), message).await?;

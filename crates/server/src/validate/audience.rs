@@ -84,7 +84,7 @@ fn fits(findings: &mut Findings, pointer: &str, count: usize) -> bool {
     count <= MOST_NAMED
 }
 
-fn people(findings: &mut Findings, pointer: &str, entries: &[String]) -> Vec<String> {
+pub(crate) fn people(findings: &mut Findings, pointer: &str, entries: &[String]) -> Vec<String> {
     let mut people = Vec::new();
     if !fits(findings, pointer, entries.len()) {
         return people;

@@ -1,6 +1,6 @@
 //! Which app in which tenant. A message goes to exactly one lane; neither has to be named where there is one only.
 
-use nuncio_api::{Code, NewMessage};
+use nuncio_api::Code;
 use uuid::Uuid;
 
 use super::Findings;
@@ -8,44 +8,63 @@ use crate::access::Access;
 use crate::problem::Refusal;
 use crate::state::AppInfo;
 
+/// What a request says of it, and how it points there: `/` into a body, `?` into the query.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) app: Option<&'a str>,
+    pub(crate) tenant: Option<&'a str>,
+    pub(crate) mark: char,
+}
+
+impl Asked<'_> {
+    fn at(self, name: &str) -> String {
+        format!("{}{name}", self.mark)
+    }
+}
+
 /// The app's name and the tenant, or nothing and a finding.
-pub(super) async fn find(
+pub(crate) async fn find(
     findings: &mut Findings,
     access: &Access,
-    asked: &NewMessage,
+    asked: Asked<'_>,
 ) -> Result<Option<(String, String)>, Refusal> {
     let apps = access.apps();
-    let app = match (&asked.app, apps.as_slice()) {
+    let app = match (asked.app, apps.as_slice()) {
         (Some(name), apps) => {
-            let app = apps.iter().find(|app| app.name == *name);
+            let app = apps.iter().find(|app| app.name == name);
             if app.is_none() {
-                findings.add(Code::UnknownApp, "/app", "there is no app of this name that this key may use");
+                findings.add(
+                    Code::UnknownApp,
+                    asked.at("app"),
+                    "there is no app of this name that this key may use",
+                );
             }
             app.copied()
         }
         (None, [app]) => Some(*app),
         (None, []) => {
-            findings.add(Code::UnknownApp, "/app", "there is no app that this key may use");
+            findings.add(Code::UnknownApp, asked.at("app"), "there is no app that this key may use");
             None
         }
         (None, several) => {
             let names: Vec<&str> = several.iter().map(|app| app.name.as_str()).collect();
-            findings.add(Code::OneLane, "/app", format!("say which app: {}", names.join(", ")));
+            findings.add(Code::OneLane, asked.at("app"), format!("say which app: {}", names.join(", ")));
             None
         }
     };
     let Some(app) = app else { return Ok(None) };
-    let tenant = match asked.tenant.as_deref() {
-        Some(text) => named(findings, app, text),
-        None => only_one(findings, access, app).await?,
+    let pointer = asked.at("tenant");
+    let tenant = match asked.tenant {
+        Some(text) => named(findings, pointer, app, text),
+        None => only_one(findings, pointer, access, app).await?,
     };
     Ok(tenant.map(|tenant| (app.name.clone(), tenant)))
 }
 
-fn named(findings: &mut Findings, app: &AppInfo, text: &str) -> Option<String> {
+fn named(findings: &mut Findings, pointer: String, app: &AppInfo, text: &str) -> Option<String> {
     let tenant = guid(text).filter(|tenant| app.allows(tenant));
     if tenant.is_none() {
-        findings.add(Code::UnknownTenant, "/tenant", "this is none of the app's allowed tenants");
+        findings.add(Code::UnknownTenant, pointer, "this is none of the app's allowed tenants");
     }
     tenant
 }
@@ -53,6 +72,7 @@ fn named(findings: &mut Findings, app: &AppInfo, text: &str) -> Option<String> {
 /// Without a name: the only tenant that the app is known in, else its only or its own allowed one.
 async fn only_one(
     findings: &mut Findings,
+    pointer: String,
     access: &Access,
     app: &AppInfo,
 ) -> Result<Option<String>, Refusal> {
@@ -67,7 +87,7 @@ async fn only_one(
         ([], [tenant]) if tenant != "*" => Some(tenant.to_ascii_lowercase()),
         ([], _) if app.allows(&app.tenant_id) => Some(app.tenant_id.to_ascii_lowercase()),
         _ => {
-            findings.add(Code::OneLane, "/tenant", "this app is known in several tenants: say which one");
+            findings.add(Code::OneLane, pointer, "this app is known in several tenants: say which one");
             None
         }
     })

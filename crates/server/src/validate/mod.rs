@@ -1,15 +1,17 @@
 //! A request for a message, checked against `docs/product.md`, HTTP. Everything that is wrong is found before anything
 //! is answered, and nothing is stored unless all is right.
 
-mod audience;
+pub(crate) mod audience;
 mod content;
 mod lane;
 mod policy;
+mod retry;
 
 use nuncio_api::{Code, ContentRequest};
 use nuncio_domain::{Class, Content, MessageId, NewMessage};
 
-pub(crate) use lane::guid;
+pub(crate) use lane::{Asked, find as find_lane, guid};
+pub(crate) use retry::retry;
 
 use crate::access::Access;
 use crate::problem::Refusal;
@@ -55,7 +57,12 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
     let audience = audience::check(&mut findings, &asked.audience, class);
     let policy = policy::check(&mut findings, asked, class, now);
     let label = label(&mut findings, asked.label.as_deref());
-    let lane = lane::find(&mut findings, access, asked).await?;
+    let lane = lane::find(
+        &mut findings,
+        access,
+        Asked { app: asked.app.as_deref(), tenant: asked.tenant.as_deref(), mark: '/' },
+    )
+    .await?;
     findings.none()?;
 
     // Only now, so that a refused request leaves no lane behind.

@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
 mod access;
+mod after;
 mod bot;
 mod harness;
 mod lists;
+mod operate;
 mod own_words;
 mod places;
 mod plain;

@@ -1,13 +1,13 @@
 //! Following a message: progress, the question at `max_recipients`, and why it is not going on.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use nuncio_api::Message;
 use nuncio_client::{Client, ClientError, MessageControl};
 
-use crate::commands::{Failure, output, pause};
+use crate::commands::{Failure, asked, output, pause};
 
 /// How often the server is asked: often at first, since most messages are short.
 const OFTEN: Duration = Duration::from_millis(250);
@@ -146,16 +146,7 @@ async fn answer(policy: &Policy, message: &Message) -> anyhow::Result<Answer> {
     if !policy.asks {
         return Ok(Answer::Nobody);
     }
-    let question = format!("Send to {} recipients? [y/N] ", recipients(message));
-    let line = tokio::task::spawn_blocking(move || {
-        let mut stderr = std::io::stderr().lock();
-        write!(stderr, "{question}")?;
-        stderr.flush()?;
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line).map(|_| line)
-    })
-    .await??;
-    let yes = ["y", "yes"].iter().any(|yes| line.trim().eq_ignore_ascii_case(yes));
+    let yes = asked(format!("Send to {} recipients?", recipients(message))).await?;
     Ok(if yes { Answer::Confirm } else { Answer::Cancel })
 }
 
