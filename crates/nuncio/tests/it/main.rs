@@ -7,9 +7,10 @@
 //! | `sim` | the control API of the simulator |
 //! | `sim_command` | `nuncio sim`: its ports, what it prints and refuses |
 //! | `broadcast` | who gets what, who does not and why |
+//! | `fault_table` | what each fault comes to, as `docs/faults.md` |
 //! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
 //! | `kill` | `kill -9` and stops in mid-broadcast |
-//! | `outcomes` | every row of the table of outcomes, provoked from outside |
+//! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `apps` | two apps in one server |
 //! | `credentials` | managed identities |
@@ -29,6 +30,7 @@ mod connector;
 mod control;
 mod credentials;
 mod demo;
+mod fault_table;
 mod faults;
 mod inbound;
 mod judges;

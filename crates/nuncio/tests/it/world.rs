@@ -203,12 +203,17 @@ impl World {
 
     /// The first team has the app from now on; its general channel.
     pub(crate) async fn team_installs(&self) -> String {
+        self.installs_in_team(0).await
+    }
+
+    pub(crate) async fn installs_in_team(&self, team: usize) -> String {
         let teams = self.sim.get("teams").await;
-        let group = teams["items"][0]["aadGroupId"].as_str().unwrap();
+        let team = &teams["items"][team];
+        let group = team["aadGroupId"].as_str().unwrap();
         self.sim.post(&format!("teams/{group}/install"), &json!({})).await;
         let events = self.sim.events_answered().await;
         assert_eq!(events["given_up"], 0, "{events}");
-        teams["items"][0]["id"].as_str().unwrap().to_owned()
+        team["id"].as_str().unwrap().to_owned()
     }
 
     /// Hands in a message; its id.
