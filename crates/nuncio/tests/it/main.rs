@@ -10,6 +10,8 @@
 //! | `fault_table` | what each fault comes to, as `docs/faults.md` |
 //! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
 //! | `kill` | `kill -9` and stops in mid-broadcast |
+//! | `stop` | stops: the drain, and a second signal |
+//! | `strain` | Microsoft or the disk gone for a while: bounds, and what the ledger says |
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `apps` | two apps in one server |
@@ -40,4 +42,6 @@ mod own_words;
 mod serve;
 mod sim;
 mod sim_command;
+mod stop;
+mod strain;
 mod world;

@@ -31,6 +31,7 @@ pub(crate) struct Plan {
     app: String,
     credential: String,
     platform: bool,
+    file_limits: bool,
 }
 
 impl Plan {
@@ -44,6 +45,7 @@ impl Plan {
             app: String::new(),
             credential: format!("client_secret = \"{SECRET}\""),
             platform: false,
+            file_limits: false,
         }
     }
 
@@ -83,6 +85,12 @@ impl Plan {
         self
     }
 
+    /// The server can be given a limit for the size of its files, beyond which a write fails.
+    pub(crate) fn file_limits(mut self) -> Self {
+        self.file_limits = true;
+        self
+    }
+
     /// Starts both processes; everybody who has or had the app is learned from signed activities.
     pub(crate) async fn start(self) -> World {
         let world = self.start_unmet().await;
@@ -99,7 +107,7 @@ impl Plan {
         let config = sim.config(&self.credential, &self.app);
         std::fs::write(folder.path().join("nuncio.toml"), config).unwrap();
         let env = if self.platform { sim.platform().await } else { Vec::new() };
-        let (server, url) = serve(folder.path(), &env).await;
+        let (server, url) = serve(folder.path(), &env, self.file_limits).await;
         sim.register(&url).await;
         let key = std::fs::read_to_string(folder.path().join("key")).unwrap().trim().to_owned();
         let client = Client::new(&url, &key).unwrap();
@@ -108,8 +116,19 @@ impl Plan {
 }
 
 /// Starts the server in its folder; its first start writes the first key to the file `key`.
-async fn serve(folder: &Path, env: &[(&str, String)]) -> (Process, String) {
-    let mut command = nuncio(folder, &["serve", "--key-file", "key"]);
+async fn serve(folder: &Path, env: &[(&str, String)], file_limits: bool) -> (Process, String) {
+    let args = ["serve", "--key-file", "key"];
+    let mut command = nuncio(folder, &args);
+    if file_limits {
+        // An ignored signal stays so in what is executed; this one would end the process.
+        let shell = Command::new("sh");
+        let plain = std::mem::replace(&mut command, shell);
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(plain.as_std().get_program()).args(args);
+        command.current_dir(folder).kill_on_drop(true);
+        for (name, _) in plain.as_std().get_envs() {
+            command.env_remove(name);
+        }
+    }
     command.envs(env.iter().map(|(name, value)| (name, value)));
     let mut server = Process::start(command);
     let url = address(&mut server).await;
@@ -293,7 +312,7 @@ impl World {
 
     /// Starts the server again, with the same configuration and database.
     pub(crate) async fn start(&mut self) {
-        (self.server, self.url) = serve(self.folder.path(), &[]).await;
+        (self.server, self.url) = serve(self.folder.path(), &[], false).await;
         self.client = Client::new(&self.url, &self.key).unwrap();
         self.sim.register(&self.url).await;
     }
