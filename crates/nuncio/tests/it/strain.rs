@@ -87,7 +87,7 @@ async fn a_service_that_cannot_be_reached_is_asked_now_and_then() {
 
 /// Lets the files of the server grow no further than so far (`unlimited` for as far as they will), as a disk does that
 /// is full. The server was started with the signal for it ignored, so that a write fails instead.
-async fn limit_files(world: &World, bytes: &str) {
+pub(crate) async fn limit_files(world: &World, bytes: &str) {
     let limit = format!("--fsize={bytes}:");
     let pid = world.server.pid().to_string();
     let status = Command::new("prlimit").args(["--pid", &pid, &limit]).status().await.unwrap();

@@ -6,9 +6,11 @@
 //! | `row` | a row, its comparison, its line |
 //! | `answers` | the answers to one call, for each call that can be made |
 //! | `lanes` | what troubles an app as a whole |
+//! | `midrun` | what changes while a message is on its way |
 
 mod answers;
 mod lanes;
+mod midrun;
 mod row;
 
 use std::time::Duration;
@@ -105,6 +107,13 @@ async fn what_every_fault_comes_to() {
         section(DOCUMENT, "whatever the call", &send);
     };
     tokio::time::timeout(Duration::from_mins(5), Box::pin(all)).await.expect("every row comes to its end");
+}
+
+#[tokio::test]
+async fn what_changes_in_mid_broadcast() {
+    tokio::time::timeout(Duration::from_mins(5), Box::pin(midrun::changes()))
+        .await
+        .expect("it comes to its end");
 }
 
 #[test]
