@@ -1,13 +1,18 @@
 //! Documents that tests write: what a test saw is compared with what is committed, section by section.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// Set to anything, this writes what would be compared.
 const BLESS: &str = "NUNCIO_BLESS";
 
+/// Tests of one process write their sections one after the other.
+static WRITING: Mutex<()> = Mutex::new(());
+
 /// Compares a section of a document with what a test saw, or writes it. `path` is relative to the root of the
 /// repository; the section stands between two comments with its name, and whoever adds one puts them there by hand.
 pub fn section(path: &str, name: &str, seen: &str) {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
     let document = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{path}: {error}"));
     let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));

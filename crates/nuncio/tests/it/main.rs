@@ -4,6 +4,7 @@
 //! | module | what |
 //! | --- | --- |
 //! | `world` | the two processes, and the check of the ledger that every test ends with |
+//! | `clock` | a server whose clock a test can set |
 //! | `sim` | the control API of the simulator |
 //! | `sim_command` | `nuncio sim`: its ports, what it prints and refuses |
 //! | `broadcast` | who gets what, who does not and why |
@@ -28,6 +29,7 @@
 mod apps;
 mod broadcast;
 mod cli;
+mod clock;
 mod connector;
 mod control;
 mod credentials;

@@ -32,6 +32,7 @@ pub(crate) struct Plan {
     credential: String,
     platform: bool,
     file_limits: bool,
+    own_clock: bool,
 }
 
 impl Plan {
@@ -46,6 +47,7 @@ impl Plan {
             credential: format!("client_secret = \"{SECRET}\""),
             platform: false,
             file_limits: false,
+            own_clock: false,
         }
     }
 
@@ -91,6 +93,12 @@ impl Plan {
         self
     }
 
+    /// The server's clock can be set, see [`World::set_clock`].
+    pub(crate) fn own_clock(mut self) -> Self {
+        self.own_clock = true;
+        self
+    }
+
     /// Starts both processes; everybody who has or had the app is learned from signed activities.
     pub(crate) async fn start(self) -> World {
         let world = self.start_unmet().await;
@@ -106,7 +114,10 @@ impl Plan {
             .await;
         let config = sim.config(&self.credential, &self.app);
         std::fs::write(folder.path().join("nuncio.toml"), config).unwrap();
-        let env = if self.platform { sim.platform().await } else { Vec::new() };
+        let mut env = if self.platform { sim.platform().await } else { Vec::new() };
+        if self.own_clock {
+            env.extend(crate::clock::shim(folder.path()).await);
+        }
         let (server, url) = serve(folder.path(), &env, self.file_limits).await;
         sim.register(&url).await;
         let key = std::fs::read_to_string(folder.path().join("key")).unwrap().trim().to_owned();
@@ -315,6 +326,11 @@ impl World {
         (self.server, self.url) = serve(self.folder.path(), &[], false).await;
         self.client = Client::new(&self.url, &self.key).unwrap();
         self.sim.register(&self.url).await;
+    }
+
+    /// Sets the server's clock so many seconds ahead of the true time, or behind it.
+    pub(crate) fn set_clock(&self, ahead_s: i64) {
+        crate::clock::set(self.folder.path(), ahead_s);
     }
 
     /// Runs a command that talks to this server with its first key.

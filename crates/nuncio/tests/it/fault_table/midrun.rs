@@ -75,7 +75,7 @@ async fn everybody_writes(world: &World, people: &[String]) {
 pub(super) async fn changes() {
     // Words are not answered: what arrives is the messages.
     let silent = "[app.main.replies]\nother = \"off\"";
-    let mut world = Plan::people(PEOPLE as u32).app(silent).file_limits().start_unmet().await;
+    let mut world = Plan::people(PEOPLE as u32).app(silent).file_limits().own_clock().start_unmet().await;
     world.sim.patch("settings", &json!({"token_expires_in": 1})).await;
     world.everyone_installs().await;
     let mut lines = "| in mid-broadcast | ledger | what follows |\n| --- | --- | --- |\n".to_owned();
@@ -112,8 +112,16 @@ pub(super) async fn changes() {
     row(
         "the disk is full, and has room again",
         "100 delivered",
-        "no call starts meanwhile; what was answered is kept until it can be written",
+        "what was answered is kept until it can be written",
     );
+
+    for (ahead_s, what) in [(3600, "the clock is set an hour ahead"), (0, "the clock is set an hour back")] {
+        let before = accepted(&world).await;
+        let id = begun(&world).await;
+        world.set_clock(ahead_s);
+        everybody(&world, &id, before).await;
+        row(what, "100 delivered", "it goes on at once");
+    }
 
     let before = accepted(&world).await;
     let id = begun(&world).await;
