@@ -14,6 +14,7 @@
 //! | `stop` | stops: the drain, and a second signal |
 //! | `strain` | Microsoft or the disk gone for a while: bounds, and what the ledger says |
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
+//! | `races` | cancel, pause and expiry while calls are under way |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `apps` | two apps in one server |
 //! | `credentials` | managed identities |
@@ -41,6 +42,7 @@ mod judges;
 mod kill;
 mod outcomes;
 mod own_words;
+mod races;
 mod serve;
 mod sim;
 mod sim_command;
