@@ -13,7 +13,7 @@ SEEDS ?= 100000
 SENDS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test judges check soak bench fmt prepare
+.PHONY: help demo run test judges check soak faults bench fmt prepare
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,10 @@ fmt: ## Format the Rust code
 
 soak: prepare ## The engine's seeded simulation with deaths and bad weather, SEEDS=100000 of them
 	NUNCIO_SEEDS=$(SEEDS) cargo test -p nuncio-engine --test it seeds -- --nocapture
+
+faults: prepare ## Write docs/faults.md anew from what the tests see
+	NUNCIO_BLESS=1 cargo test -p nuncio-engine --test it fault_table
+	NUNCIO_BLESS=1 cargo test -p nuncio --test it fault_table
 
 bench: ## How fast the simulator is on one core, with SENDS=1000000 messages
 	cargo run --release -p nuncio-sim --example load -- --sends $(SENDS)

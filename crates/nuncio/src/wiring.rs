@@ -25,7 +25,7 @@ use uuid::Uuid;
 use crate::config::{self, AppCredential, Config};
 
 /// How long a stop waits for calls under way (`docs/delivery.md`, Intents, leases, time-outs).
-const DRAIN: Duration = Duration::from_secs(25);
+pub const DRAIN: Duration = Duration::from_secs(25);
 
 /// The parts of a running server.
 pub struct Parts {

@@ -5,7 +5,7 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -80,17 +80,32 @@ impl Op {
     }
 }
 
-/// Closes the connection that a request came on, without another byte.
+/// Closes the connection that a request came on, without another byte, or after a few of its own.
 #[derive(Clone)]
 pub(crate) struct Cutter {
     pub(crate) cut: CancellationToken,
     /// Whether it is closed with a reset instead of an orderly end.
     reset: Arc<AtomicBool>,
+    last_words: Arc<OnceLock<String>>,
 }
 
 impl Cutter {
     pub(crate) fn new(cut: CancellationToken) -> Self {
-        Self { cut, reset: Arc::new(AtomicBool::new(false)) }
+        Self { cut, reset: Arc::default(), last_words: Arc::default() }
+    }
+
+    /// For a connection whose bytes are not those of its socket (TLS): it is closed without a word.
+    pub(crate) fn mute(&self) {
+        self.say("");
+    }
+
+    fn say(&self, words: &str) {
+        // The first one stays: what is muted is.
+        let _ = self.last_words.set(words.to_owned());
+    }
+
+    pub(crate) fn last_words(&self) -> &str {
+        self.last_words.get().map_or("", String::as_str)
     }
 
     fn reset(&self) {
@@ -317,6 +332,10 @@ async fn faulty(
         }
     }
     if action.hold == Some(Hold::After) && hold(shared, call, hit, Hold::After).await == Release::Drop {
+        return Outcome::Gone;
+    }
+    if let Some(raw) = &action.raw {
+        cutter.say(raw);
         return Outcome::Gone;
     }
     let answer = match (action.status, &taken) {

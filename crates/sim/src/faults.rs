@@ -8,6 +8,9 @@ use tokio::sync::oneshot;
 
 use crate::{exchange::Op, random::Rng};
 
+/// Bytes of a raw answer at most: what fits into a socket's buffer for certain, so that it is written at once.
+const RAW: usize = 16 * 1024;
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Accept {
@@ -65,6 +68,8 @@ pub(crate) struct Do {
     pub(crate) delay_ms: u64,
     pub(crate) cut: Cut,
     pub(crate) hold: Option<Hold>,
+    /// Instead of an answer: these bytes, and then the end of the connection.
+    pub(crate) raw: Option<String>,
 }
 
 /// Tells a body of null from no word about the body.
@@ -75,8 +80,8 @@ fn given<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Val
 impl Do {
     /// Without a word about it, a fault that only delays or holds lets the request through.
     pub(crate) fn accept(&self) -> Accept {
-        self.accept.unwrap_or(match (self.status, self.cut) {
-            (None, Cut::None) => Accept::After,
+        self.accept.unwrap_or(match (self.status, self.cut, &self.raw) {
+            (None, Cut::None, None) => Accept::After,
             _ => Accept::Never,
         })
     }
@@ -125,12 +130,23 @@ impl Order {
         if action.status.is_none() && (action.code.is_some() || action.body.is_some()) {
             return Err("do.code and do.body need do.status".into());
         }
-        if action.status.is_none()
+        if let Some(raw) = &action.raw {
+            if action.status.is_some() || action.retry_after.is_some() || action.cut != Cut::None {
+                return Err(
+                    "do.raw is the whole answer; status, retry_after and cut do not go with it".into()
+                );
+            }
+            if !(1..=RAW).contains(&raw.len()) {
+                return Err(format!("do.raw must have 1 to {RAW} bytes"));
+            }
+        } else if action.status.is_none()
             && action.cut == Cut::None
             && action.hold.is_none()
             && (action.delay_ms == 0 || action.accept == Some(Accept::Never))
         {
-            return Err("do needs a status, a cut, a hold, or a delay_ms with the request accepted".into());
+            return Err(
+                "do needs a status, a cut, a hold, raw, or a delay_ms with the request accepted".into()
+            );
         }
         if action.hold.is_some() && action.accept == Some(Accept::Never) {
             return Err("do.hold parks a request that is accepted; accept: never does not go with it".into());
@@ -341,6 +357,11 @@ mod tests {
             json!({"do": {"status": 429, "retry_after": [1]}}),
             json!({"do": {"hold": "before", "accept": "never"}}),
             json!({"match": {"nth": [0]}, "do": {"status": 500}}),
+            json!({"do": {"raw": ""}}),
+            json!({"do": {"raw": "x".repeat(RAW + 1)}}),
+            json!({"do": {"raw": "x", "status": 200}}),
+            json!({"do": {"raw": "x", "cut": "mid_body"}}),
+            json!({"do": {"raw": "x", "body": null}}),
         ] {
             assert!(order(bad.clone()).check().is_err(), "{bad}");
         }

@@ -129,6 +129,7 @@ where
         Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => return tracing::debug!("a TLS handshake took too long"),
     };
+    cutter.mute();
     let (cut, tagged) = (cutter.cut.clone(), cutter);
     let service = service_fn(move |request| serve(request, Scheme("https"), router.clone(), tagged.clone()));
     let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);

@@ -28,6 +28,11 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        let last_words = self.cutter.last_words().as_bytes();
+        if !last_words.is_empty() {
+            // Few enough for the buffer; a client that is gone does not hear them.
+            let _ = self.stream.try_write(last_words);
+        }
         if self.cutter.resets() {
             // If it cannot be set, the connection ends in order; a client has to live with both.
             let _ = self.stream.set_zero_linger();

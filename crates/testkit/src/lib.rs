@@ -3,9 +3,11 @@
 //! [`memory::MemoryLedger`] is a model of `Ledger`, written without a look at any SQL: maps, no time, no tasks.
 //! [`conformance`] is what every ledger must do, run on the model by this crate and on SQLite by `nuncio-store`; to
 //! add a case, write it there and name it in the list of [`conformance!`]. [`process`] runs built binaries.
+//! [`generated`] compares documents with what tests saw.
 
 #[expect(clippy::unwrap_used, reason = "its cases are tests, though of other crates")]
 pub mod conformance;
+pub mod generated;
 pub mod memory;
 pub mod process;
 

@@ -9,10 +9,11 @@ use anyhow::{Context, bail};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::{Failure, stop_signal};
+use super::{Failure, StopSignals};
+use crate::cli::NOT_DONE;
 use crate::config::Config;
 use crate::telemetry;
-use crate::wiring::{Parts, write_private};
+use crate::wiring::{DRAIN, Parts, write_private};
 
 /// How long running requests may take to finish after a stop.
 const FINISH: Duration = Duration::from_secs(5);
@@ -69,22 +70,42 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         tracing::warn!(%error, "Microsoft's signing keys cannot be read yet; it is tried again with the first activity");
     }
+    let mut signals = StopSignals::listen()?;
     println!("nuncio serve: listening on http://{address}");
     tracing::info!(%address, apps = config.apps.len(), "started");
 
     let lost = tokio::select! {
-        () = stop_signal() => false,
+        () = signals.next() => false,
         () = engine.lost() => true,
     };
-    tracing::info!("stopping: no new calls; those under way are brought to their end");
+    tracing::info!(
+        "stopping: no new calls; those under way are brought to their end, within {} s. Once more stops at once",
+        DRAIN.as_secs()
+    );
     let _ = stop.send(());
-    let drained = engine.stop().await;
-    if !drained {
-        tracing::warn!("some calls did not end in time; the next start takes them up");
+    let ending = async {
+        let drained = engine.stop().await;
+        // Requests that still run have their own bound.
+        let served = tokio::task::spawn_blocking(move || http.join()).await?;
+        parts.store.close().await;
+        anyhow::Ok((drained, served))
+    };
+    let (drained, served) = tokio::select! {
+        ended = ending => ended?,
+        () = signals.next() => {
+            tracing::warn!(
+                "stopped at once, asked a second time; what calls under way came to is not known, and the next start \
+                 takes them up"
+            );
+            // Nothing is waited for, tasks that still run included; what was told to anybody is in the database.
+            std::process::exit(i32::from(NOT_DONE));
+        }
+    };
+    if drained {
+        tracing::info!("stopped; nothing was left under way");
+    } else {
+        tracing::warn!("stopped; some calls did not end in time, and the next start takes them up");
     }
-    // Requests that still run have their own bound.
-    let served = tokio::task::spawn_blocking(move || http.join()).await?;
-    parts.store.close().await;
     if lost {
         bail!(
             "another nuncio has taken over the database: this one stood still for longer than it may. Only one runs \

@@ -10,7 +10,7 @@ use nuncio_sim::{Latency, OrgFile, Sim, SimConfig, SimError, Time, settings_hint
 use serde_json::json;
 
 use crate::cli::{NOT_DONE, WRONG_USE};
-use crate::commands::stop_signal;
+use crate::commands::StopSignals;
 
 /// Simulate Microsoft's side of Teams: sign-in, Connector, people who install, block and uninstall.
 #[derive(Debug, clap::Args)]
@@ -162,7 +162,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     print!("{}", settings_hint(&sim.places(), &app_id, &secret));
     let (people, teams) = sim.size();
     eprintln!("\n{people} people in {teams} teams: look at {}/sim; stop with Ctrl-C", sim.base());
-    stop_signal().await;
+    StopSignals::listen()?.next().await;
     sim.stop().await;
     Ok(ExitCode::SUCCESS)
 }

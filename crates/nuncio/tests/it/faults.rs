@@ -1,15 +1,12 @@
 //! Answers that get lost, throttling, trouble with tokens, odd refusals. A fault without `times` would hit again: that
 //! it hit once shows that nothing was repeated.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use nuncio_api::Message;
 use nuncio_client::MessageControl;
 use serde_json::{Value, json};
 
 use crate::counts;
-use crate::world::{Plan, World, now, reasons, to_installed, to_users};
+use crate::world::{Plan, World, reasons, to_installed};
 
 /// A fault for each of the first people: what is to be done with sends to them.
 async fn for_each(world: &World, people: &[String], all: &[Value]) -> Vec<u64> {
@@ -185,67 +182,6 @@ async fn what_passes_is_tried_again_and_what_does_not_is_not() {
     world.end().await;
 }
 
-/// When the entry of the journal came in, and when it was answered.
-fn times(entry: &Value) -> (Timestamp, Timestamp) {
-    let at: Timestamp = entry["at"].as_str().unwrap().parse().unwrap();
-    (at, at + Duration::from_millis(entry["ms"].as_u64().unwrap()))
-}
-
-/// Everybody gets it although the fifth send is answered 429. Gives when that was answered and when all sends were made.
-async fn throttled_once(world: &World, retry_after: Value) -> (Timestamp, Vec<Timestamp>) {
-    let mut action = json!({"status": 429});
-    if !retry_after.is_null() {
-        action["retry_after"] = retry_after;
-    }
-    let fault = world.sim.fault(json!({"match": {"op": "send", "nth": [5]}, "do": action})).await;
-    let sent = world.sent(&to_installed("slowly")).await;
-    assert_eq!(sent.counts, counts! { audience: 40, delivered: 40 });
-    assert_eq!(world.sim.hits(fault).await, 1);
-    assert_eq!(world.sim.requests("send").await, [("201".to_owned(), 40), ("429".to_owned(), 1)].into());
-    assert_eq!(world.sim.get("counts").await["most_per_recipient_total"], 1);
-
-    let sends = world.sim.journal("send", 0).await;
-    let refused = sends.iter().find(|entry| entry["status"] == 429).unwrap();
-    let twice: Vec<&Value> = sends.iter().filter(|entry| entry["person"] == refused["person"]).collect();
-    assert_eq!(twice.len(), 2);
-    (times(refused).1, sends.iter().map(|entry| times(entry).0).collect())
-}
-
-/// No send between these two moments; so many at most were on their way when the first one came.
-fn quiet(sends: &[Timestamp], from: Timestamp, until: Timestamp) {
-    let between: Vec<&Timestamp> = sends.iter().filter(|at| **at > from && **at < until).collect();
-    assert!(between.len() <= 10, "{from} to {until}: {between:?}");
-    let settled = from + Duration::from_secs(1);
-    assert!(between.iter().all(|at| **at < settled), "{from} to {until}: {between:?}");
-    assert!(sends.iter().any(|at| *at >= until), "it goes on after {until}");
-}
-
-#[tokio::test]
-async fn a_lane_that_is_throttled_rests_as_long_as_it_is_told() {
-    let seconds = async {
-        let world = Plan::people(40).start().await;
-        let (answered, sends) = throttled_once(&world, json!(3)).await;
-        quiet(&sends, answered, answered + Duration::from_secs(3));
-        world.end().await;
-    };
-    let date = async {
-        let world = Plan::people(40).start().await;
-        let until = Timestamp::from_second(now().as_second() + 6).unwrap();
-        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&until).unwrap();
-        let (answered, sends) = throttled_once(&world, json!(date)).await;
-        assert!(answered < until - Duration::from_secs(2), "the test was too slow to see anything");
-        quiet(&sends, answered, until);
-        world.end().await;
-    };
-    let nothing = async {
-        let world = Plan::people(40).start().await;
-        let (answered, sends) = throttled_once(&world, Value::Null).await;
-        quiet(&sends, answered, answered + Duration::from_secs(1));
-        world.end().await;
-    };
-    tokio::join!(seconds, date, nothing);
-}
-
 /// A message waits for the reason `cause` with nobody lost while `fault` lasts, and goes on by itself afterwards.
 async fn waits(world: &World, cause: &str, heal: impl AsyncFnOnce(&World)) -> Message {
     let id = world.send(&to_installed("later")).await;
@@ -344,55 +280,5 @@ async fn a_service_that_is_gone_costs_nobody_anything() {
     assert_eq!(waiting.cause.as_deref(), Some("unreachable"), "{waiting:#?}");
     world.client.control(&id, MessageControl::Cancel).await.unwrap();
     assert_eq!(world.over(&id).await.counts, counts! { audience: 30, cancelled: 30 });
-    world.end().await;
-}
-
-#[tokio::test]
-async fn gateway_errors_may_be_taken_as_microsofts_page_says() {
-    let world = Plan::people(4).app("gateway_errors = \"retry\"").start().await;
-    let people = world.sim.people("installed").await;
-    for_each(
-        &world,
-        &people,
-        &[
-            json!({"do": {"status": 504, "accept": "before"}, "times": 1}),
-            json!({"do": {"status": 502}, "times": 1}),
-            // No answer at all is no gateway's error.
-            json!({"do": {"cut": "before_status", "accept": "before"}}),
-        ],
-    )
-    .await;
-    let sent = world.sent(&to_installed("again")).await;
-    assert_eq!(sent.counts, counts! { audience: 4, delivered: 3, ambiguous: 1 });
-    assert_eq!(
-        fates(&world, &sent.id, &people).await,
-        [
-            fate("delivered", None, Some(201), 2, 2),
-            fate("delivered", None, Some(201), 2, 1),
-            fate("ambiguous", None, None, 1, 1),
-            fate("delivered", None, Some(201), 1, 1),
-        ]
-    );
-    world.end().await;
-}
-
-#[tokio::test]
-async fn a_create_that_fails_is_repeated_and_never_ambiguous() {
-    let world = Plan::people(5).start_unmet().await;
-    let people = world.sim.people("installed").await;
-    for (person, action) in people.iter().zip([
-        json!({"cut": "before_status", "accept": "before"}),
-        json!({"status": 504, "accept": "before"}),
-        json!({"cut": "mid_body", "accept": "before"}),
-        json!({"status": 503}),
-    ]) {
-        let matching = json!({"op": "create", "person": person});
-        world.sim.fault(json!({"match": matching, "do": action, "times": 1})).await;
-    }
-    let sent = world.sent(&to_users(&people, "hello, whom I never met")).await;
-    assert_eq!(sent.counts, counts! { audience: 5, delivered: 5 });
-    assert_eq!(world.sim.calls("create").await, 9);
-    assert_eq!(world.sim.requests("send").await, [("201".to_owned(), 5)].into());
-    assert_eq!(world.sim.get("counts").await["most_per_recipient_total"], 1);
     world.end().await;
 }

@@ -4,12 +4,17 @@
 //! | module | what |
 //! | --- | --- |
 //! | `world` | the two processes, and the check of the ledger that every test ends with |
+//! | `clock` | a server whose clock a test can set |
 //! | `sim` | the control API of the simulator |
 //! | `sim_command` | `nuncio sim`: its ports, what it prints and refuses |
 //! | `broadcast` | who gets what, who does not and why |
+//! | `fault_table` | what each fault comes to, as `docs/faults.md` |
 //! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
 //! | `kill` | `kill -9` and stops in mid-broadcast |
-//! | `outcomes` | every row of the table of outcomes, provoked from outside |
+//! | `stop` | stops: the drain, and a second signal |
+//! | `strain` | Microsoft or the disk gone for a while: bounds, and what the ledger says |
+//! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
+//! | `races` | cancel, pause and expiry while calls are under way |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `apps` | two apps in one server |
 //! | `credentials` | managed identities |
@@ -25,17 +30,22 @@
 mod apps;
 mod broadcast;
 mod cli;
+mod clock;
 mod connector;
 mod control;
 mod credentials;
 mod demo;
+mod fault_table;
 mod faults;
 mod inbound;
 mod judges;
 mod kill;
 mod outcomes;
 mod own_words;
+mod races;
 mod serve;
 mod sim;
 mod sim_command;
+mod stop;
+mod strain;
 mod world;

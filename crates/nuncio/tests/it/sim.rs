@@ -95,6 +95,11 @@ impl Sim {
         self.answer(self.http.delete(format!("{}/sim/faults", self.base))).await;
     }
 
+    /// Removes one fault; what it holds goes on.
+    pub(crate) async fn no_fault(&self, id: u64) {
+        self.answer(self.http.delete(format!("{}/sim/faults/{id}", self.base))).await;
+    }
+
     /// How often a fault hit.
     pub(crate) async fn hits(&self, fault: u64) -> u64 {
         let faults = self.get("faults").await;

@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     app: String,
     credential: String,
     platform: bool,
+    file_limits: bool,
+    own_clock: bool,
 }
 
 impl Plan {
@@ -44,6 +46,8 @@ impl Plan {
             app: String::new(),
             credential: format!("client_secret = \"{SECRET}\""),
             platform: false,
+            file_limits: false,
+            own_clock: false,
         }
     }
 
@@ -83,6 +87,18 @@ impl Plan {
         self
     }
 
+    /// The server can be given a limit for the size of its files, beyond which a write fails.
+    pub(crate) fn file_limits(mut self) -> Self {
+        self.file_limits = true;
+        self
+    }
+
+    /// The server's clock can be set, see [`World::set_clock`].
+    pub(crate) fn own_clock(mut self) -> Self {
+        self.own_clock = true;
+        self
+    }
+
     /// Starts both processes; everybody who has or had the app is learned from signed activities.
     pub(crate) async fn start(self) -> World {
         let world = self.start_unmet().await;
@@ -98,8 +114,11 @@ impl Plan {
             .await;
         let config = sim.config(&self.credential, &self.app);
         std::fs::write(folder.path().join("nuncio.toml"), config).unwrap();
-        let env = if self.platform { sim.platform().await } else { Vec::new() };
-        let (server, url) = serve(folder.path(), &env).await;
+        let mut env = if self.platform { sim.platform().await } else { Vec::new() };
+        if self.own_clock {
+            env.extend(crate::clock::shim(folder.path()).await);
+        }
+        let (server, url) = serve(folder.path(), &env, self.file_limits).await;
         sim.register(&url).await;
         let key = std::fs::read_to_string(folder.path().join("key")).unwrap().trim().to_owned();
         let client = Client::new(&url, &key).unwrap();
@@ -108,8 +127,19 @@ impl Plan {
 }
 
 /// Starts the server in its folder; its first start writes the first key to the file `key`.
-async fn serve(folder: &Path, env: &[(&str, String)]) -> (Process, String) {
-    let mut command = nuncio(folder, &["serve", "--key-file", "key"]);
+async fn serve(folder: &Path, env: &[(&str, String)], file_limits: bool) -> (Process, String) {
+    let args = ["serve", "--key-file", "key"];
+    let mut command = nuncio(folder, &args);
+    if file_limits {
+        // An ignored signal stays so in what is executed; this one would end the process.
+        let shell = Command::new("sh");
+        let plain = std::mem::replace(&mut command, shell);
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(plain.as_std().get_program()).args(args);
+        command.current_dir(folder).kill_on_drop(true);
+        for (name, _) in plain.as_std().get_envs() {
+            command.env_remove(name);
+        }
+    }
     command.envs(env.iter().map(|(name, value)| (name, value)));
     let mut server = Process::start(command);
     let url = address(&mut server).await;
@@ -203,12 +233,17 @@ impl World {
 
     /// The first team has the app from now on; its general channel.
     pub(crate) async fn team_installs(&self) -> String {
+        self.installs_in_team(0).await
+    }
+
+    pub(crate) async fn installs_in_team(&self, team: usize) -> String {
         let teams = self.sim.get("teams").await;
-        let group = teams["items"][0]["aadGroupId"].as_str().unwrap();
+        let team = &teams["items"][team];
+        let group = team["aadGroupId"].as_str().unwrap();
         self.sim.post(&format!("teams/{group}/install"), &json!({})).await;
         let events = self.sim.events_answered().await;
         assert_eq!(events["given_up"], 0, "{events}");
-        teams["items"][0]["id"].as_str().unwrap().to_owned()
+        team["id"].as_str().unwrap().to_owned()
     }
 
     /// Hands in a message; its id.
@@ -288,9 +323,14 @@ impl World {
 
     /// Starts the server again, with the same configuration and database.
     pub(crate) async fn start(&mut self) {
-        (self.server, self.url) = serve(self.folder.path(), &[]).await;
+        (self.server, self.url) = serve(self.folder.path(), &[], false).await;
         self.client = Client::new(&self.url, &self.key).unwrap();
         self.sim.register(&self.url).await;
+    }
+
+    /// Sets the server's clock so many seconds ahead of the true time, or behind it.
+    pub(crate) fn set_clock(&self, ahead_s: i64) {
+        crate::clock::set(self.folder.path(), ahead_s);
     }
 
     /// Runs a command that talks to this server with its first key.

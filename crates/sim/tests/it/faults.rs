@@ -109,6 +109,24 @@ async fn a_cut_in_the_middle_sends_half_a_body() {
 }
 
 #[tokio::test]
+async fn a_raw_answer_is_sent_as_it_is_and_the_connection_ends() {
+    let world = World::start().await;
+    let chat = world.chat().await;
+    let raw = "HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\n{\"id\": \"1\"}";
+    for (accept, accepted) in [(json!("before"), 1), (json!("never"), 1), (Value::Null, 1)] {
+        world.control(Method::DELETE, "faults", None).await;
+        world.fault(json!({"op": "send"}), json!({"raw": raw, "accept": accept})).await;
+        assert_eq!(world.raw_send(&chat).await, raw, "{accept}");
+        let counts = world.until("counts", |counts| counts["open"] == 0).await;
+        assert_eq!((&counts["accepted"], &counts["answers_lost"]), (&json!(accepted), &json!(1)), "{accept}");
+    }
+    world.control(Method::DELETE, "faults", None).await;
+    world.fault(json!({"op": "send"}), json!({"raw": "no HTTP at all"})).await;
+    assert_eq!(world.raw_send(&chat).await, "no HTTP at all");
+    assert_eq!(world.get("counts").await["requests"]["send"], json!({"cut": 4}));
+}
+
+#[tokio::test]
 async fn faults_for_the_token_endpoint_and_for_one_person() {
     let world = World::start().await;
     world.fault(json!({"op": "token", "tenant": world.sim.tenant_id()}), json!({"status": 503})).await;
@@ -183,6 +201,8 @@ async fn senseless_faults_are_refused_in_words() {
         (json!({"do": {"status": 500, "cutt": "none"}}), "unknown field `cutt`"),
         (json!({"match": {"op": "sned"}, "do": {"status": 500}}), "unknown variant `sned`"),
         (json!({"do": {}}), "do needs a status"),
+        (json!({"do": {"raw": "x", "status": 200}}), "do.raw is the whole answer"),
+        (json!({"do": {"raw": ""}}), "do.raw must have 1 to 16384 bytes"),
         (json!({"match": {"probability": 2}, "do": {"status": 500}}), "between 0 and 1"),
     ] {
         let url = format!("{}/sim/faults", world.sim.base());

@@ -22,7 +22,7 @@ use crate::http::{HttpClient, Request};
 pub struct KeyPolicy {
     /// Again after this time, whatever happens.
     pub refresh_every: Duration,
-    /// For a key that is not known, but not more often than this: strangers can name any key.
+    /// For a key that is not known at once, but not more often than this: strangers can name any key.
     pub unknown_key_every: Duration,
     /// After a fetch that failed, not again for this time, while there are old keys to go on with.
     pub after_failure: Duration,
@@ -65,6 +65,8 @@ struct State {
     keys: Option<Arc<Keys>>,
     fetched_at: Option<SystemTime>,
     failed_at: Option<SystemTime>,
+    /// When they were fetched for a key that was not known.
+    sought_at: Option<SystemTime>,
 }
 
 #[derive(Deserialize)]
@@ -125,13 +127,13 @@ impl KeyStore {
     async fn fetch_if_due(&self, kid: &str, before: u64) {
         let _flight = self.flight.lock().await;
         if self.landed.load(Ordering::Acquire) == before && self.due(kid) {
-            self.fetch().await;
+            self.fetch(self.state().keys.is_some_and(|keys| !keys.contains_key(kid))).await;
         }
     }
 
     pub(super) async fn warm_up(&self) -> Result<(), InboundError> {
         let _flight = self.flight.lock().await;
-        self.fetch().await;
+        self.fetch(false).await;
         self.state().keys.map(drop).ok_or(InboundError::KeysUnavailable)
     }
 
@@ -149,23 +151,25 @@ impl KeyStore {
         if since(state.failed_at).is_some_and(|age| age < self.policy.after_failure) {
             return false;
         }
-        let wanted = if keys.contains_key(kid) {
-            self.policy.refresh_every
-        } else {
-            self.policy.unknown_key_every.min(self.policy.refresh_every)
-        };
-        age >= wanted
+        let sought = || since(state.sought_at).is_none_or(|age| age >= self.policy.unknown_key_every);
+        age >= self.policy.refresh_every || (!keys.contains_key(kid) && sought())
     }
 
-    /// Fetches; a failure leaves the old keys as they are.
-    async fn fetch(&self) {
+    /// Fetches, because of a key that was not known or not; a failure leaves the old keys as they are.
+    async fn fetch(&self, unknown: bool) {
         let result = self.fetched().await;
         let now = self.clock.now();
         {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             match result {
                 Ok(keys) => {
-                    *state = State { keys: Some(Arc::new(keys)), fetched_at: Some(now), failed_at: None };
+                    let sought_at = if unknown { Some(now) } else { state.sought_at };
+                    *state = State {
+                        keys: Some(Arc::new(keys)),
+                        fetched_at: Some(now),
+                        failed_at: None,
+                        sought_at,
+                    };
                 }
                 Err(cause) => {
                     tracing::warn!(

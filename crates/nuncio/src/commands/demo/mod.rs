@@ -88,7 +88,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     if args.keep {
         show::next_steps(&stage, &broadcast);
-        crate::commands::stop_signal().await;
+        crate::commands::StopSignals::listen()?.next().await;
     }
     stage.strike().await;
     Ok(if account.agrees() { ExitCode::SUCCESS } else { ExitCode::from(3) })
