@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nuncio_domain::message::{Control, OnAmbiguous};
+use nuncio_domain::message::{Control, OnAmbiguous, Settled, Verdict};
 use nuncio_domain::{Class, DeliveryState, MessageId};
 
 use crate::service::{Dice, SECOND, Weather};
@@ -137,9 +137,32 @@ async fn run(seed: u64) {
     world.run_for(60).await;
     finals(&world, id, &mut known, &story).await;
     check(&world, id, (audience, hold, urgent), &story).await;
+    settle(&mut world, id, &mut dice, &story).await;
     check_posts(&mut world, &posts, &story).await;
     assert_eq!(world.service.thread_refusals, 0, "{story}");
     assert_eq!(world.service.overlaps, 0, "{story}: one call in a thread at a time");
+}
+
+/// What was left ambiguous is settled, and the ledger adds up again.
+async fn settle(world: &mut World, id: MessageId, dice: &mut Dice, story: &str) {
+    let before = world.message(id).await.counts;
+    let verdict = if dice.percent(50) { Verdict::Delivered } else { Verdict::Resend };
+    let took = world.service.taken.values().map(Vec::len).sum::<usize>() as i64;
+    let settled = world.settle(id, verdict).await;
+    assert!(
+        matches!(settled, Settled::Taken { settled, .. } if settled == before.ambiguous),
+        "{story}: {settled:?}"
+    );
+    world.run_for(30).await;
+    world.finish(id, 4 * 3600).await;
+    let counts = world.check_ledger(id, before.audience()).await;
+    let more = world.service.taken.values().map(Vec::len).sum::<usize>() as i64 - took;
+    if verdict == Verdict::Delivered {
+        assert_eq!((counts.ambiguous, more), (0, 0), "{story}");
+        assert_eq!(counts.delivered, before.delivered + before.ambiguous, "{story}");
+    } else {
+        assert!(more <= before.ambiguous, "{story}: {more} of {} were sent once more", before.ambiguous);
+    }
 }
 
 async fn check(world: &World, id: MessageId, (audience, hold, urgent): (usize, bool, bool), story: &str) {

@@ -2,9 +2,10 @@
 //! still.
 
 use nuncio_domain::lane::LaneConfig;
+use nuncio_domain::message::OnAmbiguous;
 
 use crate::service::{SECOND, Weather};
-use crate::world::{World, people};
+use crate::world::{World, on_ambiguous, people};
 
 const START: i64 = 10_000 * SECOND;
 const MINUTE: i64 = 60 * SECOND;
@@ -74,4 +75,26 @@ async fn a_store_that_does_not_answer_for_half_a_minute_costs_that_time_only() {
     assert!((45..60).contains(&took), "{took} s");
     assert_eq!(world.check_ledger(id, 800).await.delivered, 800);
     assert!(to.iter().all(|person| world.service.taken[person].len() == 1));
+}
+
+#[tokio::test]
+async fn what_calls_of_a_process_that_stood_still_came_to_settles_what_was_ambiguous() {
+    for hold in [OnAmbiguous::Hold, OnAmbiguous::Resend] {
+        let mut world = World::new(24, Weather::default(), plain);
+        let to = people(200);
+        let id = world.submit(&to, on_ambiguous(hold)).await;
+        world.stall_after(5 * SECOND, 9 * SECOND, 20 * SECOND);
+        world.run_for(27).await;
+        let open = world.message(id).await.counts;
+        world.finish(id, 120).await;
+        world.run_for(30).await;
+        let counts = world.check_ledger(id, 200).await;
+        if hold == OnAmbiguous::Hold {
+            assert!(open.ambiguous > 0, "{open:?}");
+            assert!(counts.ambiguous < open.ambiguous, "before {open:?}, after {counts:?}");
+            assert!(to.iter().all(|person| world.service.taken.get(person).map_or(0, Vec::len) <= 1));
+        } else {
+            assert_eq!(counts.delivered, 200);
+        }
+    }
 }

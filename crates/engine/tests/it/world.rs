@@ -7,7 +7,8 @@ use nuncio_domain::batch::{Batch, Late};
 use nuncio_domain::delivery::Counts;
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
 use nuncio_domain::message::{
-    Body, Class, Content, Control, ControlRequest, LaneControl, Named, NewMessage, OnAmbiguous, Submitted,
+    Body, Class, Content, Control, ControlRequest, LaneControl, Named, NewMessage, OnAmbiguous,
+    SettleRequest, Settled, Submitted, Verdict,
 };
 use nuncio_domain::outcome::{Answer, Outcome};
 use nuncio_domain::people::{RecipientKind, SeenPerson};
@@ -199,6 +200,14 @@ impl World {
         let request = ControlRequest { scope: &self.scope, id, control };
         self.ledger.control(request, self.wall()).await.unwrap();
         self.at(0, Event::Look);
+    }
+
+    /// An operator says what all ambiguous deliveries of a message came to.
+    pub(crate) async fn settle(&mut self, id: MessageId, verdict: Verdict) -> Settled {
+        let request = SettleRequest { scope: &self.scope, id, verdict, recipients: None };
+        let settled = self.ledger.settle(request, self.wall()).await.unwrap();
+        self.at(0, Event::Look);
+        settled
     }
 
     /// Runs until `done`, or panics after `most` seconds of virtual time.

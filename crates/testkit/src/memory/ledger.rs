@@ -1,7 +1,7 @@
 //! The port, and the fixture of the conformance suite.
 
 use async_trait::async_trait;
-use nuncio_domain::batch::Row;
+use nuncio_domain::batch::{Late, Row};
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
 };
@@ -106,6 +106,10 @@ impl Ledger for MemoryLedger {
 
     async fn due(&self, lane_no: i64, until: Time, limit: i64) -> Result<Vec<Row>, StoreError> {
         Ok(self.state().due(lane_no, until, limit))
+    }
+
+    async fn testify(&self, accepted: Vec<Late>, now: Time) -> Result<i64, StoreError> {
+        Ok(self.state().testify(accepted, now))
     }
 
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {

@@ -1,5 +1,8 @@
 //! Words about ambiguous deliveries and about lanes.
 
+use std::time::Duration;
+
+use nuncio_domain::batch::Late;
 use nuncio_domain::message::{LaneControl, Opened, SettleRequest, Settled, Settlement, Verdict};
 use nuncio_domain::views::SettledView;
 use nuncio_domain::{DeliveryState, Key, MessageState, Scope, Time};
@@ -11,16 +14,43 @@ use super::commit::key;
 pub(super) struct Word {
     key: Key,
     verdict: Verdict,
+    activity_id: Option<String>,
     at: Time,
     done: bool,
     /// It is what the delivery was settled by.
     took: bool,
 }
 
+/// An intent names a moment up to so much ahead (`docs/delivery.md`, Intents).
+const SAME_ATTEMPT: Duration = Duration::from_millis(25);
+
 /// There are no keys here, so that whoever speaks is nobody in particular.
 const EVIDENCE: &str = "an operator said so";
 
+impl Word {
+    fn new(key: Key, verdict: Verdict, activity_id: Option<String>, at: Time) -> Self {
+        Self { key, verdict, activity_id, at, done: false, took: false }
+    }
+}
+
 impl State {
+    /// What calls came to whose owner was taken over: the attempt that the takeover made ambiguous, and no other.
+    pub(super) fn testify(&mut self, accepted: Vec<Late>, now: Time) -> i64 {
+        let before = self.settlements.len();
+        for late in accepted {
+            let row =
+                self.messages.get(&late.key.message_no).and_then(|m| m.rows.get(&late.key.recipient_no));
+            let meant = row.is_some_and(|row| {
+                row.state == DeliveryState::Ambiguous
+                    && row.started_at.is_some_and(|at| at <= late.started_at + SAME_ATTEMPT)
+            });
+            if meant {
+                self.settlements.push(Word::new(late.key, Verdict::Delivered, late.activity_id, now));
+            }
+        }
+        (self.settlements.len() - before) as i64
+    }
+
     pub(super) fn settle(&mut self, request: &SettleRequest<'_>, now: Time) -> Settled {
         let Some((message_no, message)) = self.seen(request.scope, request.id) else {
             return Settled::NotFound;
@@ -42,7 +72,7 @@ impl State {
             let said = |word: &Word| word.key == *key && word.verdict == request.verdict && !word.done;
             if !self.settlements.iter().any(said) {
                 let verdict = request.verdict;
-                self.settlements.push(Word { key: *key, verdict, at: now, done: false, took: false });
+                self.settlements.push(Word::new(*key, verdict, None, now));
             }
         }
         if let Some(lane) = self.lanes.get_mut(&lane_no)
@@ -84,7 +114,7 @@ impl State {
                     settlement_no,
                     key: word.key,
                     verdict: word.verdict,
-                    activity_id: None,
+                    activity_id: word.activity_id.clone(),
                     tries: self.messages[&word.key.message_no].rows[&word.key.recipient_no].tries,
                 })
                 .collect(),
