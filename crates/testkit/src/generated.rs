@@ -35,10 +35,9 @@ pub fn section(path: &str, name: &str, seen: &str) {
 
 /// Lines of one that the other has not.
 fn differences(committed: &str, seen: &str) -> String {
-    let only = |sign: &str, these: &str, others: &str| -> String {
+    let only = |sign: char, these: &str, others: &str| -> Vec<String> {
         let others: Vec<&str> = others.lines().collect();
-        let alone = these.lines().filter(|line| !others.contains(line));
-        alone.flat_map(|line| [sign, " ", line, "\n"]).collect()
+        these.lines().filter(|line| !others.contains(line)).map(|line| format!("{sign} {line}")).collect()
     };
-    only("-", committed, seen) + &only("+", seen, committed)
+    [only('-', committed, seen), only('+', seen, committed)].concat().join("\n")
 }

@@ -23,6 +23,24 @@ async fn an_administrator_who_disables_the_bot_troubles_the_lane() {
     world.end().await;
 }
 
+/// Twenty in a row to different people: whoever was called cannot be known, nobody else is called for nothing.
+#[tokio::test]
+async fn a_gateway_that_fails_for_everyone_leaves_few_ambiguous() {
+    let world = Plan::people(80).start().await;
+    world.sim.fault(json!({"match": {"op": "send"}, "do": {"status": 502}})).await;
+    let id = world.send(&to_installed("is it just me?")).await;
+    let waiting = world.until(&id, "waiting", |message| message.state == "waiting").await;
+    assert_eq!(waiting.cause.as_deref(), Some("failing"));
+    let text = waiting.cause_text.unwrap();
+    assert!(text.contains("failed at Microsoft's side"), "{text}");
+    world.sim.no_faults().await;
+    let sent = world.over(&id).await.counts;
+    assert!((20..=32).contains(&sent.ambiguous), "{sent:?}");
+    assert_eq!(sent, counts! { audience: 80, ambiguous: sent.ambiguous, delivered: 80 - sent.ambiguous });
+    assert_eq!(world.sim.calls("send").await, 80, "nobody is called twice");
+    world.end().await;
+}
+
 /// Nobody can have acted on what was never sent.
 #[tokio::test]
 async fn what_was_never_sent_is_sent_when_there_is_a_token() {

@@ -23,6 +23,7 @@ pub(crate) const SECRET: &str = "S3cret.of-the~app";
 pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// What a world is made of.
+#[expect(clippy::struct_excessive_bools, reason = "each is a matter of its own")]
 pub(crate) struct Plan {
     people: u32,
     states: Value,
