@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Key;
 use crate::delivery::DeliveryState;
-use crate::ids::MessageId;
+use crate::ids::{DeliveryId, MessageId};
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
 use crate::scope::Scope;
@@ -71,11 +71,16 @@ pub struct Content {
     pub summary: Option<String>,
 }
 
+/// The member of a card action's data that carries the delivery's id, so that whoever presses it shows that they have
+/// the card (`docs/delivery.md`, Ambiguous).
+pub const DELIVERY_MEMBER: &str = "nuncio";
+
 /// Content of an open message, with its activity serialised once for all who get it.
 #[derive(Debug)]
 pub struct Spoken {
     content: Content,
-    wire: OnceLock<Arc<str>>,
+    /// Between each two of these belongs the id of the delivery.
+    wire: OnceLock<Vec<Arc<str>>>,
 }
 
 impl Spoken {
@@ -83,9 +88,15 @@ impl Spoken {
         Self { content, wire: OnceLock::new() }
     }
 
-    /// The serialised form; `make` is asked once.
-    pub fn wire(&self, make: impl FnOnce(&Content) -> Arc<str>) -> Arc<str> {
-        Arc::clone(self.wire.get_or_init(|| make(&self.content)))
+    /// The serialised form for one delivery; `make` is asked once, for the parts between which its id belongs.
+    pub fn wire(&self, key: Key, make: impl FnOnce(&Content) -> Vec<Arc<str>>) -> Arc<str> {
+        match self.wire.get_or_init(|| make(&self.content)).as_slice() {
+            [whole] => Arc::clone(whole),
+            parts => {
+                let id = DeliveryId { message_no: key.message_no, recipient_no: key.recipient_no };
+                parts.join(id.to_string().as_str()).into()
+            }
+        }
     }
 }
 

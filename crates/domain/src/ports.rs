@@ -197,6 +197,8 @@ pub trait Registry: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Call {
     pub lane: Arc<Lane>,
+    /// The delivery that it is made for.
+    pub key: Key,
     pub operation: Operation,
     pub kind: crate::people::RecipientKind,
     /// Entra object id, or conversation id of a channel or chat.

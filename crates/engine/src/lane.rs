@@ -218,6 +218,7 @@ impl Shell {
         };
         let call = Call {
             lane: Arc::clone(&self.lane),
+            key,
             operation,
             kind: row.kind,
             address: row.address,

@@ -13,6 +13,7 @@ use nuncio_teams::connector::{CallError, Connector, CreatePersonal, CreateThread
 use nuncio_teams::schema::{MessageContent, OutboundActivity};
 
 use crate::hosts::Hosts;
+use crate::marked;
 use crate::outcome::{GatewayErrors, accepted, not_accepted};
 
 /// What is needed to speak for one app.
@@ -146,14 +147,12 @@ async fn send(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Resu
 }
 
 fn activity(call: &Call) -> OutboundActivity {
-    let spoken = call.content.wire(|content| {
+    let spoken = call.content.wire(call.key, |content| {
         let summary = content.summary.as_deref();
         match &content.body {
-            Body::Text(text) => MessageContent::text(text, summary),
-            Body::Card(card) => MessageContent::card(card, summary),
+            Body::Text(text) => vec![MessageContent::text(text, summary).as_json().into()],
+            Body::Card(card) => marked::parts(MessageContent::card(&marked::marked(card), summary).as_json()),
         }
-        .as_json()
-        .into()
     });
     let activity = OutboundActivity::new(MessageContent::stored(spoken));
     match call.kind {

@@ -5,6 +5,7 @@
 
 mod connector_sender;
 mod hosts;
+mod marked;
 pub mod outcome;
 
 pub use connector_sender::{AppConnector, ConnectorSender};

@@ -183,15 +183,13 @@ pub(crate) fn person(person: Person) -> api::Person {
 pub(crate) fn lane(view: LaneView, now: Time) -> api::Lane {
     let status = lane_status(view.status.as_deref());
     let finite = |rate: Option<f64>| rate.filter(|rate| rate.is_finite());
-    let (cause, cause_text) = match view.paused_at {
-        Some(_) => {
-            let cause = LaneCauseKind::Paused.to_string();
-            (Some(cause), Some("an operator holds the lane: resume it".to_owned()))
-        }
-        None => {
-            let held = status.cause.as_deref() == Some(LaneCauseKind::Paused.as_str());
-            (status.cause.filter(|_| !held), status.cause_text.filter(|_| !held))
-        }
+    let paused = LaneCauseKind::Paused.as_str();
+    let (cause, cause_text) = if view.paused_at.is_some() {
+        (Some(paused.to_owned()), Some("an operator holds the lane: resume it".to_owned()))
+    } else if status.cause.as_deref() == Some(paused) {
+        (None, None)
+    } else {
+        (status.cause, status.cause_text)
     };
     api::Lane {
         id: LaneId(view.lane.lane_no).to_string(),

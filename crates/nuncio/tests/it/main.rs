@@ -16,6 +16,8 @@
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
 //! | `races` | cancel, pause and expiry while calls are under way |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
+//! | `after` | settling what is ambiguous, trying again what was not delivered |
+//! | `operate` | the kill switch of a lane, opt-outs |
 //! | `apps` | two apps in one server |
 //! | `credentials` | managed identities |
 //! | `connector` | the client of the Connector against the simulator |
@@ -27,6 +29,7 @@
 //! | `judges` | Microsoft's SDKs, unmodified, against `nuncio sim` |
 #![expect(clippy::unwrap_used, reason = "a test stops at what it did not expect")]
 
+mod after;
 mod apps;
 mod broadcast;
 mod cli;
@@ -40,6 +43,7 @@ mod faults;
 mod inbound;
 mod judges;
 mod kill;
+mod operate;
 mod outcomes;
 mod own_words;
 mod races;

@@ -5,6 +5,7 @@
 //! never have had the app, and who blocked it there stays blocked (section 4.4). Only such a conversation is kept as a
 //! reference of theirs.
 
+mod evidence;
 mod places;
 #[cfg(test)]
 mod tests;
@@ -48,7 +49,7 @@ pub(super) fn learned(verified: &Verified, app: String, now: Time, raw: &[u8]) -
             _ => detail(activity, None),
         },
         say: None,
-        evidence: Vec::new(),
+        evidence: evidence::evidence(activity, &kind),
         left: None,
     })
 }

@@ -49,9 +49,9 @@ pub(super) async fn hand_in(
 
     let idempotency = idempotency_key.map(|key| {
         let mut hasher = blake3::Hasher::new();
-        request.iter().for_each(|part| {
+        for part in request {
             hasher.update(part);
-        });
+        }
         Idempotency { key: key.to_owned(), body_hash: *hasher.finalize().as_bytes() }
     });
     // Before the checks: what was right then may be past or unknown by now, and still gets its first answer.

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::error::of_sqlx;
 use super::words::{get, json, word};
-use super::{learn_places, own_words, reach};
+use super::{evidence, learn_places, own_words, reach};
 
 /// Teams sends an activity again after 15 s and gives up soon; ten minutes would do.
 const KEEP_SEEN: i64 = 15 * 60 * 1_000_000;
@@ -92,6 +92,7 @@ pub(crate) async fn learn(
         Some(say) => own_words::say(connection, lane.lane_no, say, learned.at).await?,
         None => false,
     };
+    let settled = evidence::weigh(connection, lane.lane_no, learned).await?;
     let mut event = serde_json::json!({"learned": {"what": learned.what, "recipients": recipients}});
     if let Some(detail) = &learned.detail {
         event["learned"]["detail"] = detail.clone();
@@ -111,7 +112,7 @@ pub(crate) async fn learn(
             .await
             .map_err(of_sqlx)?;
     }
-    Ok(LearnedDone::New { lane_no: lane.lane_no, said })
+    Ok(LearnedDone::New { lane_no: lane.lane_no, said: said || settled })
 }
 
 async fn is_new(

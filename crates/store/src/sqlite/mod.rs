@@ -6,6 +6,7 @@ mod commit_message;
 mod control;
 mod conversations;
 mod error;
+mod evidence;
 mod expand;
 mod keys;
 mod lanes;

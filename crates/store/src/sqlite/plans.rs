@@ -5,7 +5,8 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::{
-    commit, commit_message, conversations, expand, opt_outs, own_words, recover, rows, settle, submit, views,
+    commit, commit_message, conversations, evidence, expand, opt_outs, own_words, recover, rows, settle,
+    submit, views,
 };
 
 const FILL: &str = "
@@ -37,7 +38,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 22] = [
+    let expected: [(&str, &str, &[&str]); 23] = [
         (
             "intents",
             commit::INTENTS,
@@ -139,6 +140,14 @@ async fn hot_statements_take_their_keys() {
             &[
                 "SEARCH deliveries USING PRIMARY KEY (message_no=?)",
                 "SEARCH s USING INDEX settlements_of_delivery (message_no=? AND recipient_no=?)",
+            ],
+        ),
+        (
+            "evidence",
+            evidence::CANDIDATES,
+            &[
+                "SEARCH deliveries USING INDEX deliveries_of_thread (thread_no=?)",
+                "SEARCH a USING PRIMARY KEY (message_no=? AND recipient_no=?)",
             ],
         ),
         (

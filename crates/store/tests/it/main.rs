@@ -4,6 +4,7 @@
 
 mod agree;
 mod conform;
+mod evidence;
 mod files;
 mod operators;
 mod registry;
