@@ -27,6 +27,8 @@ pub(crate) type LaneSender = mpsc::UnboundedSender<Event>;
 pub(crate) enum Event {
     /// Something was stored for it: look.
     Wake,
+    /// It is known anew.
+    Lane(Lane),
     /// For its core; [`Input::Drain`] ends the lane when all that is under way has ended.
     Input(Input),
 }
@@ -112,6 +114,10 @@ impl Shell {
     fn take(&mut self, event: Event, inputs: &mut Vec<Input>) {
         let input = match event {
             Event::Wake => return self.look(self.seen),
+            Event::Lane(lane) => {
+                self.lane = Arc::new(lane);
+                return;
+            }
             Event::Input(input) => input,
         };
         match &input {
@@ -196,8 +202,14 @@ impl Shell {
             }
             Action::LoadReferences { key } => {
                 let registry = Arc::clone(&self.shared.ports.registry);
+                let lane_no = self.lane.lane_no;
                 tokio::spawn(async move {
                     let references = insist("references", || registry.references(key.recipient_no)).await;
+                    // Where first contacts go may have changed with it.
+                    let lanes = insist("lanes", || registry.lanes()).await;
+                    if let Some(lane) = lanes.into_iter().find(|lane| lane.lane_no == lane_no) {
+                        let _ = events.send(Event::Lane(lane));
+                    }
                     let _ = events.send(Event::Input(Input::References { key, references }));
                 });
             }

@@ -92,11 +92,13 @@ impl LaneCore {
                 self.forget(key);
             }
         }
+        let spoken = !ticket.words.is_empty();
         for settlement_no in ticket.words {
             self.words.obeying.remove(&settlement_no);
         }
-        if ticket.reopens {
-            self.due_left = true;
+        self.due_left |= ticket.reopens;
+        // One that was over may be open again, and there may be more words than one look brings.
+        if ticket.reopens || spoken {
             self.actions.push(Action::Look);
         }
         for message_no in ticket.closes {

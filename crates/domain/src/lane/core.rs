@@ -148,13 +148,23 @@ pub struct CallOrder {
     pub may_miss: bool,
 }
 
+/// Whether the references of a delivery were read once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetched {
+    Not,
+    /// For another one, since the bot is not in the roster of the first.
+    Another,
+    /// For the best as it is now, since the service URL of the first could not be reached.
+    Anew,
+}
+
 /// A delivery in memory with what is remembered of it beyond its row.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
     pub(super) row: Row,
     /// How often its conversation was not found.
     pub(super) gone: u32,
-    pub(super) roster_tried: bool,
+    pub(super) fetched: Fetched,
     /// Its last answer was 429, so its end would be `throttled_out`.
     pub(super) throttled: bool,
     /// It was tried before and holds later ones of its thread and class (channels and chats).
@@ -164,7 +174,7 @@ pub(super) struct Item {
 impl Item {
     fn new(row: Row) -> Self {
         let holds = row.due_at.is_some();
-        Self { row, gone: 0, roster_tried: false, throttled: false, holds }
+        Self { row, gone: 0, fetched: Fetched::Not, throttled: false, holds }
     }
 }
 
@@ -203,7 +213,10 @@ impl Flight {
 pub(super) enum Next {
     Front,
     WaitUntil(Time),
+    /// The next of its other references.
     References,
+    /// The best reference as it is known now.
+    Renew,
 }
 
 /// The owner's state machine for one lane.
@@ -220,8 +233,10 @@ pub struct LaneCore {
     /// Retries by when they are due.
     pub(super) waiting: BTreeMap<(Time, Key), Item>,
     pub(super) settling: BTreeMap<Key, (Item, Next)>,
-    /// Waiting for their other references.
-    pub(super) fetching: BTreeMap<Key, Item>,
+    /// Waiting for their references, and whether for another one or for the best as it is now.
+    pub(super) fetching: BTreeMap<Key, (Item, bool)>,
+    /// Service URLs that could not be reached, and that references have left meanwhile.
+    pub(super) left: BTreeSet<String>,
     /// Every delivery in memory, so that none is loaded twice.
     pub(super) known: BTreeSet<Key>,
     /// Flights whose intent is being committed.
@@ -258,6 +273,7 @@ impl LaneCore {
             waiting: BTreeMap::new(),
             settling: BTreeMap::new(),
             fetching: BTreeMap::new(),
+            left: BTreeSet::new(),
             known: BTreeSet::new(),
             intending: 0,
             words: Words::default(),

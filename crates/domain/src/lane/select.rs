@@ -122,6 +122,7 @@ impl LaneCore {
                 return;
             }
             let Some(item) = self.pick(now, slot) else { return };
+            let Some(item) = self.renew_outdated(item) else { continue };
             self.pace.take(slot);
             self.start(item, slot);
         }

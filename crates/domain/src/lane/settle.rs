@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::batch::{Attempt, Change, Key, ReachChange, Why};
 use crate::delivery::{DeliveryState, FailReason};
-use crate::lane::core::{Flight, Item, LaneCore, Next};
+use crate::lane::core::{Fetched, Flight, Item, LaneCore, Next};
 use crate::lane::retry;
 use crate::lane::threads::Whose;
 use crate::lane::trouble::DISABLED;
@@ -42,6 +42,9 @@ impl LaneCore {
         let accepted = matches!(answer.outcome, Outcome::Accepted { .. });
         if accepted {
             self.pace.accepted(now);
+            if let Some(reference) = item.row.reference.as_ref().filter(|_| !self.left.is_empty()) {
+                self.left.remove(&reference.service_url);
+            }
         }
         let activity_id = match &answer.outcome {
             Outcome::Accepted { activity_id, .. } if operation.makes_message() => activity_id.clone(),
@@ -149,7 +152,11 @@ impl LaneCore {
             // While the lane itself is in trouble its deliveries lose no tries.
             Outcome::Unavailable { .. } if self.trouble.is_on() => Fate::Again(Next::Front),
             Outcome::Unavailable { retry_after } => self.try_again(now, item, *retry_after),
-            Outcome::NeverSent if self.trouble.is_on() => Fate::Again(Next::Front),
+            // It may be that people are reached elsewhere by now.
+            Outcome::NeverSent if self.trouble.is_on() => {
+                item.fetched = Fetched::Not;
+                Fate::Again(Next::Renew)
+            }
             Outcome::NeverSent => self.try_again(now, item, None),
             Outcome::LaneWaits(_) => Fate::Again(Next::Front),
             Outcome::Ambiguous => {
@@ -180,8 +187,8 @@ impl LaneCore {
                     None => failed(FailReason::ConversationGone),
                 }
             }
-            Outcome::NotInRoster { .. } if item.row.others > 0 && !item.roster_tried => {
-                item.roster_tried = true;
+            Outcome::NotInRoster { .. } if item.row.others > 0 && item.fetched != Fetched::Another => {
+                item.fetched = Fetched::Another;
                 Fate::Again(Next::References)
             }
             Outcome::NotInRoster { .. } => failed(FailReason::NotInstalled),
@@ -211,7 +218,9 @@ impl LaneCore {
                 ReachState::Reachable
             }
             Outcome::Permanent { reach: Some(reach), .. } => *reach,
-            Outcome::NotInRoster { reach } if item.row.others == 0 || item.roster_tried => *reach,
+            Outcome::NotInRoster { reach } if item.row.others == 0 || item.fetched == Fetched::Another => {
+                *reach
+            }
             Outcome::ReferenceGone if item.gone >= retry::GONE_TRIES => ReachState::ChatGone,
             _ => return,
         };

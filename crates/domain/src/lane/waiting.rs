@@ -2,7 +2,7 @@
 
 use crate::batch::{Key, Row};
 use crate::delivery::DeliveryState;
-use crate::lane::core::{Action, Item, LaneCore, Next};
+use crate::lane::core::{Action, Fetched, Item, LaneCore, Next};
 use crate::people::Reference;
 use crate::skip::unwanted;
 use crate::time::Time;
@@ -63,27 +63,56 @@ impl LaneCore {
                 self.forget(key);
                 self.due_left = true;
             }
-            Next::References => {
-                self.fetching.insert(key, item);
-                self.actions.push(Action::LoadReferences { key });
-            }
+            Next::References => self.fetch(item, false),
+            Next::Renew => self.fetch(item, true),
         }
     }
 
+    fn fetch(&mut self, item: Item, renew: bool) {
+        let key = item.row.key;
+        self.fetching.insert(key, (item, renew));
+        self.actions.push(Action::LoadReferences { key });
+    }
+
     pub(super) fn references(&mut self, now: Time, key: Key, references: Vec<Reference>) {
-        let Some(mut item) = self.fetching.remove(&key) else { return };
-        let used = item.row.reference.as_ref().map(|reference| reference.conversation_id.clone());
-        let other = references
-            .into_iter()
-            .find(|reference| !reference.suspect && Some(&reference.conversation_id) != used.as_ref());
+        let Some((mut item, renew)) = self.fetching.remove(&key) else { return };
         if !self.messages.contains_key(&key.message_no) {
             return self.forget(key);
         }
-        if other.is_some() {
+        let used = item.row.reference.take();
+        let id = |reference: &Reference| Some(reference.conversation_id.clone());
+        let other = references
+            .into_iter()
+            .find(|reference| !reference.suspect && (renew || id(reference) != used.as_ref().and_then(id)));
+        if renew {
+            let (before, after) = (used.as_ref().map(url), other.as_ref().map(url));
+            if let Some(dead) = before.filter(|before| after.is_some_and(|after| after != *before)) {
+                self.left.insert(dead.to_owned());
+            }
+            item.fetched = Fetched::Anew;
+            item.row.reference = other.or(used);
+            self.queue_front(item);
+        } else if other.is_some() {
             item.row.reference = other;
             self.queue_front(item);
         } else {
+            item.row.reference = used;
             self.fail_not_installed(now, item, DeliveryState::Pending, None);
         }
     }
+
+    /// Reads the reference of a delivery again if it was read before its service URL was left; whether it did.
+    pub(super) fn renew_outdated(&mut self, item: Item) -> Option<Item> {
+        let outdated = item.fetched != Fetched::Anew
+            && item.row.reference.as_ref().is_some_and(|known| self.left.contains(url(known)));
+        if outdated {
+            self.fetch(item, true);
+            return None;
+        }
+        Some(item)
+    }
+}
+
+fn url(reference: &Reference) -> &str {
+    reference.service_url.as_str()
 }
