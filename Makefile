@@ -7,8 +7,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 NUNCIO := $(TARGET)/debug/nuncio
 # Handed to the command that is started: make demo ARGS="--people 200"
 ARGS ?=
-# How many seeds a soak goes through.
-SEEDS ?= 100000
+# How long a soak goes on.
+SECONDS ?= 600
 # How many messages a bench sends.
 SENDS ?= 1000000
 
@@ -52,8 +52,8 @@ check: prepare ## Format, clippy with warnings as errors, walls
 fmt: ## Format the Rust code
 	cargo fmt --all
 
-soak: prepare ## The engine's seeded simulation with deaths and bad weather, SEEDS=100000 of them
-	NUNCIO_SEEDS=$(SEEDS) cargo test -p nuncio-engine --test it seeds -- --nocapture
+soak: prepare ## The engine's seeded simulation with deaths and bad weather, for SECONDS=600
+	NUNCIO_SOAK_S=$(SECONDS) cargo test -p nuncio-engine --test it seeds -- --nocapture
 
 faults: prepare ## Write docs/faults.md anew from what the tests see
 	NUNCIO_BLESS=1 cargo test -p nuncio-engine --test it fault_table
