@@ -17,7 +17,7 @@ macro_rules! conversations {
                     r.reach_at, r.evidence, t.name AS team_name
                FROM conversations AS c
                JOIN recipients AS r ON r.recipient_no = c.recipient_no
-               JOIN lanes AS l ON l.lane_no = c.lane_no
+               CROSS JOIN LATERAL (SELECT * FROM lanes AS l WHERE l.lane_no = c.lane_no OFFSET 0) AS l
                LEFT JOIN teams AS t ON t.lane_no = c.lane_no AND t.team_id = r.team_id
               WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2)
                 AND ($3::text IS NULL OR l.tenant = $3)

@@ -36,7 +36,7 @@ pub(crate) const INSTALLED_CHUNK: &str = "
          WHERE r.lane_no = $1 AND r.kind = 'person' AND r.recipient_no > $2 AND r.recipient_no <= $3
            AND r.reach NOT IN ('removed', 'never_installed')
            AND EXISTS (SELECT 1 FROM conversations AS c WHERE c.recipient_no = r.recipient_no)
-         ORDER BY r.lane_no, r.kind, r.recipient_no LIMIT $4) AS c";
+         ORDER BY r.lane_no, r.recipient_no LIMIT $4) AS c";
 
 pub(crate) const INSTALLED_INSERT: &str = "
     INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
@@ -45,7 +45,7 @@ pub(crate) const INSTALLED_INSERT: &str = "
      WHERE r.lane_no = $1 AND r.kind = 'person' AND r.recipient_no > $2 AND r.recipient_no <= $3
        AND r.reach NOT IN ('removed', 'never_installed')
        AND EXISTS (SELECT 1 FROM conversations AS c WHERE c.recipient_no = r.recipient_no)
-     ORDER BY r.lane_no, r.kind, r.recipient_no
+     ORDER BY r.lane_no, r.recipient_no
     ON CONFLICT (message_no, recipient_no) DO NOTHING";
 
 const MESSAGE: &str = "

@@ -1,10 +1,10 @@
 //! What activities tell us of lanes, people and their conversations (`docs/construction.md`, The way of the data);
 //! channels, chats and teams are in `learn_places.rs`.
 
-use nuncio_domain::ReachState;
 use nuncio_domain::people::{Lane, Learned, LearnedDone, SeenPerson};
 use nuncio_domain::places::PlaceKind;
 use nuncio_domain::ports::StoreError;
+use nuncio_domain::{ReachState, RecipientKind};
 use sqlx::postgres::PgRow;
 
 use super::db::{Db, plain, plain_or_null, sql};
@@ -24,11 +24,11 @@ pub(crate) const PERSON: &str = "
     WITH known AS (
         UPDATE recipients
            SET mri = coalesce($3, mri), name = coalesce($4, name), upn = coalesce($5, upn)
-         WHERE lane_no = $1 AND kind = 'person' AND key = $2
+         WHERE lane_no = $1 AND kind = $6 AND key = $2
         RETURNING recipient_no, reach),
     new AS (
         INSERT INTO recipients (lane_no, kind, key, mri, name, upn)
-        SELECT $1, 'person', $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM known)
+        SELECT $1, $6, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM known)
         ON CONFLICT (lane_no, kind, key) DO UPDATE SET mri = coalesce(excluded.mri, recipients.mri)
         RETURNING recipient_no, reach)
     SELECT * FROM known UNION ALL SELECT * FROM new";
@@ -131,7 +131,8 @@ async fn person(
         .bind(plain(&seen.object_id).to_ascii_lowercase())
         .bind(plain_or_null(seen.mri.as_ref()))
         .bind(plain_or_null(seen.name.as_ref()))
-        .bind(plain_or_null(seen.upn.as_ref()));
+        .bind(plain_or_null(seen.upn.as_ref()))
+        .bind(RecipientKind::Person.as_str());
     let row = db.one(statement).await?;
     let recipient_no = get(&row, "recipient_no")?;
     if let Some(conversation_id) = &seen.conversation_id {

@@ -35,7 +35,7 @@ const INSTALLED: &str = "
     UPDATE teams
        SET installed_at = CASE WHEN $2 THEN $3 ELSE installed_at END,
            installed_by = coalesce(CASE WHEN $2 THEN NULL ELSE installed_by END, (SELECT r.recipient_no FROM recipients AS r
-               WHERE r.lane_no = $4 AND r.kind = 'person' AND r.key = $5)),
+               WHERE r.lane_no = $4 AND r.kind = $7 AND r.key = $5)),
            picked_channel = coalesce(CASE WHEN $2 THEN NULL ELSE picked_channel END, $6)
      WHERE team_no = $1";
 
@@ -112,7 +112,8 @@ async fn installed(
         .bind(learned.at.0)
         .bind(lane_no)
         .bind(plain_or_null(install.by.as_ref()))
-        .bind(plain_or_null(install.channel.as_ref()));
+        .bind(plain_or_null(install.channel.as_ref()))
+        .bind(RecipientKind::Person.as_str());
     db.run(statement).await.map(|_| ())
 }
 

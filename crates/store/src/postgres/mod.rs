@@ -14,6 +14,8 @@ mod migrate;
 mod node;
 mod own_words;
 mod people;
+#[cfg(test)]
+mod plans;
 mod reach;
 mod recover;
 mod registry;

@@ -19,13 +19,13 @@ use crate::words::{from_json, get, json, time};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Of one lane, those that others can still join. There are few. Locked, so that its owner does not begin to read the
-/// list while somebody joins it.
+/// Of one lane, those that others can still join. There are few, so they are sorted: in the order of their key would be
+/// a walk through all messages. Locked, so that its owner does not begin to read the list while somebody joins it.
 pub(crate) const GATHERING: &str = "
     SELECT message_no, sources, created_at FROM messages
      WHERE lane_no = $1 AND gathers AND purpose = $2 AND content = $3 AND send_at > $4
        AND state IN ('scheduled', 'waiting') AND control IS NULL AND closed_to IS NULL
-     ORDER BY message_no LIMIT 1 FOR NO KEY UPDATE";
+     ORDER BY message_no + 0 LIMIT 1 FOR NO KEY UPDATE";
 
 /// No more than a wave needs.
 pub(crate) const RECENT: &str = "
@@ -37,6 +37,12 @@ const WELCOME: &str = "
        SET at = CASE WHEN w.removed_at <= $4 THEN excluded.at ELSE w.at END, removed_at = NULL
      WHERE w.removed_at IS NOT NULL
     RETURNING at";
+
+/// A wave puts its end off with every install. Written each time, one row would have thousands of versions.
+const WAIT: &str = "
+    UPDATE messages SET send_at = $2, state = $3, cause = $4
+     WHERE message_no = $1 AND (send_at <= $5 OR state <> $3 OR cause IS DISTINCT FROM $4)";
+const NOTICEABLE: Duration = Duration::from_secs(1);
 
 pub(crate) const RECIPIENT: &str =
     "SELECT recipient_no, name FROM recipients WHERE lane_no = $1 AND kind = $2 AND key = $3";
@@ -181,11 +187,12 @@ async fn tell(db: &mut Db<'_>, new: &NewMessage, to: &Named, gathering: Gatherin
     db.run(join.bind(list_no).bind(recipient_no)).await?;
     if gathering.cause.is_some() {
         let until = gathering.until.min(time(&row, "created_at")? + LONGEST_WAVE);
-        let wait = sql("UPDATE messages SET send_at = $2, state = $3, cause = $4 WHERE message_no = $1")
+        let wait = sql(WAIT)
             .bind(get::<i64>(&row, "message_no")?)
             .bind(until.0)
             .bind(MessageState::Waiting.as_str())
-            .bind(gathering.cause);
+            .bind(gathering.cause)
+            .bind((until - NOTICEABLE).0);
         db.run(wait).await?;
     }
     Ok(())

@@ -9,11 +9,12 @@ use super::db::{Db, sql};
 use crate::views::{paged, person};
 use crate::words::{get, word};
 
+/// The lane is looked up for each: beginning with the lanes, all their people would be sorted for each page.
 pub(crate) const PEOPLE: &str = "
     SELECT r.recipient_no, l.app, l.tenant, r.kind, r.key, r.name, r.upn, r.reach, r.reach_at, r.evidence,
            o.since AS opted_out_at,
            EXISTS (SELECT 1 FROM conversations AS c WHERE c.recipient_no = r.recipient_no) AS has_reference
-      FROM recipients AS r JOIN lanes AS l ON l.lane_no = r.lane_no
+      FROM recipients AS r CROSS JOIN LATERAL (SELECT * FROM lanes AS l WHERE l.lane_no = r.lane_no OFFSET 0) AS l
       LEFT JOIN opt_outs AS o ON o.recipient_no = r.recipient_no
      WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2) AND ($3::text IS NULL OR l.tenant = $3)
        AND ($4::text IS NULL OR r.kind = $4) AND ($5::text IS NULL OR r.reach = $5) AND r.recipient_no > $6

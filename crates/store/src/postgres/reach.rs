@@ -12,12 +12,13 @@ use super::db::{Db, plain, sql};
 use crate::reach::{Decided, Known, decide};
 use crate::rows::known;
 
+/// A recipient has few rows of history, which are sorted: in the order of their key would be a walk through all.
 macro_rules! known_of {
     ($lock:literal) => {
         concat!(
             "SELECT r.recipient_no, r.reach, r.reach_seen, CASE WHEN r.reach_seen AND r.reach <> 'reachable' THEN
                     (SELECT h.state FROM reach_history AS h WHERE h.recipient_no = r.recipient_no
-                      ORDER BY h.history_no DESC LIMIT 1) END AS last
+                      ORDER BY h.history_no + 0 DESC LIMIT 1) END AS last
                FROM unnest($1::bigint[]) AS j (recipient_no) JOIN recipients AS r ON r.recipient_no = j.recipient_no ",
             $lock
         )

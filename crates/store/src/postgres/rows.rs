@@ -9,13 +9,14 @@ use nuncio_domain::ports::StoreError;
 use super::db::{Db, sql};
 use crate::rows::{best_first, gather, open_message, seen};
 
+/// Sorted, because in the order of their key would be a walk through all messages that there ever were.
 pub(crate) const OPEN: &str = "
     SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at,
            purpose, gathers
       FROM messages
      WHERE lane_no = $1 AND open AND (state NOT IN ('completed', 'cancelled') OR NOT swept)
        AND (message_no > $2 OR control IS NOT NULL OR gathers)
-     ORDER BY message_no";
+     ORDER BY message_no + 0";
 
 /// The page is taken first and the rest joined to it. A delivery comes once for each of its references.
 macro_rules! rows {

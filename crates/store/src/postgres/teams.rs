@@ -15,7 +15,7 @@ macro_rules! teams {
         concat!(
             "SELECT t.*, l.app, l.tenant, p.key AS by_key, p.name AS by_name
                FROM teams AS t
-               JOIN lanes AS l ON l.lane_no = t.lane_no
+               CROSS JOIN LATERAL (SELECT * FROM lanes AS l WHERE l.lane_no = t.lane_no OFFSET 0) AS l
                LEFT JOIN recipients AS p ON p.recipient_no = t.installed_by
               WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2)
                 AND ($3::text IS NULL OR l.tenant = $3) AND ($4::text IS NULL OR t.state = $4) ",
@@ -31,7 +31,7 @@ const ONE: &str = teams!("AND (t.team_id = $5 OR t.group_id = lower($5)) ORDER B
 pub(crate) const CHANNELS: &str = "
     SELECT j.team_no, r.key, r.name, r.channel_kind, r.reach, r.reach_at
       FROM unnest($1::bigint[], $2::bigint[], $3::text[]) WITH ORDINALITY AS j (team_no, lane_no, team_id, place)
-      JOIN recipients AS r ON r.lane_no = j.lane_no AND r.team_id = j.team_id
+     CROSS JOIN LATERAL (SELECT * FROM recipients AS r WHERE r.lane_no = j.lane_no AND r.team_id = j.team_id OFFSET 0) AS r
      WHERE r.kind = 'channel'
      ORDER BY j.place, r.key <> r.team_id, r.recipient_no";
 

@@ -18,7 +18,7 @@ macro_rules! message {
                     coalesce((SELECT json_agg(json_build_array(state, reason, n)) FROM message_reasons AS mr
                                WHERE mr.message_no = m.message_no)::text, '[]') AS reasons
                FROM messages AS m
-               JOIN lanes AS l ON l.lane_no = m.lane_no
+               CROSS JOIN LATERAL (SELECT * FROM lanes AS l WHERE l.lane_no = m.lane_no OFFSET 0) AS l
                JOIN message_counts AS c ON c.message_no = m.message_no
               WHERE ($1::text IS NULL OR l.app = $1) AND ",
             $where
