@@ -30,10 +30,11 @@ pub(crate) const LIST_INSERT: &str = "
      ORDER BY a.list_no, a.recipient_no
     ON CONFLICT (message_no, recipient_no) DO NOTHING";
 
+/// Compared as pairs, so that no other index than that of the lane's people fits.
 pub(crate) const INSTALLED_CHUNK: &str = "
     SELECT max(recipient_no) AS last, count(*) AS n FROM (
         SELECT r.recipient_no FROM recipients AS r
-         WHERE r.lane_no = $1 AND r.kind = 'person' AND r.recipient_no > $2 AND r.recipient_no <= $3
+         WHERE (r.lane_no, r.recipient_no) > ($1, $2) AND (r.lane_no, r.recipient_no) <= ($1, $3) AND r.kind = 'person'
            AND r.reach NOT IN ('removed', 'never_installed')
            AND EXISTS (SELECT 1 FROM conversations AS c WHERE c.recipient_no = r.recipient_no)
          ORDER BY r.lane_no, r.recipient_no LIMIT $4) AS c";
@@ -42,7 +43,7 @@ pub(crate) const INSTALLED_INSERT: &str = "
     INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
     SELECT $4, r.recipient_no, coalesce(r.thread_no, r.recipient_no), r.lane_no, 'pending'
       FROM recipients AS r
-     WHERE r.lane_no = $1 AND r.kind = 'person' AND r.recipient_no > $2 AND r.recipient_no <= $3
+     WHERE (r.lane_no, r.recipient_no) > ($1, $2) AND (r.lane_no, r.recipient_no) <= ($1, $3) AND r.kind = 'person'
        AND r.reach NOT IN ('removed', 'never_installed')
        AND EXISTS (SELECT 1 FROM conversations AS c WHERE c.recipient_no = r.recipient_no)
      ORDER BY r.lane_no, r.recipient_no

@@ -20,12 +20,22 @@ pub(crate) const PEOPLE: &str = "
        AND ($4::text IS NULL OR r.kind = $4) AND ($5::text IS NULL OR r.reach = $5) AND r.recipient_no > $6
      ORDER BY r.recipient_no LIMIT $7";
 
-pub(crate) const REACHABILITY: &str = "
-    SELECT r.reach, count(*) AS n
-      FROM lanes AS l JOIN recipients AS r ON r.lane_no = l.lane_no AND r.kind = $4
-     WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2) AND ($3::text IS NULL OR l.tenant = $3)
-       AND ($5::text IS NULL OR r.reach = $5)
-     GROUP BY r.reach ORDER BY r.reach";
+macro_rules! reachability {
+    ($kind:literal) => {
+        concat!(
+            "SELECT r.reach, count(*) AS n
+               FROM lanes AS l JOIN recipients AS r ON r.lane_no = l.lane_no AND ",
+            $kind,
+            " WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2)
+                AND ($3::text IS NULL OR l.tenant = $3) AND ($4::text IS NULL OR r.reach = $4)
+              GROUP BY r.reach ORDER BY r.reach"
+        )
+    };
+}
+
+pub(crate) const REACHABILITY: &str = reachability!("r.kind = 'person'");
+/// Of channels and chats, which are few beside the people.
+const REACHABILITY_OF: &str = reachability!("r.kind = $5");
 
 pub(crate) async fn people(
     db: &mut Db<'_>,
@@ -51,12 +61,16 @@ pub(crate) async fn reachability(
     scope: &Scope,
     filter: &PeopleFilter,
 ) -> Result<Vec<(ReachState, i64)>, StoreError> {
-    let statement = sql(REACHABILITY)
+    let people = filter.kind.unwrap_or(RecipientKind::Person) == RecipientKind::Person;
+    let statement = sql(if people { REACHABILITY } else { REACHABILITY_OF })
         .bind(&scope.app)
         .bind(&filter.app)
         .bind(&filter.tenant)
-        .bind(filter.kind.unwrap_or(RecipientKind::Person).as_str())
         .bind(filter.reach.map(ReachState::as_str));
+    let statement = match filter.kind {
+        Some(kind) if !people => statement.bind(kind.as_str()),
+        _ => statement,
+    };
     db.rows(statement)
         .await?
         .iter()

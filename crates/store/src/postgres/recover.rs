@@ -7,15 +7,14 @@ use super::commit::commit;
 use super::db::{Db, sql};
 use crate::rows::change;
 
-/// A walk through the open messages that have anything in flight: no index for it. `recipient_no > 0` is always so, and makes
-/// the key of deliveries fit better than their other index, which has the message in second place.
+/// A walk through the open messages that have anything in flight: no index for it.
 pub(crate) const IN_FLIGHT: &str = "
     SELECT d.message_no, d.recipient_no, d.started_at, d.tries::bigint, d.resent, m.class, m.on_ambiguous, m.closed_to,
            r.kind, r.key
       FROM (SELECT * FROM messages WHERE lane_no = $1 AND open OFFSET 0) AS m
      CROSS JOIN LATERAL (SELECT 1 FROM message_counts AS c WHERE c.message_no = m.message_no AND c.in_flight > 0 OFFSET 0) AS c
      CROSS JOIN LATERAL (SELECT * FROM deliveries AS d
-                          WHERE d.message_no = m.message_no AND d.recipient_no > 0 AND d.state = 'in_flight' OFFSET 0) AS d
+                          WHERE d.message_no = m.message_no AND d.state = 'in_flight' OFFSET 0) AS d
       JOIN recipients AS r ON r.recipient_no = d.recipient_no";
 
 /// How many became ambiguous, and how many are sent again.

@@ -13,7 +13,7 @@ pub(crate) const COUNT_ROWS: &str = "
     SELECT CASE WHEN d.state = 'pending' AND m.closed_to IS NOT NULL THEN m.closed_to ELSE d.state END AS shown,
            count(*) AS n
       FROM messages AS m JOIN deliveries AS d ON d.message_no = m.message_no
-     WHERE m.message_no = $1 AND d.message_no = $1 AND d.recipient_no > 0 GROUP BY shown";
+     WHERE m.message_no = $1 AND d.message_no = $1 GROUP BY shown";
 
 impl PostgresStore {
     /// The counts of a message as its rows have them, those that wait to be swept as what they will be.
