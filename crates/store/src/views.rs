@@ -9,8 +9,8 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::{AttemptView, DeliveryView, MessageView, Page, SettledView};
 use nuncio_domain::{
-    Class, Content, Control, Counts, DeliveryState, Key, KeyId, MessageId, MessageState, OnAmbiguous, ReachState,
-    RecipientKind, Role, Scope, Time,
+    Class, Content, Control, Counts, DeliveryState, Key, KeyId, MessageId, MessageState, OnAmbiguous,
+    ReachState, RecipientKind, Role, Scope, Time,
 };
 
 use uuid::Uuid;

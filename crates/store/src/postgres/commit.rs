@@ -12,7 +12,7 @@ use nuncio_domain::{Batch, Committed, DeliveryState, Key};
 
 use super::db::{Db, plain, plain_or_null, sql};
 use super::node::NODE;
-use super::{commit_message, reach};
+use super::{commit_message, reach, settle};
 use crate::batch::{self, Closed, Deltas, sort, why};
 use crate::words::{get, word_or_null};
 
@@ -89,8 +89,8 @@ pub(crate) const EVENTS: &str = "
            'counts', json_build_array(c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled,
                                       c.expired))))::text
       FROM unnest($1::bigint[]) AS j (message_no)
-      JOIN messages AS m ON m.message_no = j.message_no
-      JOIN message_counts AS c ON c.message_no = m.message_no
+     CROSS JOIN LATERAL (SELECT * FROM messages AS m WHERE m.message_no = j.message_no OFFSET 0) AS m
+     CROSS JOIN LATERAL (SELECT * FROM message_counts AS c WHERE c.message_no = j.message_no OFFSET 0) AS c
      GROUP BY m.lane_no
     RETURNING seq";
 
@@ -106,12 +106,16 @@ pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, S
 
     intents(db, batch.intents, &closed, &mut deltas, &mut done).await?;
     let sorted = sort(batch.changes, &closed, &mut done);
+    let mut resolved = HashMap::new();
     for mut wave in sorted.waves {
         wave.sort_unstable_by_key(|change| change.key);
         let moved = apply(db, &wave).await?;
         for change in &wave {
             if moved.contains(&change.key) {
                 deltas.change(change);
+                if change.from == DeliveryState::Ambiguous {
+                    resolved.insert(change.key, change.to);
+                }
             } else {
                 done.lost_changes.push(change.key);
             }
@@ -124,6 +128,9 @@ pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, S
     if !batch.suspects.is_empty() {
         db.run(sql(SUSPECTS).bind(batch.suspects).bind(batch.at.0)).await?;
     }
+    let again = resolved.iter().filter(|(_, to)| **to == DeliveryState::Pending);
+    settle::reopen(db, again.map(|(key, _)| key.message_no).collect()).await?;
+    settle::obeyed(db, batch.settled, resolved, batch.at).await?;
     commit_message::apply(db, batch.at, &batch.messages, &mut done).await?;
     if !numbers.is_empty() {
         let touched: Vec<i64> = numbers.into_iter().collect();

@@ -34,7 +34,7 @@ pub(crate) async fn control(
     }
     let lane_no: i64 = get(&row, "lane_no")?;
     // Before the message's row; raised in vain if it is too late, which does no harm.
-    db.run(sql("UPDATE lanes SET control_rev = control_rev + 1 WHERE lane_no = $1").bind(lane_no)).await?;
+    raise(db, lane_no).await?;
     // Its owner may be at work on it.
     let locked =
         "SELECT message_no, state, cause, control, closed_to FROM messages WHERE id = $1 FOR NO KEY UPDATE";
@@ -44,4 +44,10 @@ pub(crate) async fn control(
     }
     db.run(sql(CONTROL).bind(get::<i64>(&row, "message_no")?).bind(control.as_str())).await?;
     Ok(Controlled::Taken { lane_no })
+}
+
+/// Tells owners that look instead of being woken.
+pub(crate) async fn raise(db: &mut Db<'_>, lane_no: i64) -> Result<(), StoreError> {
+    let raised = sql("UPDATE lanes SET control_rev = control_rev + 1 WHERE lane_no = $1");
+    db.run(raised.bind(lane_no)).await.map(|_| ())
 }

@@ -18,7 +18,8 @@ macro_rules! conversations {
                FROM conversations AS c
                JOIN recipients AS r ON r.recipient_no = c.recipient_no
                CROSS JOIN LATERAL (SELECT * FROM lanes AS l WHERE l.lane_no = c.lane_no OFFSET 0) AS l
-               LEFT JOIN teams AS t ON t.lane_no = c.lane_no AND t.team_id = r.team_id
+               LEFT JOIN LATERAL (SELECT name FROM teams AS t
+                                   WHERE t.lane_no = c.lane_no AND t.team_id = r.team_id OFFSET 0) AS t ON true
               WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2)
                 AND ($3::text IS NULL OR l.tenant = $3)
                 AND ($4::text IS NULL OR c.kind = $4) AND ($5::text IS NULL OR r.reach = $5) ",

@@ -49,6 +49,23 @@ pub(crate) const INSTALLED_INSERT: &str = "
      ORDER BY r.lane_no, r.recipient_no
     ON CONFLICT (message_no, recipient_no) DO NOTHING";
 
+/// By rows read, not by rows meant: however few those are, a chunk stays a chunk.
+pub(crate) const RETRY_CHUNK: &str = "
+    SELECT max(recipient_no) AS last, count(*) AS n FROM (
+        SELECT recipient_no FROM deliveries
+         WHERE message_no = $1 AND recipient_no > $2 AND recipient_no <= $3 ORDER BY message_no, recipient_no LIMIT $4) AS c";
+
+/// Pending rows of a closed message are what it made of them, swept or not.
+pub(crate) const RETRY_INSERT: &str = "
+    INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
+    SELECT $4, d.recipient_no, d.thread_no, d.lane_no, 'pending'
+      FROM deliveries AS d
+     WHERE d.message_no = $1 AND d.recipient_no > $2 AND d.recipient_no <= $3
+       AND CASE WHEN d.state = 'pending' AND $7::text IS NOT NULL THEN $7 ELSE d.state END = ANY ($5::text[])
+       AND (cardinality($6::text[]) = 0 OR d.state NOT IN ('failed', 'skipped') OR d.reason = ANY ($6))
+     ORDER BY d.message_no, d.recipient_no
+    ON CONFLICT (message_no, recipient_no) DO NOTHING";
+
 const MESSAGE: &str = "
     SELECT lane_no, state, sources, source_no, source_after, fence_at, audience_final, send_at, max_recipients, gathers
       FROM messages WHERE message_no = $1";
@@ -188,15 +205,22 @@ async fn add(db: &mut Db<'_>, message_no: i64, limit: i64) -> Result<Option<Chun
         let (end, insert, of) = match source {
             Source::List(list_no) => (LIST_CHUNK, LIST_INSERT, *list_no),
             Source::Installed => (INSTALLED_CHUNK, INSTALLED_INSERT, lane_no),
-            Source::Retry { .. } => return Err(broken("retry")),
+            Source::Retry { message_no, .. } => (RETRY_CHUNK, RETRY_INSERT, *message_no),
         };
         let end = db.one(sql(end).bind(of).bind(chunk.after).bind(fence).bind(left)).await?;
         let selected: i64 = get(&end, "n")?;
         if let Some(last) = get::<Option<i64>>(&end, "last")? {
-            let rows = sql(insert).bind(of).bind(chunk.after).bind(last).bind(message_no);
+            let mut rows = sql(insert).bind(of).bind(chunk.after).bind(last).bind(message_no);
+            if let Source::Retry { states, reasons, .. } = source {
+                let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+                rows = rows.bind(states).bind(reasons).bind(closed_to(db, of).await?);
+            }
             let inserted = db.run(rows).await? as i64;
             chunk.added += inserted;
-            chunk.duplicates += selected - inserted;
+            // Whoever of an earlier message is not meant is no duplicate.
+            if !matches!(source, Source::Retry { .. }) {
+                chunk.duplicates += selected - inserted;
+            }
             chunk.after = last;
         }
         if selected < left {
@@ -244,4 +268,10 @@ async fn move_on(
         .bind(confirm.then_some(CONFIRM));
     db.run(message).await?;
     Ok(Some(Expanded { added: chunk.added, duplicates: chunk.duplicates, done: chunk.done, confirm }))
+}
+
+/// What pending rows of a message count as, once it is closed.
+async fn closed_to(db: &mut Db<'_>, message_no: i64) -> Result<Option<String>, StoreError> {
+    let closed = sql("SELECT closed_to FROM messages WHERE message_no = $1");
+    get(&db.one(closed.bind(message_no)).await?, "closed_to")
 }

@@ -6,6 +6,7 @@ use nuncio_domain::{KeyId, Scope, Time};
 
 use super::db::{Db, plain, sql};
 use crate::views::{self, api_key};
+use crate::words::get;
 
 pub(crate) async fn add(db: &mut Db<'_>, key: &ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
     let statement = sql("INSERT INTO api_keys (id, name, role, app, hash, created_at, revoked_at)
@@ -30,6 +31,13 @@ pub(crate) async fn revoke(db: &mut Db<'_>, scope: &Scope, id: KeyId, now: Time)
     let statement = sql("UPDATE api_keys SET revoked_at = $3
                           WHERE id = $2 AND revoked_at IS NULL AND ($1::text IS NULL OR app = $1)");
     Ok(db.run(statement.bind(&scope.app).bind(id.0).bind(now.0)).await? == 1)
+}
+
+/// Who speaks with this key, for notes that people read.
+pub(crate) async fn speaker(db: &mut Db<'_>, key_no: i64) -> Result<String, StoreError> {
+    let row = db.row(sql("SELECT name FROM api_keys WHERE key_no = $1").bind(key_no)).await?;
+    let Some(row) = row else { return Ok("an operator".to_owned()) };
+    Ok(format!("the API key `{}`", get::<&str>(&row, "name")?))
 }
 
 pub(crate) async fn caller(db: &mut Db<'_>, hash: [u8; 32]) -> Result<Option<Scope>, StoreError> {

@@ -13,7 +13,7 @@ use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFil
 use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
 
 use super::submit::Submission;
-use super::{PostgresStore, commit, control, expand, node, recover, rows, submit, views};
+use super::{PostgresStore, commit, control, expand, lanes, node, recover, rows, settle, submit, views};
 use crate::error::unavailable;
 
 #[async_trait]
@@ -41,18 +41,30 @@ impl Ledger for PostgresStore {
             .await
     }
 
-    async fn settle(&self, _request: SettleRequest<'_>, _now: Time) -> Result<Settled, StoreError> {
-        Err(StoreError::Broken("settle".to_owned()))
+    #[tracing::instrument(name = "store.settle", level = "debug", skip_all, fields(message = %request.id))]
+    async fn settle(&self, request: SettleRequest<'_>, now: Time) -> Result<Settled, StoreError> {
+        let SettleRequest { scope, id, verdict, recipients } = request;
+        self.word(
+            (scope.clone(), id, verdict, recipients, now),
+            |db, (scope, id, verdict, recipients, now)| {
+                Box::pin(settle::settle(db, scope, (*id, *verdict), recipients.as_deref(), *now))
+            },
+        )
+        .await
     }
 
+    #[tracing::instrument(name = "store.control_lane", level = "debug", skip(self, scope, now))]
     async fn control_lane(
         &self,
-        _scope: &Scope,
-        _lane_no: i64,
-        _control: LaneControl,
-        _now: Time,
+        scope: &Scope,
+        lane_no: i64,
+        control: LaneControl,
+        now: Time,
     ) -> Result<bool, StoreError> {
-        Err(StoreError::Broken("control_lane".to_owned()))
+        self.word((scope.clone(), lane_no, control, now), |db, (scope, lane_no, control, now)| {
+            Box::pin(lanes::control(db, scope, *lane_no, *control, *now))
+        })
+        .await
     }
 
     #[tracing::instrument(name = "store.message", level = "debug", skip_all, fields(message = %id))]

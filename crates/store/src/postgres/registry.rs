@@ -9,7 +9,7 @@ use nuncio_domain::views::Page;
 use nuncio_domain::{KeyId, ReachState, Scope, Time};
 
 use super::db::sql;
-use super::{PostgresStore, conversations, keys, learn, people, rows, teams};
+use super::{PostgresStore, conversations, keys, lanes, learn, opt_outs, people, rows, teams};
 use crate::views::lane_of;
 use crate::words::get;
 
@@ -127,29 +127,36 @@ impl Registry for PostgresStore {
         get(&self.readers.reading().await?.db().one(any).await?, "made")
     }
 
-    async fn lane_views(&self, _scope: &Scope) -> Result<Vec<LaneView>, StoreError> {
-        Err(StoreError::Broken("lane_views".to_owned()))
+    #[tracing::instrument(name = "store.lane_views", level = "debug", skip_all)]
+    async fn lane_views(&self, scope: &Scope) -> Result<Vec<LaneView>, StoreError> {
+        lanes::views(&mut self.readers.reading().await?.db(), scope).await
     }
 
+    #[tracing::instrument(name = "store.opt_outs", level = "debug", skip_all)]
     async fn opt_outs(
         &self,
-        _scope: &Scope,
-        _filter: &PeopleFilter,
-        _after: Option<i64>,
-        _limit: i64,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        after: Option<i64>,
+        limit: i64,
     ) -> Result<Page<OptOut>, StoreError> {
-        Err(StoreError::Broken("opt_outs".to_owned()))
+        opt_outs::list(&mut self.readers.reading().await?.db(), scope, filter, after, limit).await
     }
 
+    #[tracing::instrument(name = "store.set_opt_out", level = "debug", skip_all, fields(lane_no, out))]
     async fn set_opt_out(
         &self,
-        _scope: &Scope,
-        _lane_no: i64,
-        _person: &str,
-        _out: bool,
-        _now: Time,
+        scope: &Scope,
+        lane_no: i64,
+        person: &str,
+        out: bool,
+        now: Time,
     ) -> Result<bool, StoreError> {
-        Err(StoreError::Broken("set_opt_out".to_owned()))
+        let noted = (scope.clone(), lane_no, person.to_owned(), out, now);
+        self.word(noted, |db, (scope, lane_no, person, out, now)| {
+            Box::pin(opt_outs::set(db, scope, (*lane_no, person), *out, *now))
+        })
+        .await
     }
 
     #[tracing::instrument(name = "store.ready", level = "debug", skip_all)]

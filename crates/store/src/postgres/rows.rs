@@ -7,12 +7,13 @@ use nuncio_domain::people::Reference;
 use nuncio_domain::ports::StoreError;
 
 use super::db::{Db, sql};
+use super::{lanes, settle};
 use crate::rows::{best_first, gather, open_message, seen};
 
 /// Sorted, because in the order of their key would be a walk through all messages that there ever were.
 pub(crate) const OPEN: &str = "
     SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at,
-           purpose, gathers
+           purpose, gathers, retries IS NOT NULL AS retries
       FROM messages
      WHERE lane_no = $1 AND open AND (state NOT IN ('completed', 'cancelled') OR NOT swept)
        AND (message_no > $2 OR control IS NOT NULL OR gathers)
@@ -60,7 +61,9 @@ pub(crate) const REFERENCES: &str = "
 pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
     let found = db.rows(sql(OPEN).bind(lane_no).bind(after)).await?;
     let messages = found.iter().map(open_message).collect::<Result<_, _>>()?;
-    Ok(Opened { messages, ..Opened::default() })
+    let (paused_at, resumed_at) = lanes::held(db, lane_no).await?;
+    let settlements = settle::open(db, lane_no).await?;
+    Ok(Opened { messages, paused: paused_at.is_some(), resumed_at, settlements })
 }
 
 pub(crate) async fn page(

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::future::BoxFuture;
-use nuncio_domain::message::{Idempotency, Submitted};
+use nuncio_domain::message::{Idempotency, Retries, Submitted};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{MessageId, NewMessage, RecipientKind, Scope, Source, Time};
 use tokio::sync::oneshot;
@@ -39,10 +39,13 @@ pub(crate) const RECIPIENTS: &str = "
     ON CONFLICT (lane_no, kind, key) DO NOTHING";
 
 pub(crate) const THREADS: &str = "
-    UPDATE recipients AS r SET thread_no = b.recipient_no
-      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS j (lane_no, kind, base, key)
-      JOIN recipients AS b ON b.lane_no = j.lane_no AND b.kind = j.kind AND b.key = j.base
-     WHERE r.lane_no = j.lane_no AND r.kind = j.kind AND r.key = j.key AND r.thread_no IS DISTINCT FROM b.recipient_no";
+    UPDATE recipients AS r SET thread_no = j.thread_no
+      FROM (SELECT j.lane_no, j.kind, j.key, b.recipient_no AS thread_no
+              FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS j (lane_no, kind, base, key)
+             CROSS JOIN LATERAL (SELECT recipient_no FROM recipients AS b
+                                  WHERE b.lane_no = j.lane_no AND b.kind = j.kind AND b.key = j.base OFFSET 0) AS b
+            OFFSET 0) AS j
+     WHERE r.lane_no = j.lane_no AND r.kind = j.kind AND r.key = j.key AND r.thread_no IS DISTINCT FROM j.thread_no";
 
 const LISTS: &str = "
     INSERT INTO audience_lists (lane_no, created_at)
@@ -58,16 +61,16 @@ pub(crate) const NAMED: &str = "
 
 const MESSAGES: &str = "
     INSERT INTO messages (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources,
-                          send_at, expires_at, created_at, purpose, gathers, cause, fence_at)
+                          send_at, expires_at, created_at, purpose, gathers, cause, retries, fence_at)
     SELECT j.id, j.lane_no, j.key_no, j.class, j.state, j.label, j.content, j.on_ambiguous, j.max_recipients, j.sources,
-           j.send_at, j.expires_at, j.created_at, j.purpose, j.gathers, j.cause,
+           j.send_at, j.expires_at, j.created_at, j.purpose, j.gathers, j.cause, j.retries,
            -- Who comes later joins those that gather.
            CASE WHEN j.gathers THEN 9223372036854775807 ELSE f.last END
       FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                   $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::boolean[],
-                  $16::text[]) WITH ORDINALITY
+                  $16::text[], $17::bigint[]) WITH ORDINALITY
         AS j (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources, send_at,
-              expires_at, created_at, purpose, gathers, cause, place)
+              expires_at, created_at, purpose, gathers, cause, retries, place)
      CROSS JOIN (SELECT coalesce(max(recipient_no), 0) AS last FROM recipients) AS f
      ORDER BY j.place
     RETURNING message_no, id";
@@ -221,10 +224,15 @@ pub(crate) async fn store(db: &mut Db<'_>, all: &[Stored<'_>]) -> Result<Vec<i64
     let named: Vec<Distinct<'_>> = all.iter().map(|one| distinct(one.new)).collect();
     let lists = lists_of_named(db, all, &named).await?;
     let mut sources = Vec::with_capacity(all.len());
+    let mut retries = Vec::with_capacity(all.len());
     for (one, list) in all.iter().zip(&lists) {
-        let list = list.map(Source::List);
-        let installed = one.new.installed.then_some(Source::Installed);
-        sources.push(json(&list.into_iter().chain(installed).collect::<Vec<_>>())?);
+        let mut of: Vec<Source> = list.map(Source::List).into_iter().collect();
+        of.extend(one.new.installed.then_some(Source::Installed));
+        retries.push(match &one.new.retries {
+            Some(retries) => Some(retried(db, one.new.lane_no, retries, &mut of).await?),
+            None => None,
+        });
+        sources.push(json(&of)?);
     }
     let contents = all.iter().map(|one| json(&one.new.content)).collect::<Result<Vec<_>, _>>()?;
     let begins: Vec<Begin> = all.iter().map(|one| begin(one.new, one.gathering)).collect();
@@ -244,7 +252,8 @@ pub(crate) async fn store(db: &mut Db<'_>, all: &[Stored<'_>]) -> Result<Vec<i64
         .bind(column(all, |one| one.new.created_at.0))
         .bind(column(&begins, |begin| begin.purpose.as_str()))
         .bind(column(&begins, |begin| begin.gathers))
-        .bind(column(&begins, |begin| begin.cause));
+        .bind(column(&begins, |begin| begin.cause))
+        .bind(&retries);
     let mut made: HashMap<Uuid, i64> = HashMap::with_capacity(all.len());
     for row in &db.rows(statement).await? {
         made.insert(get(row, "id")?, get(row, "message_no")?);
@@ -265,7 +274,33 @@ pub(crate) async fn store(db: &mut Db<'_>, all: &[Stored<'_>]) -> Result<Vec<i64
         let keys = column(&excluded, |row| plain(row.1));
         db.run(sql(EXCLUSIONS).bind(column(&excluded, |row| row.0)).bind(keys)).await?;
     }
+    for (of, number) in retries.iter().zip(&numbers) {
+        let Some(of) = of else { continue };
+        // Whoever was left out is left out still.
+        let copied = sql("INSERT INTO message_exclusions (message_no, key)
+             SELECT $2, e.key FROM message_exclusions AS e WHERE e.message_no = $1 ON CONFLICT DO NOTHING");
+        db.run(copied.bind(of).bind(number)).await?;
+    }
     Ok(numbers)
+}
+
+/// The number of a message that is tried again, whose deliveries become a source.
+async fn retried(
+    db: &mut Db<'_>,
+    lane_no: i64,
+    retries: &Retries,
+    sources: &mut Vec<Source>,
+) -> Result<i64, StoreError> {
+    let of = sql("SELECT message_no FROM messages WHERE id = $1 AND lane_no = $2");
+    let row = db.row(of.bind(retries.of.0).bind(lane_no)).await?;
+    let row = row.ok_or_else(|| broken("a message that tries again what its lane has not"))?;
+    let message_no = get(&row, "message_no")?;
+    sources.push(Source::Retry {
+        message_no,
+        states: retries.states.clone(),
+        reasons: retries.reasons.clone(),
+    });
+    Ok(message_no)
 }
 
 async fn remember(db: &mut Db<'_>, all: &[Stored<'_>], numbers: &[i64]) -> Result<(), StoreError> {
@@ -324,7 +359,10 @@ async fn lists_of_named(
     Ok((0..all.len()).map(|index| lists.get(&index).copied()).collect())
 }
 
-async fn add_recipients(db: &mut Db<'_>, rows: &[(i64, RecipientKind, &str)]) -> Result<(), StoreError> {
+pub(crate) async fn add_recipients(
+    db: &mut Db<'_>,
+    rows: &[(i64, RecipientKind, &str)],
+) -> Result<(), StoreError> {
     let statement = sql(RECIPIENTS)
         .bind(column(rows, |row| row.0))
         .bind(column(rows, |row| row.1.as_str()))

@@ -11,10 +11,11 @@ use crate::words::get;
 macro_rules! message {
     ($where:literal) => {
         concat!(
-            "SELECT m.message_no, m.id, m.lane_no, m.class, m.state, m.cause, m.control, m.label, m.content,
+            "SELECT m.message_no, m.id, m.lane_no, m.class, m.state, m.cause, m.control, m.label, m.content, m.on_ambiguous,
                     m.audience_final, m.send_at, m.expires_at, m.created_at, m.completed_at, l.app, l.tenant, l.status,
                     c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled, c.expired,
                     c.duplicates_removed,
+                    (SELECT o.id FROM messages AS o WHERE o.message_no = m.retries) AS retries,
                     coalesce((SELECT json_agg(json_build_array(state, reason, n)) FROM message_reasons AS mr
                                WHERE mr.message_no = m.message_no)::text, '[]') AS reasons
                FROM messages AS m
@@ -41,7 +42,10 @@ macro_rules! delivery {
                     d.attempts::bigint, d.due_at,
                     (SELECT a.started_at FROM attempts AS a
                       WHERE a.message_no = d.message_no AND a.recipient_no = d.recipient_no AND a.n = 1) AS first_at,
-                    b.ended_at AS last_at, b.status::bigint, b.code, b.text, b.correlation
+                    b.ended_at AS last_at, b.status::bigint, b.code, b.text, b.correlation,
+                    (SELECT json_build_array(s.verdict, s.evidence, s.at)::text FROM settlements AS s
+                      WHERE s.message_no = d.message_no AND s.recipient_no = d.recipient_no AND s.took
+                      ORDER BY s.settlement_no + 0 DESC LIMIT 1) AS settled
                FROM (SELECT d.message_no, d.recipient_no, m.id, d.reason, d.activity_id, d.attempts,
                             CASE WHEN d.state = 'pending' AND m.closed_to IS NOT NULL THEN m.closed_to ELSE d.state END AS state,
                             CASE WHEN m.closed_to IS NULL THEN d.due_at END AS due_at
@@ -52,8 +56,8 @@ macro_rules! delivery {
             $where,
             ") AS d
                JOIN recipients AS r ON r.recipient_no = d.recipient_no
-               LEFT JOIN attempts AS b
-                 ON b.message_no = d.message_no AND b.recipient_no = d.recipient_no AND b.n = d.attempts ",
+               LEFT JOIN LATERAL (SELECT * FROM attempts AS b WHERE b.message_no = d.message_no
+                                     AND b.recipient_no = d.recipient_no AND b.n = d.attempts OFFSET 0) AS b ON true ",
             $rest
         )
     };

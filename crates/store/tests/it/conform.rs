@@ -148,7 +148,7 @@ async fn person<D: Database>(database: &D, wanted: impl Fn(&Person) -> bool) -> 
 pub(crate) struct Table<D>(pub(crate) D);
 
 impl<D: Database> Table<D> {
-    fn store(&self) -> &D::Store {
+    pub(crate) fn store(&self) -> &D::Store {
         self.0.store()
     }
 }
@@ -222,6 +222,27 @@ impl<D: Database> Fixture for Table<D> {
         self.0.count_rows(message_no).await
     }
 }
+
+/// Makes a test of each case for each database.
+macro_rules! both {
+    ($($case:ident),+ $(,)?) => {
+        mod sqlite {
+            use crate::conform::{OnDisk, Table};
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(&Table(OnDisk::new().await)).await;
+            })+
+        }
+        mod postgres {
+            use crate::conform::{OnServer, Table};
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(&Table(OnServer::new().await)).await;
+            })+
+        }
+    };
+}
+pub(crate) use both;
 
 mod sqlite {
     nuncio_testkit::conformance!(async { super::Table(super::OnDisk::new().await) });

@@ -8,27 +8,7 @@ use nuncio_domain::{KeyId, ReachState, RecipientKind, Role, Scope, Time};
 use nuncio_testkit::conformance::OPERATOR;
 use uuid::Uuid;
 
-use crate::conform::{Database, OnDisk, OnServer};
-
-/// Makes a test of each case for each database.
-macro_rules! both {
-    ($($case:ident),+ $(,)?) => {
-        mod sqlite {
-            use super::{Database as _, OnDisk};
-            $(#[tokio::test]
-            async fn $case() {
-                super::$case(OnDisk::new().await.store()).await;
-            })+
-        }
-        mod postgres {
-            use super::{Database as _, OnServer};
-            $(#[tokio::test]
-            async fn $case() {
-                super::$case(OnServer::new().await.store()).await;
-            })+
-        }
-    };
-}
+use crate::conform::{Database, Table, both};
 
 both!(
     an_activity_makes_its_lane_and_is_known_the_second_time,
@@ -58,7 +38,8 @@ fn seen(name: &str) -> SeenPerson {
     }
 }
 
-async fn an_activity_makes_its_lane_and_is_known_the_second_time(store: &dyn Registry) {
+async fn an_activity_makes_its_lane_and_is_known_the_second_time<D: Database>(table: &Table<D>) {
+    let store = table.store();
     let first = Learned { people: vec![seen("Ann")], ..learned("1", 10) };
     let lane_no = store.lane("app", "tenant").await.unwrap().lane_no;
     assert_eq!(store.learn(first.clone()).await.unwrap(), LearnedDone::New { lane_no, said: false });
@@ -75,7 +56,8 @@ async fn an_activity_makes_its_lane_and_is_known_the_second_time(store: &dyn Reg
     }
 }
 
-async fn people_and_channels_are_listed_within_scope(store: &dyn Registry) {
+async fn people_and_channels_are_listed_within_scope<D: Database>(table: &Table<D>) {
+    let store = table.store();
     for (number, name) in ["Ann", "Bob", "Cid"].into_iter().enumerate() {
         store.learn(Learned { people: vec![seen(name)], ..learned(&number.to_string(), 10) }).await.unwrap();
     }
@@ -112,7 +94,8 @@ async fn people_and_channels_are_listed_within_scope(store: &dyn Registry) {
     assert_eq!(states, [(ReachState::Reachable, 2), (ReachState::Removed, 1)]);
 }
 
-async fn keys_are_found_by_their_hash_until_revoked(store: &dyn Registry) {
+async fn keys_are_found_by_their_hash_until_revoked<D: Database>(table: &Table<D>) {
+    let store = table.store();
     assert!(!store.has_keys().await.unwrap());
     let key = |number: u128, app: Option<&str>| ApiKey {
         id: KeyId(Uuid::from_u128(number)),
