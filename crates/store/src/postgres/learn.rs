@@ -9,7 +9,7 @@ use sqlx::postgres::PgRow;
 
 use super::db::{Db, plain, plain_or_null, sql};
 use super::node::NODE;
-use super::{learn_places, own_words, reach};
+use super::{evidence, learn_places, own_words, reach};
 use crate::views::lane_of;
 use crate::words::{get, json, word};
 
@@ -61,8 +61,8 @@ pub(crate) async fn learn(db: &mut Db<'_>, learned: &Learned) -> Result<LearnedD
     if !is_new(db, lane.lane_no, learned).await? {
         return Ok(LearnedDone::Duplicate);
     }
-    if learned.say.is_some() {
-        // What it makes us say is a message, and whoever makes one locks the lane before anything else.
+    if learned.say.is_some() || !learned.evidence.is_empty() {
+        // Both may leave something for the owner of the lane, and whoever does locks the lane before anything else.
         let lock = sql("SELECT 1 FROM lanes WHERE lane_no = $1 FOR NO KEY UPDATE");
         db.one(lock.bind(lane.lane_no)).await?;
     }
@@ -87,6 +87,7 @@ pub(crate) async fn learn(db: &mut Db<'_>, learned: &Learned) -> Result<LearnedD
         Some(say) => own_words::say(db, lane.lane_no, say, learned.at).await?,
         None => false,
     };
+    let settled = evidence::weigh(db, lane.lane_no, learned).await?;
     let mut event = serde_json::json!({"learned": {"what": learned.what, "recipients": recipients}});
     if let Some(detail) = &learned.detail {
         event["learned"]["detail"] = detail.clone();
@@ -101,7 +102,7 @@ pub(crate) async fn learn(db: &mut Db<'_>, learned: &Learned) -> Result<LearnedD
     if seq % 256 == 0 {
         db.run(sql("DELETE FROM inbound_seen WHERE at < $1").bind(learned.at.0 - KEEP_SEEN)).await?;
     }
-    Ok(LearnedDone::New { lane_no: lane.lane_no, said })
+    Ok(LearnedDone::New { lane_no: lane.lane_no, said: said || settled })
 }
 
 async fn is_new(db: &mut Db<'_>, lane_no: i64, learned: &Learned) -> Result<bool, StoreError> {

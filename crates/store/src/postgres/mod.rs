@@ -5,6 +5,7 @@ mod commit_message;
 mod control;
 mod conversations;
 mod db;
+mod evidence;
 mod expand;
 mod keys;
 mod lanes;

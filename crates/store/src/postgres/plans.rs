@@ -9,8 +9,8 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::db::{PLANS, Pooler};
 use super::{
-    PostgresStore, commit, commit_message, conversations, expand, lanes, learn, learn_places, node, opt_outs,
-    own_words, people, reach, recover, rows, settle, submit, teams, verify, views,
+    PostgresStore, commit, commit_message, conversations, evidence, expand, lanes, learn, learn_places, node,
+    opt_outs, own_words, people, reach, recover, rows, settle, submit, teams, verify, views,
 };
 
 const FILL: &str = "
@@ -127,6 +127,12 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("settle how many", settle::AMBIGUOUS_OF, &[DELIVERY]),
         ("settlements left", settle::LEFT, &["using settlements_pkey on settlements s"]),
         ("settlements done", settle::DONE, &["using settlements_pkey on settlements s"]),
+        (
+            "evidence",
+            evidence::CANDIDATES,
+            &["using deliveries_of_thread on deliveries", "using attempts_pkey on attempts a"],
+        ),
+        ("whose it is", evidence::THEIRS, &[DELIVERY, "using recipients_pkey on recipients r"]),
         ("opt-outs", opt_outs::LIST, &["using opt_outs_pkey on opt_outs o"]),
         ("lanes of an operator", lanes::VIEWS, &["using messages_open on messages m"]),
         ("named", submit::NAMED, &["using recipients_key_lane_no_kind_key on recipients r"]),
@@ -152,7 +158,8 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
 }
 
 /// Sorts of what is at most a page, or a handful.
-const SORTS: [&str; 15] = [
+const SORTS: [&str; 16] = [
+    "evidence",
     "settlements",
     "settle all",
     "settle some",

@@ -8,10 +8,10 @@ use proptest::test_runner::RngSeed;
 
 use crate::conform::{Database, OnDisk, OnServer, Table};
 
-fn follow<D: Database>(make: impl Future<Output = D>, script: &[Step]) {
+fn follow<D: Database>(script: &[Step]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let table = Table(make.await);
+        let table = Table::<D>::make().await;
         agree(&table, &MemoryLedger::default(), script).await;
         table.0.close().await;
     });
@@ -32,11 +32,11 @@ proptest! {
 
     #[test]
     fn sqlite_and_the_model_agree(script in prop::collection::vec(any::<Step>(), 20..60)) {
-        follow(OnDisk::new(), &script);
+        follow::<OnDisk>(&script);
     }
 
     #[test]
     fn postgres_and_the_model_agree(script in prop::collection::vec(any::<Step>(), 20..60)) {
-        follow(OnServer::new(), &script);
+        follow::<OnServer>(&script);
     }
 }

@@ -22,6 +22,8 @@ use uuid::Uuid;
 pub(crate) trait Database: Send + Sync {
     type Store: Ledger + Registry;
 
+    /// A new one.
+    async fn make() -> Self;
     fn store(&self) -> &Self::Store;
     fn number(&self) -> &AtomicU64;
     /// Times and words of what is kept of a recipient, in order.
@@ -36,17 +38,15 @@ pub(crate) struct OnDisk {
     number: AtomicU64,
 }
 
-impl OnDisk {
-    pub(crate) async fn new() -> Self {
+#[async_trait]
+impl Database for OnDisk {
+    type Store = SqliteStore;
+
+    async fn make() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&directory.path().join("nuncio.db")).await.unwrap();
         Self { store, directory, number: AtomicU64::new(0) }
     }
-}
-
-#[async_trait]
-impl Database for OnDisk {
-    type Store = SqliteStore;
 
     fn store(&self) -> &SqliteStore {
         &self.store
@@ -97,17 +97,15 @@ pub(crate) async fn fresh_url() -> String {
     Postgres::shared().database(Some(template))
 }
 
-impl OnServer {
-    pub(crate) async fn new() -> Self {
+#[async_trait]
+impl Database for OnServer {
+    type Store = PostgresStore;
+
+    async fn make() -> Self {
         let url = fresh_url().await;
         let store = PostgresStore::open(&url, Pooler::None).await.unwrap();
         Self { store, url, number: AtomicU64::new(0) }
     }
-}
-
-#[async_trait]
-impl Database for OnServer {
-    type Store = PostgresStore;
 
     fn store(&self) -> &PostgresStore {
         &self.store
@@ -148,6 +146,10 @@ async fn person<D: Database>(database: &D, wanted: impl Fn(&Person) -> bool) -> 
 pub(crate) struct Table<D>(pub(crate) D);
 
 impl<D: Database> Table<D> {
+    pub(crate) async fn make() -> Self {
+        Self(D::make().await)
+    }
+
     pub(crate) fn store(&self) -> &D::Store {
         self.0.store()
     }
@@ -223,21 +225,19 @@ impl<D: Database> Fixture for Table<D> {
     }
 }
 
-/// Makes a test of each case for each database.
+/// Makes a test of each case, `async fn case<D: Database>()`, for each database.
 macro_rules! both {
     ($($case:ident),+ $(,)?) => {
         mod sqlite {
-            use crate::conform::{OnDisk, Table};
             $(#[tokio::test]
             async fn $case() {
-                super::$case(&Table(OnDisk::new().await)).await;
+                super::$case::<crate::conform::OnDisk>().await;
             })+
         }
         mod postgres {
-            use crate::conform::{OnServer, Table};
             $(#[tokio::test]
             async fn $case() {
-                super::$case(&Table(OnServer::new().await)).await;
+                super::$case::<crate::conform::OnServer>().await;
             })+
         }
     };
@@ -245,9 +245,9 @@ macro_rules! both {
 pub(crate) use both;
 
 mod sqlite {
-    nuncio_testkit::conformance!(async { super::Table(super::OnDisk::new().await) });
+    nuncio_testkit::conformance!(super::Table::<super::OnDisk>::make());
 }
 
 mod postgres {
-    nuncio_testkit::conformance!(async { super::Table(super::OnServer::new().await) });
+    nuncio_testkit::conformance!(super::Table::<super::OnServer>::make());
 }

@@ -21,7 +21,8 @@ fn of(app: &str) -> Scope {
     Scope { app: Some(app.to_owned()), ..OPERATOR }
 }
 
-async fn lanes_are_seen_with_what_is_open_in_them<D: Database>(table: &Table<D>) {
+async fn lanes_are_seen_with_what_is_open_in_them<D: Database>() {
+    let table = Table::<D>::make().await;
     let store = table.store();
     let (one, other) = (table.lane("app", "tenant").await, table.lane("other", "tenant").await);
     for number in 1..=2 {
@@ -40,7 +41,8 @@ async fn lanes_are_seen_with_what_is_open_in_them<D: Database>(table: &Table<D>)
     assert_eq!(store.lane_views(&OPERATOR).await.unwrap()[0].paused_at, None);
 }
 
-async fn opt_outs_are_noted_and_listed_within_scope<D: Database>(table: &Table<D>) {
+async fn opt_outs_are_noted_and_listed_within_scope<D: Database>() {
+    let table = Table::<D>::make().await;
     let store = table.store();
     let (one, other) = (table.lane("app", "tenant").await, table.lane("other", "tenant").await);
     let key = ApiKey {
@@ -87,7 +89,8 @@ async fn opt_outs_are_noted_and_listed_within_scope<D: Database>(table: &Table<D
     assert_eq!(list(&hr, &all, None, 9).await.items[0].person, "bob");
 }
 
-async fn who_settled_something_is_shown_by_name<D: Database>(table: &Table<D>) {
+async fn who_settled_something_is_shown_by_name<D: Database>() {
+    let table = Table::<D>::make().await;
     let store = table.store();
     let lane_no = table.lane("app", "tenant").await;
     store.submit(&OPERATOR, message(lane_no, 1)).await.unwrap();

@@ -38,7 +38,8 @@ fn seen(name: &str) -> SeenPerson {
     }
 }
 
-async fn an_activity_makes_its_lane_and_is_known_the_second_time<D: Database>(table: &Table<D>) {
+async fn an_activity_makes_its_lane_and_is_known_the_second_time<D: Database>() {
+    let table = Table::<D>::make().await;
     let store = table.store();
     let first = Learned { people: vec![seen("Ann")], ..learned("1", 10) };
     let lane_no = store.lane("app", "tenant").await.unwrap().lane_no;
@@ -56,7 +57,8 @@ async fn an_activity_makes_its_lane_and_is_known_the_second_time<D: Database>(ta
     }
 }
 
-async fn people_and_channels_are_listed_within_scope<D: Database>(table: &Table<D>) {
+async fn people_and_channels_are_listed_within_scope<D: Database>() {
+    let table = Table::<D>::make().await;
     let store = table.store();
     for (number, name) in ["Ann", "Bob", "Cid"].into_iter().enumerate() {
         store.learn(Learned { people: vec![seen(name)], ..learned(&number.to_string(), 10) }).await.unwrap();
@@ -94,7 +96,8 @@ async fn people_and_channels_are_listed_within_scope<D: Database>(table: &Table<
     assert_eq!(states, [(ReachState::Reachable, 2), (ReachState::Removed, 1)]);
 }
 
-async fn keys_are_found_by_their_hash_until_revoked<D: Database>(table: &Table<D>) {
+async fn keys_are_found_by_their_hash_until_revoked<D: Database>() {
+    let table = Table::<D>::make().await;
     let store = table.store();
     assert!(!store.has_keys().await.unwrap());
     let key = |number: u128, app: Option<&str>| ApiKey {
