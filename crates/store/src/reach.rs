@@ -29,7 +29,7 @@ pub(crate) struct Decided<'c> {
     pub(crate) history: Vec<(i64, Time, ReachState, &'c str)>,
 }
 
-pub(crate) fn decide<'c>(changes: &'c [ReachChange], mut known: HashMap<i64, Known>) -> Decided<'c> {
+pub(crate) fn decide(changes: &[ReachChange], mut known: HashMap<i64, Known>) -> Decided<'_> {
     let mut decided = Decided::default();
     for change in changes {
         let Some(before) = known.get(&change.recipient_no).copied() else { continue };

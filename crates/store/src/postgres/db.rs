@@ -101,13 +101,14 @@ impl Server {
 
     /// What begins a transaction; behind a pooler nothing else can set anything.
     pub(crate) fn begin(&self) -> String {
-        let mut text = "BEGIN".to_owned();
-        if self.pooler == Pooler::Transaction {
-            for (name, value) in PLANS.iter().chain(&BOUNDS) {
-                text.push_str(&format!("; SET LOCAL {name} = '{value}'"));
+        match self.pooler {
+            Pooler::None => "BEGIN".to_owned(),
+            Pooler::Transaction => {
+                let settings = PLANS.iter().chain(&BOUNDS);
+                let set = settings.map(|(name, value)| format!("; SET LOCAL {name} = '{value}'"));
+                "BEGIN".to_owned() + &set.collect::<String>()
             }
         }
-        text
     }
 
     pub(crate) fn readers(&self) -> Readers {
