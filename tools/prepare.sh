@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sees to it that what a build needs is there: cargo, a C compiler with its headers (SQLite and AWS-LC are C), perl, and
-# npm with the two libraries of the simulator's page. `prepare.sh test` adds what only tests need: Chromium and Microsoft's SDKs.
+# npm with the two libraries of the simulator's page. `prepare.sh test` adds what only tests need: Chromium, a PostgreSQL
+# server and Microsoft's SDKs.
 # As root on Debian or Ubuntu the missing packages are installed; anyone else is shown the command and has to run it.
 set -eu
 cd "$(dirname "$0")/.."
@@ -89,6 +90,17 @@ if ! libraries; then
 fi
 if [ "$for_tests" = test ] && ! has chromium; then
     install_packages "chromium, in which the simulator's page is tested" chromium || exit 1
+fi
+# A PostgreSQL server: the tests start one of their own. Debian would make and start another one beside it.
+has_postgres() {
+    has initdb || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+if [ "$for_tests" = test ] && ! has_postgres; then
+    if has apt-get && [ "$(id -u)" -eq 0 ]; then
+        install_packages "PostgreSQL's tools" postgresql-common || exit 1
+        printf 'create_main_cluster = false\n' >>/etc/postgresql-common/createcluster.conf
+    fi
+    install_packages "a PostgreSQL server (14 or newer), for the tests of the store" postgresql || exit 1
 fi
 # Microsoft's SDKs, which judge the simulator.
 [ "$for_tests" != test ] || judges/prepare.sh

@@ -28,6 +28,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nuncio_store::Pooler;
 use nuncio_teams::http::HttpClient;
 use reqwest::Proxy;
 use secrecy::{ExposeSecret, SecretString};
@@ -71,9 +72,11 @@ pub struct Server {
 
 /// `[database]`
 #[derive(Debug)]
-pub struct Database {
-    /// The SQLite file.
-    pub path: PathBuf,
+pub enum Database {
+    /// A SQLite file.
+    File(PathBuf),
+    /// A PostgreSQL database. The URL may hold a password.
+    Server { url: SecretString, pooler: Pooler },
 }
 
 /// `[log]`
@@ -115,7 +118,7 @@ impl Default for Server {
 
 impl Default for Database {
     fn default() -> Self {
-        Self { path: PathBuf::from("nuncio.db") }
+        Self::File(PathBuf::from("nuncio.db"))
     }
 }
 
@@ -197,7 +200,24 @@ fn server(reader: &mut Reader) -> Server {
 
 fn database(reader: &mut Reader) -> Database {
     let path = reader.path(&["database", "path"]);
-    Database { path: path.unwrap_or_else(|| reader.beside(Path::new("nuncio.db"))) }
+    let url = reader.secret(&["database"], "url");
+    let poolers = [("none", Pooler::None), ("transaction", Pooler::Transaction)];
+    let pooler = reader.word(&["database", "pooler"], &poolers);
+    let Some(url) = url else {
+        if pooler.is_some_and(|pooler| pooler != Pooler::None) {
+            reader.complain(&["database", "pooler"], "stands before PostgreSQL: database.url is missing");
+        }
+        return Database::File(path.unwrap_or_else(|| reader.beside(Path::new("nuncio.db"))));
+    };
+    if path.is_some() {
+        reader.complain(&["database", "path"], "and database.url are both given: keep one of them");
+    }
+    let schemes = ["postgres://", "postgresql://"];
+    if !schemes.iter().any(|scheme| url.expose_secret().starts_with(scheme)) {
+        // Without the value, which is a secret.
+        reader.complain(&["database", "url"], "does not begin with postgres://");
+    }
+    Database::Server { url, pooler: pooler.unwrap_or_default() }
 }
 
 fn log(reader: &mut Reader) -> Log {

@@ -8,13 +8,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use nuncio_domain::lane::LaneConfig;
 use nuncio_domain::people::Lane;
-use nuncio_domain::ports::Registry;
+use nuncio_domain::ports::{Ledger, Registry};
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::{Clock, KeyId, Role};
 use nuncio_engine::{Engine, EngineConfig, Ports, SystemClock};
 use nuncio_sender::{AppConnector, ConnectorSender};
 use nuncio_server::{AppInfo, ServerState, secret};
-use nuncio_store::SqliteStore;
+use nuncio_store::{PostgresStore, SqliteStore};
 use nuncio_teams::cloud::Endpoints;
 use nuncio_teams::connector::Connector;
 use nuncio_teams::http::HttpClient;
@@ -22,14 +22,60 @@ use nuncio_teams::inbound::{AcceptedApp, AllowedTenants, Authenticator};
 use nuncio_teams::token::{EntraTokens, ManagedIdentityTokens, NoToken, TokenSource};
 use uuid::Uuid;
 
-use crate::config::{self, AppCredential, Config};
+use secrecy::ExposeSecret as _;
+
+use crate::config::{self, AppCredential, Config, Database};
 
 /// How long a stop waits for calls under way (`docs/delivery.md`, Intents, leases, time-outs).
 pub const DRAIN: Duration = Duration::from_secs(25);
 
+/// The database, whichever it is.
+pub enum Store {
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
+}
+
+impl Store {
+    async fn open(database: &Database) -> anyhow::Result<Self> {
+        match database {
+            Database::File(path) => SqliteStore::open(path)
+                .await
+                .map(Self::Sqlite)
+                .with_context(|| format!("the database {} cannot be used", path.display())),
+            // The error names the database, without its password.
+            Database::Server { url, pooler } => PostgresStore::open(url.expose_secret(), *pooler)
+                .await
+                .map(Self::Postgres)
+                .context("the database cannot be used"),
+        }
+    }
+
+    fn ledger(&self) -> Arc<dyn Ledger> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as _,
+            Self::Postgres(store) => Arc::clone(store) as _,
+        }
+    }
+
+    fn registry(&self) -> Arc<dyn Registry> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as _,
+            Self::Postgres(store) => Arc::clone(store) as _,
+        }
+    }
+
+    /// Writes what waits, and lets another process have it.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+            Self::Postgres(store) => store.close().await,
+        }
+    }
+}
+
 /// The parts of a running server.
 pub struct Parts {
-    pub store: Arc<SqliteStore>,
+    pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub inbound: Arc<Authenticator>,
     sender: Arc<ConnectorSender>,
@@ -44,9 +90,7 @@ impl Parts {
         let sender = ConnectorSender::new(
             config.apps.iter().map(|app| (app.name.clone(), connector(app, local, &http))).collect(),
         );
-        let store = SqliteStore::open(&config.database.path)
-            .await
-            .with_context(|| format!("the database {} cannot be used", config.database.path.display()))?;
+        let store = Store::open(&config.database).await?;
         let apps: Vec<AppInfo> = config
             .apps
             .iter()
@@ -69,7 +113,8 @@ impl Parts {
 
     /// Makes the first API key if there never was one, and gives its secret.
     pub async fn first_key(&self) -> anyhow::Result<Option<String>> {
-        if self.store.has_keys().await? {
+        let registry = self.store.registry();
+        if registry.has_keys().await? {
             return Ok(None);
         }
         let text = secret::make(random());
@@ -81,7 +126,7 @@ impl Parts {
             created_at: self.clock.now(),
             revoked_at: None,
         };
-        self.store.add_key(&key, secret::hash(&text)).await?;
+        registry.add_key(&key, secret::hash(&text)).await?;
         Ok(Some(text))
     }
 
@@ -91,12 +136,12 @@ impl Parts {
         // A local app learns its tenant from whoever speaks to it first.
         for app in config.apps.iter().filter(|_| !local) {
             if app.allowed_tenants.iter().any(|tenant| tenant == "*" || *tenant == app.tenant_id) {
-                self.store.lane(&app.name, &app.tenant_id).await?;
+                self.store.registry().lane(&app.name, &app.tenant_id).await?;
             }
         }
         let ports = Ports {
-            ledger: Arc::clone(&self.store) as _,
-            registry: Arc::clone(&self.store) as _,
+            ledger: self.store.ledger(),
+            registry: self.store.registry(),
             sender: Arc::clone(&self.sender) as _,
             clock: Arc::clone(&self.clock),
         };
@@ -114,8 +159,8 @@ impl Parts {
     /// What the HTTP server works with.
     pub fn server(&self, engine: &Engine) -> ServerState {
         ServerState {
-            ledger: Arc::clone(&self.store) as _,
-            registry: Arc::clone(&self.store) as _,
+            ledger: self.store.ledger(),
+            registry: self.store.registry(),
             wake: engine.wake(),
             clock: Arc::clone(&self.clock),
             random: Arc::new(random),

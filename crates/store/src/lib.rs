@@ -1,11 +1,33 @@
-//! `Ledger` and `Registry` on SQLite.
+//! `Ledger` and `Registry` on SQLite and on PostgreSQL.
 //!
-//! [`SqliteStore::open`] gives both. Everything that writes is a job of one writer ([`sqlite`], `writer.rs`); reads
-//! run beside it on read-only connections. To add a write: a function over `&mut SqliteConnection` in a file named
-//! after what it does, called through `SqliteStore::write` from `ledger.rs` or `registry.rs`; a table or column: a new
-//! numbered file in `sqlite/migrations`, listed in `migrate.rs`. A statement that runs per delivery is a constant with
-//! its access path asserted in `plans.rs`. What every store must do is tested in `nuncio_testkit::conformance`.
+//! [`SqliteStore::open`] and [`PostgresStore::open`] give both. The two sides have the same files: one for each thing
+//! that is done, named after it, called from `ledger.rs` or `registry.rs`. What depends on no database lies beside them:
+//! what a batch comes to (`batch.rs`), and what rows of either say (`rows.rs` for owners, `views.rs` for the API).
+//!
+//! To add a write: a function in such a file on each side; a table or column: a new numbered file in the `migrations` of
+//! both, listed in their `migrate.rs`. A statement that runs per delivery is a constant with its access path asserted in
+//! `plans.rs`. What every store must do is tested in `nuncio_testkit::conformance`.
 
+mod batch;
+mod control;
+mod error;
+mod new_message;
+pub mod postgres;
+mod reach;
+mod rows;
 pub mod sqlite;
+mod views;
+mod words;
 
-pub use sqlite::{LedgerDifference, SqliteStore};
+pub use postgres::{Pooler, PostgresStore};
+pub use sqlite::SqliteStore;
+
+use nuncio_domain::Counts;
+
+/// A message whose counts differ from its rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerDifference {
+    pub message_no: i64,
+    pub counts: Counts,
+    pub rows: Counts,
+}

@@ -1,9 +1,12 @@
 //! Which keys there are. An app's name stands as `*`.
 
 /// Every key of the file. The variable of a key is its name in capitals with `_` for `.`, after `NUNCIO_`.
-pub(super) const KEYS: [&str; 41] = [
+pub(super) const KEYS: [&str; 44] = [
     "server.listen",
     "database.path",
+    "database.url",
+    "database.url_file",
+    "database.pooler",
     "log.format",
     "log.filter",
     "http.extra_ca_file",

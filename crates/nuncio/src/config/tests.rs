@@ -73,7 +73,7 @@ fn the_least_configuration_has_all_defaults() {
     let folder = Folder::new(&least());
     let config = folder.load(&[]).unwrap();
     assert_eq!(config.server.listen.to_string(), "127.0.0.1:3978");
-    assert_eq!(config.database.path, folder.file("nuncio.db"));
+    assert!(matches!(&config.database, Database::File(path) if *path == folder.file("nuncio.db")));
     assert_eq!((config.log.format, config.log.filter.as_str()), (LogFormat::Text, "info"));
     assert!(config.http.extra_ca_file.is_none() && config.http.proxy.is_none());
     assert_eq!(config.reachability.recheck, Duration::from_hours(7 * 24));
@@ -88,6 +88,27 @@ fn the_least_configuration_has_all_defaults() {
     assert_eq!(app.calls_per_s, Some(50.0));
     assert!(!app.is_loopback());
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_server_instead_of_the_file() {
+    let url = "postgres://nuncio:hunter2@db.example/nuncio";
+    let folder = Folder::new(&format!("{}\n[database]\nurl = \"{url}\"\npooler = \"transaction\"", least()));
+    let config = folder.load(&[]).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let Database::Server { url: read, pooler } = &config.database else { panic!("{config:?}") };
+    assert_eq!((read.expose_secret(), *pooler), (url, Pooler::Transaction));
+    let with = |lines: &str| complaints(&format!("{}\n[database]\n{lines}", least()));
+    let both = with(&format!("path = \"n.db\"\nurl = \"{url}\""));
+    assert!(
+        both.len() == 1
+            && both[0].ends_with("database.path and database.url are both given: keep one of them"),
+        "{both:?}"
+    );
+    let other = with("url = \"mysql://root:hunter2@db\"");
+    assert!(other.len() == 1 && other[0].contains("does not begin with postgres://"), "{other:?}");
+    assert!(!other[0].contains("hunter2"));
+    assert_eq!(with("pooler = \"transaction\"").len(), 1);
 }
 
 #[test]
@@ -121,7 +142,7 @@ fn everything_can_be_said() {
     ));
     let config = folder.load(&[]).unwrap();
     assert_eq!(config.server.listen.to_string(), "[::1]:80");
-    assert_eq!(config.database.path, folder.file("data/n.db"));
+    assert!(matches!(&config.database, Database::File(path) if *path == folder.file("data/n.db")));
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.http.proxy.as_ref().unwrap().expose_secret(), "http://user:hunter2@proxy:8080");
     assert_eq!(config.reachability.recheck, Duration::ZERO);
@@ -421,6 +442,7 @@ fn the_example_has_every_key_with_its_default() {
     let default = folder.load(&[]).unwrap();
     // Nor are files defaults.
     let not_defaults = [
+        "url",
         "proxy",
         "client_secret",
         "assertion",

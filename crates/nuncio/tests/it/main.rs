@@ -11,6 +11,7 @@
 //! | `fault_table` | what each fault comes to, as `docs/faults.md` |
 //! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
 //! | `kill` | `kill -9` and stops in mid-broadcast |
+//! | `postgres` | the ledger in PostgreSQL: killed in mid-broadcast, stopped, owned by one process |
 //! | `stop` | stops: the drain, and a second signal |
 //! | `strain` | Microsoft or the disk gone for a while: bounds, and what the ledger says |
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
@@ -46,6 +47,7 @@ mod kill;
 mod operate;
 mod outcomes;
 mod own_words;
+mod postgres;
 mod races;
 mod serve;
 mod sim;

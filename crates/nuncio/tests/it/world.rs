@@ -34,6 +34,7 @@ pub(crate) struct Plan {
     platform: bool,
     file_limits: bool,
     own_clock: bool,
+    database: String,
 }
 
 impl Plan {
@@ -49,6 +50,7 @@ impl Plan {
             platform: false,
             file_limits: false,
             own_clock: false,
+            database: String::new(),
         }
     }
 
@@ -88,6 +90,12 @@ impl Plan {
         self
     }
 
+    /// The server keeps its ledger in this PostgreSQL database.
+    pub(crate) fn database(mut self, url: &str) -> Self {
+        self.database = format!("[database]\nurl = \"{url}\"\n");
+        self
+    }
+
     /// The server can be given a limit for the size of its files, beyond which a write fails.
     pub(crate) fn file_limits(mut self) -> Self {
         self.file_limits = true;
@@ -113,7 +121,7 @@ impl Plan {
         let sim = Sim::start(folder.path(), self.limits, self.latency_ms).await;
         sim.post("reset", &json!({"seed": 1, "people": self.people, "teams": 2, "states": self.states}))
             .await;
-        let config = sim.config(&self.credential, &self.app);
+        let config = sim.config(&self.credential, &self.app) + &self.database;
         std::fs::write(folder.path().join("nuncio.toml"), config).unwrap();
         let mut env = if self.platform { sim.platform().await } else { Vec::new() };
         if self.own_clock {

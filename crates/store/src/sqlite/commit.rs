@@ -3,16 +3,17 @@
 //!
 //! Every key column of a statement comes out of the JSON: with a constant one SQLite reads the array again for each row.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use nuncio_domain::batch::{Attempt, Change, Intent, Why};
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{Batch, Committed, Counts, DeliveryState, Key};
+use nuncio_domain::{Batch, Committed, DeliveryState, Key};
 use sqlx::SqliteConnection;
 
-use super::error::of_sqlx;
-use super::words::{get, json, word_or_null};
 use super::{commit_message, reach, settle};
+use crate::batch::{self, Closed, Deltas, sort, why};
+use crate::error::of_sqlx;
+use crate::words::{get, json, word_or_null};
 
 pub(crate) const INTENTS: &str = "
     UPDATE deliveries
@@ -78,13 +79,7 @@ const KEEP_COMMITS: i64 = 7 * 24 * 3_600 * 1_000_000;
 
 pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> Result<Committed, StoreError> {
     let mut done = Committed::default();
-    let numbers: BTreeSet<i64> = batch
-        .intents
-        .iter()
-        .map(|intent| intent.key.message_no)
-        .chain(batch.changes.iter().map(|change| change.key.message_no))
-        .chain(batch.messages.iter().map(nuncio_domain::batch::MessageChange::message_no))
-        .collect();
+    let numbers = batch::touched(&batch);
     let closed = closed(connection, &numbers).await?;
     let mut deltas = Deltas::default();
 
@@ -105,7 +100,7 @@ pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> R
         }
     }
     late(connection, sorted.late, &mut done).await?;
-    deltas.write(connection).await?;
+    move_counts(connection, &deltas).await?;
     let again = resolved.iter().filter(|(_, to)| **to == DeliveryState::Pending);
     settle::reopen(connection, &again.map(|(key, _)| key.message_no).collect()).await?;
     settle::obeyed(connection, &batch.settled, resolved, batch.at).await?;
@@ -145,9 +140,6 @@ pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> R
     }
     Ok(done)
 }
-
-/// What pending rows of these messages count as; `None` for those that still run.
-type Closed = BTreeMap<i64, Option<DeliveryState>>;
 
 async fn closed(connection: &mut SqliteConnection, numbers: &BTreeSet<i64>) -> Result<Closed, StoreError> {
     if numbers.is_empty() {
@@ -199,50 +191,6 @@ async fn intents(
             .filter(|key| asked.contains(key)),
     );
     Ok(())
-}
-
-/// Changes in the order in which they can be applied.
-#[derive(Default)]
-struct Sorted {
-    /// Each has a delivery once: a set-based update applies only one of several changes of one row.
-    waves: Vec<Vec<Change>>,
-    /// Calls that ended for rows counted as cancelled or expired already.
-    late: Vec<Change>,
-}
-
-/// Leaves out what cannot be, and settles what a closed message makes of a change.
-fn sort(changes: Vec<Change>, closed: &Closed, done: &mut Committed) -> Sorted {
-    let mut sorted = Sorted::default();
-    let mut seen: HashMap<Key, usize> = HashMap::with_capacity(changes.len());
-    for mut change in changes {
-        let closed_to = closed.get(&change.key.message_no).copied();
-        if let Some(Some(closed_to)) = closed_to {
-            if change.from == DeliveryState::Pending {
-                if change.to != closed_to || change.attempt.is_none() {
-                    done.lost_changes.push(change.key);
-                }
-                if change.attempt.is_some() {
-                    change.to = closed_to;
-                    sorted.late.push(change);
-                }
-                continue;
-            }
-            if change.to == DeliveryState::Pending {
-                // Back among the pending ones it would be swept without being counted.
-                change.to = closed_to;
-            }
-        }
-        if closed_to.is_none() || !change.from.may_become(change.to) {
-            done.lost_changes.push(change.key);
-            continue;
-        }
-        let wave = seen.entry(change.key).and_modify(|wave| *wave += 1).or_insert(0);
-        if *wave == sorted.waves.len() {
-            sorted.waves.push(Vec::new());
-        }
-        sorted.waves[*wave].push(change);
-    }
-    sorted
 }
 
 /// Writes changes and their attempts; which of them found their row as they thought it was.
@@ -303,11 +251,6 @@ async fn late(
     Ok(())
 }
 
-/// Only these two states have reasons, and the counts by reason add up to theirs.
-fn why(change: &Change) -> Option<Why> {
-    change.why.filter(|_| matches!(change.to, DeliveryState::Failed | DeliveryState::Skipped))
-}
-
 type AttemptRow<'a> = (
     i64,
     i64,
@@ -338,52 +281,33 @@ fn attempt_row(key: Key, n: i64, attempt: &Attempt) -> AttemptRow<'_> {
     )
 }
 
-/// How the counts move, by message.
-#[derive(Default)]
-struct Deltas {
-    counts: BTreeMap<i64, Counts>,
-    reasons: BTreeMap<(i64, DeliveryState, &'static str), i64>,
-}
-
-impl Deltas {
-    fn shift(&mut self, message_no: i64, from: DeliveryState, to: DeliveryState) {
-        self.counts.entry(message_no).or_default().shift(from, to, 1);
+/// Moves the counts.
+async fn move_counts(connection: &mut SqliteConnection, deltas: &Deltas) -> Result<(), StoreError> {
+    if !deltas.counts.is_empty() {
+        let rows: Vec<_> = deltas
+            .counts
+            .iter()
+            .map(|(no, c)| {
+                (
+                    no,
+                    c.pending,
+                    c.in_flight,
+                    c.delivered,
+                    c.failed,
+                    c.skipped,
+                    c.ambiguous,
+                    c.cancelled,
+                    c.expired,
+                )
+            })
+            .collect();
+        sqlx::query(COUNTS).bind(json(&rows)?).execute(&mut *connection).await.map_err(of_sqlx)?;
     }
-
-    fn change(&mut self, change: &Change) {
-        self.shift(change.key.message_no, change.from, change.to);
-        if let Some(why) = why(change) {
-            *self.reasons.entry((change.key.message_no, change.to, why.as_str())).or_default() += 1;
-        }
+    if !deltas.reasons.is_empty() {
+        let rows: Vec<_> = deltas.reasons.iter().map(|((no, state, why), n)| (no, state, why, n)).collect();
+        sqlx::query(REASONS).bind(json(&rows)?).execute(connection).await.map_err(of_sqlx)?;
     }
-
-    async fn write(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        if !self.counts.is_empty() {
-            let rows: Vec<_> = self
-                .counts
-                .iter()
-                .map(|(no, c)| {
-                    (
-                        no,
-                        c.pending,
-                        c.in_flight,
-                        c.delivered,
-                        c.failed,
-                        c.skipped,
-                        c.ambiguous,
-                        c.cancelled,
-                        c.expired,
-                    )
-                })
-                .collect();
-            sqlx::query(COUNTS).bind(json(&rows)?).execute(&mut *connection).await.map_err(of_sqlx)?;
-        }
-        if !self.reasons.is_empty() {
-            let rows: Vec<_> = self.reasons.iter().map(|((no, state, why), n)| (no, state, why, n)).collect();
-            sqlx::query(REASONS).bind(json(&rows)?).execute(connection).await.map_err(of_sqlx)?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 async fn references(

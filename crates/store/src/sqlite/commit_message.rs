@@ -5,7 +5,7 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Committed, DeliveryState, MessageState, Time};
 use sqlx::SqliteConnection;
 
-use super::error::{broken, of_sqlx};
+use crate::error::{broken, of_sqlx};
 
 /// The rows themselves: `sweep_after` spares each chunk a walk over those before it.
 pub(crate) const SWEEP: &str = "

@@ -2,14 +2,12 @@
 
 use nuncio_domain::message::Controlled;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{Control, MessageId, MessageState, Scope};
+use nuncio_domain::{Control, MessageId, Scope};
 use sqlx::SqliteConnection;
 
-use super::error::of_sqlx;
-use super::words::{get, word, word_or_null};
-
-/// What a message waits for when its audience is larger than it may be.
-pub(crate) const CONFIRM: &str = "confirm";
+use crate::control::may;
+use crate::error::of_sqlx;
+use crate::words::get;
 
 pub(crate) async fn control(
     connection: &mut SqliteConnection,
@@ -29,14 +27,7 @@ pub(crate) async fn control(
     if !scope.sees_app(get(&row, "app")?) {
         return Ok(Controlled::NotFound);
     }
-    let state = word(&row, "state", MessageState::of_word)?;
-    let closing = get::<Option<&str>>(&row, "closed_to")?.is_some();
-    if closing && !state.is_final() {
-        // Expired; only calls in flight keep it from being completed.
-        return Ok(Controlled::TooLate { state: MessageState::Completed });
-    }
-    let confirming = state == MessageState::Waiting && get::<Option<&str>>(&row, "cause")? == Some(CONFIRM);
-    if !makes_sense(control, state, word_or_null(&row, "control", Control::of_word)?, confirming) {
+    if let Err(state) = may(&row, control)? {
         return Ok(Controlled::TooLate { state });
     }
     let lane_no = get(&row, "lane_no")?;
@@ -65,18 +56,4 @@ pub(crate) async fn raise(connection: &mut SqliteConnection, lane_no: i64) -> Re
         .await
         .map_err(of_sqlx)?;
     Ok(())
-}
-
-/// `left` is what was said before and is not obeyed yet: the last word counts, save that a cancel is never taken back.
-fn makes_sense(control: Control, state: MessageState, left: Option<Control>, confirming: bool) -> bool {
-    if state.is_final() || (left == Some(Control::Cancel) && control != Control::Cancel) {
-        return false;
-    }
-    match control {
-        Control::Cancel => true,
-        // It waits already, and resuming must not stand in for confirming.
-        Control::Pause => !confirming,
-        Control::Resume => state == MessageState::Paused || left == Some(Control::Pause),
-        Control::Confirm => confirming,
-    }
 }

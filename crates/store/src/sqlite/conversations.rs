@@ -1,16 +1,13 @@
 //! What the API reads of conversations.
 
-use nuncio_domain::people::Origin;
-use nuncio_domain::places::{ChannelKind, Conversation, ConversationFilter, PlaceKind};
+use nuncio_domain::places::{Conversation, ConversationFilter, PlaceKind};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::views::Page;
-use nuncio_domain::{ReachState, RecipientKind, Scope};
+use nuncio_domain::{ReachState, Scope};
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteRow;
 
-use super::error::of_sqlx;
-use super::views::paged;
-use super::words::{get, time, time_or_null, word, word_or_null};
+use crate::error::of_sqlx;
+use crate::views::{conversation, paged};
 
 /// Those of a scope and filter; the rest of the condition follows.
 macro_rules! conversations {
@@ -76,27 +73,4 @@ fn bound<'q>(query: Query<'q>, scope: &'q Scope, filter: &'q ConversationFilter)
         .bind(&filter.tenant)
         .bind(filter.kind.map(PlaceKind::as_str))
         .bind(filter.reach.map(ReachState::as_str))
-}
-
-fn conversation(row: &SqliteRow) -> Result<Conversation, StoreError> {
-    let personal = word(row, "recipient_kind", RecipientKind::of_word)? == RecipientKind::Person;
-    Ok(Conversation {
-        reference_no: get(row, "reference_no")?,
-        app: get(row, "app")?,
-        tenant: get(row, "tenant")?,
-        kind: word(row, "kind", PlaceKind::of_word)?,
-        conversation_id: get(row, "conversation_id")?,
-        name: get(row, "name")?,
-        person: if personal { Some(get(row, "key")?) } else { None },
-        team_id: get(row, "team_id")?,
-        team_name: get(row, "team_name")?,
-        channel_kind: word_or_null(row, "channel_kind", ChannelKind::of_word)?,
-        service_url: get(row, "service_url")?,
-        origin: word(row, "origin", Origin::of_word)?,
-        seen_at: time(row, "seen_at")?,
-        suspect_at: time_or_null(row, "suspect_at")?,
-        reach: word(row, "reach", ReachState::of_word)?,
-        reach_at: time_or_null(row, "reach_at")?,
-        evidence: get(row, "evidence")?,
-    })
 }

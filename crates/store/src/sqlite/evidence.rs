@@ -8,8 +8,8 @@ use nuncio_domain::{DeliveryState, Key};
 use sqlx::SqliteConnection;
 
 use super::control::raise;
-use super::error::of_sqlx;
-use super::words::{get, word};
+use crate::error::of_sqlx;
+use crate::words::{get, word};
 
 /// A post is as old as its call, give or take: clocks differ, and Microsoft may take its time.
 const BEFORE_CALL_MS: i64 = 5_000;

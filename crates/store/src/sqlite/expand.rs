@@ -5,9 +5,9 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{MessageState, Source, Time};
 use sqlx::SqliteConnection;
 
-use super::control::CONFIRM;
-use super::error::{broken, of_sqlx};
-use super::words::{from_json, get, json, time_or_null, word};
+use crate::control::CONFIRM;
+use crate::error::{broken, of_sqlx};
+use crate::words::{from_json, get, json, time_or_null, word};
 
 /// The end of a chunk: its last recipient and how many it has.
 pub(crate) const LIST_CHUNK: &str = "

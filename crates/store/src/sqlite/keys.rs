@@ -2,13 +2,11 @@
 
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::scope::ApiKey;
-use nuncio_domain::{KeyId, Role, Scope, Time};
-use sqlx::sqlite::SqliteRow;
+use nuncio_domain::{KeyId, Scope, Time};
 use sqlx::{SqliteConnection, SqlitePool};
-use uuid::Uuid;
 
-use super::error::of_sqlx;
-use super::words::{get, id, time, time_or_null, word};
+use crate::error::of_sqlx;
+use crate::views::api_key;
 
 pub(crate) async fn add(
     connection: &mut SqliteConnection,
@@ -43,17 +41,6 @@ pub(crate) async fn keys(readers: &SqlitePool, scope: &Scope) -> Result<Vec<ApiK
     .iter()
     .map(api_key)
     .collect()
-}
-
-fn api_key(row: &SqliteRow) -> Result<ApiKey, StoreError> {
-    Ok(ApiKey {
-        id: id(row, "id", |bytes| KeyId(Uuid::from_bytes(bytes)))?,
-        name: get(row, "name")?,
-        role: word(row, "role", Role::of_word)?,
-        app: get(row, "app")?,
-        created_at: time(row, "created_at")?,
-        revoked_at: time_or_null(row, "revoked_at")?,
-    })
 }
 
 pub(crate) async fn revoke(
@@ -91,12 +78,6 @@ pub(crate) async fn caller(readers: &SqlitePool, hash: [u8; 32]) -> Result<Optio
         .await
         .map_err(of_sqlx)?
         .as_ref()
-        .map(|row| {
-            Ok(Scope {
-                key_no: get(row, "key_no")?,
-                role: word(row, "role", Role::of_word)?,
-                app: get(row, "app")?,
-            })
-        })
+        .map(crate::views::scope)
         .transpose()
 }

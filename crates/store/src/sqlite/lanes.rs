@@ -6,9 +6,9 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Scope, Time};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::error::of_sqlx;
-use super::learn::lane_of;
-use super::words::{get, time_or_null};
+use crate::error::of_sqlx;
+use crate::views::lane_view;
+use crate::words::time_or_null;
 
 const VIEWS: &str = "
     SELECT l.lane_no, l.app, l.tenant, l.service_url, l.paused_at, l.status,
@@ -65,13 +65,6 @@ pub(crate) async fn views(readers: &SqlitePool, scope: &Scope) -> Result<Vec<Lan
         .await
         .map_err(of_sqlx)?
         .iter()
-        .map(|row| {
-            Ok(LaneView {
-                lane: lane_of(row)?,
-                paused_at: time_or_null(row, "paused_at")?,
-                open_messages: get(row, "open_messages")?,
-                status: get(row, "status")?,
-            })
-        })
+        .map(lane_view)
         .collect()
 }

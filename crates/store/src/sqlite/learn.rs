@@ -8,9 +8,10 @@ use nuncio_domain::ports::StoreError;
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::error::of_sqlx;
-use super::words::{get, json, word};
 use super::{evidence, learn_places, own_words, reach};
+use crate::error::of_sqlx;
+use crate::views::lane_of;
+use crate::words::{get, json, word};
 
 /// Teams sends an activity again after 15 s and gives up soon; ten minutes would do.
 const KEEP_SEEN: i64 = 15 * 60 * 1_000_000;
@@ -48,15 +49,6 @@ async fn known_lane(
         .as_ref()
         .map(lane_of)
         .transpose()
-}
-
-pub(crate) fn lane_of(row: &SqliteRow) -> Result<Lane, StoreError> {
-    Ok(Lane {
-        lane_no: get(row, "lane_no")?,
-        app: get(row, "app")?,
-        tenant: get(row, "tenant")?,
-        service_url: get(row, "service_url")?,
-    })
 }
 
 pub(crate) async fn learn(

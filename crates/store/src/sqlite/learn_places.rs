@@ -6,10 +6,10 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{ReachState, RecipientKind};
 use sqlx::SqliteConnection;
 
-use super::error::of_sqlx;
 use super::learn::{refer, tell_reach};
 use super::reach;
-use super::words::{get, word, word_or_null};
+use crate::error::of_sqlx;
+use crate::words::{get, word, word_or_null};
 
 pub(crate) async fn place(
     connection: &mut SqliteConnection,

@@ -3,7 +3,7 @@
 use nuncio_domain::ports::StoreError;
 use sqlx::SqliteConnection;
 
-use super::error::{of_sqlx, unavailable};
+use crate::error::{of_sqlx, unavailable};
 
 /// In order; the n-th brings the schema to version n. Additive only: the release before must be able to go on.
 const MIGRATIONS: &[&str] = &[

@@ -5,7 +5,6 @@ mod commit;
 mod commit_message;
 mod control;
 mod conversations;
-mod error;
 mod evidence;
 mod expand;
 mod keys;
@@ -28,7 +27,6 @@ mod submit;
 mod teams;
 mod verify;
 mod views;
-mod words;
 mod writer;
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -44,8 +42,7 @@ use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use error::{of_sqlx, unavailable};
-pub use verify::LedgerDifference;
+use crate::error::{of_sqlx, unavailable};
 use writer::{Queue, Queues};
 
 const READERS: u32 = 4;

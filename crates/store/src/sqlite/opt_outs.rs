@@ -4,14 +4,12 @@ use nuncio_domain::people::{OptOut, PeopleFilter};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::views::Page;
 use nuncio_domain::{Scope, Time};
-use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::error::of_sqlx;
 use super::keys::speaker;
 use super::own_words::{opt_in, opt_out};
-use super::views::paged;
-use super::words::{get, time};
+use crate::error::of_sqlx;
+use crate::views::{opt_out as view, paged};
 
 pub(crate) const LIST: &str = "
     SELECT o.recipient_no, l.app, l.tenant, r.key, r.name, r.upn, o.since, o.how
@@ -38,20 +36,7 @@ pub(crate) async fn list(
         .fetch_all(readers)
         .await
         .map_err(of_sqlx)?;
-    paged(&rows, limit, one, |one| one.recipient_no)
-}
-
-fn one(row: &SqliteRow) -> Result<OptOut, StoreError> {
-    Ok(OptOut {
-        recipient_no: get(row, "recipient_no")?,
-        app: get(row, "app")?,
-        tenant: get(row, "tenant")?,
-        person: get(row, "key")?,
-        name: get(row, "name")?,
-        upn: get(row, "upn")?,
-        since: time(row, "since")?,
-        how: get(row, "how")?,
-    })
+    paged(&rows, limit, view, |one| one.recipient_no)
 }
 
 /// Whether that is new. Of a lane that the caller has not, nothing is noted.

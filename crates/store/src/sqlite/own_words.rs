@@ -7,12 +7,13 @@ use nuncio_domain::own_words::{
     Purpose, Say, WAVE, WAVE_SPAN, WELCOME_AGAIN, Welcome, Word,
 };
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{Class, Content, MessageState, NewMessage, OnAmbiguous, Source, Time};
+use nuncio_domain::{Class, Content, MessageState, NewMessage, Source, Time};
 use sqlx::SqliteConnection;
 
-use super::error::{broken, of_sqlx};
-use super::submit::{self, Gathering};
-use super::words::{from_json, get, json, time};
+use super::submit;
+use crate::error::{broken, of_sqlx};
+use crate::new_message::{Gathering, own, with_name};
+use crate::words::{from_json, get, json, time};
 
 const HOUR: std::time::Duration = std::time::Duration::from_hours(1);
 
@@ -97,7 +98,7 @@ async fn welcome(
         class: Class::Bulk,
         label: Some(Purpose::Welcome.to_string()),
         expires_at: now + 24 * HOUR,
-        ..message(say, lane_no, content, now)
+        ..own(say, lane_no, content, now)
     };
     let gathering = Gathering { purpose: Purpose::Welcome, until: now + wait, cause };
     tell(connection, &new, &say.to, gathering).await?;
@@ -111,9 +112,7 @@ async fn named(
     welcome: &Welcome,
 ) -> Result<Content, StoreError> {
     let mut content = welcome.content.clone();
-    if let (Body::Text(text), Some(InstalledBy { person, sentence })) =
-        (&mut content.body, &welcome.installed_by)
-    {
+    if let (Body::Text(_), Some(InstalledBy { person, sentence })) = (&content.body, &welcome.installed_by) {
         let name: Option<Option<String>> = sqlx::query_scalar(
             "SELECT name FROM recipients WHERE lane_no = ? AND kind = 'person' AND key = ?",
         )
@@ -123,10 +122,7 @@ async fn named(
         .await
         .map_err(of_sqlx)?;
         if let Some(name) = name.flatten() {
-            // A name is no markdown.
-            let plain: String = name.chars().filter(|c| !"<>[]()*_~`#\\|".contains(*c)).collect();
-            text.push(' ');
-            text.push_str(&sentence.replace("{name}", plain.trim()));
+            with_name(&mut content, sentence, &name);
         }
     }
     Ok(content)
@@ -171,7 +167,7 @@ async fn word(
         class: Class::Normal,
         label: Some(Purpose::Reply.to_string()),
         expires_at: now + HOUR,
-        ..message(say, lane_no, content, now)
+        ..own(say, lane_no, content, now)
     };
     let gathering = Gathering { purpose: Purpose::Reply, until: now + GATHER_REPLIES, cause: None };
     tell(connection, &new, &say.to, gathering).await?;
@@ -221,27 +217,6 @@ async fn recipient(
         .map_err(of_sqlx)
 }
 
-fn message(say: &Say, lane_no: i64, content: Content, now: Time) -> NewMessage {
-    NewMessage {
-        id: say.id,
-        lane_no,
-        class: Class::Normal,
-        content,
-        label: None,
-        named: vec![say.to.clone()],
-        installed: false,
-        retries: None,
-        exclude: Vec::new(),
-        // Twice the same of these is worse than not at all.
-        on_ambiguous: Some(OnAmbiguous::Hold),
-        max_recipients: i64::MAX,
-        send_at: None,
-        expires_at: now,
-        created_at: now,
-        idempotency: None,
-    }
-}
-
 /// Joins a message with the same words that has not begun, else makes it.
 async fn tell(
     connection: &mut SqliteConnection,
@@ -259,7 +234,7 @@ async fn tell(
         .await
         .map_err(of_sqlx)?;
     let Some(row) = open else {
-        submit::store(connection, 0, new, Some(gathering)).await?;
+        submit::store(connection, 0, new, Some(&gathering)).await?;
         return Ok(());
     };
     let sources: Vec<Source> = from_json(get(&row, "sources")?)?;

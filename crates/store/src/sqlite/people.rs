@@ -5,11 +5,10 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::views::Page;
 use nuncio_domain::{ReachState, RecipientKind, Scope};
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteRow;
 
-use super::error::of_sqlx;
-use super::views::paged;
-use super::words::{get, time_or_null, word};
+use crate::error::of_sqlx;
+use crate::views::{paged, person};
+use crate::words::{get, word};
 
 pub(crate) async fn people(
     readers: &SqlitePool,
@@ -38,23 +37,6 @@ pub(crate) async fn people(
     .await
     .map_err(of_sqlx)?;
     paged(&rows, limit, person, |person| person.recipient_no)
-}
-
-fn person(row: &SqliteRow) -> Result<Person, StoreError> {
-    Ok(Person {
-        recipient_no: get(row, "recipient_no")?,
-        app: get(row, "app")?,
-        tenant: get(row, "tenant")?,
-        kind: word(row, "kind", RecipientKind::of_word)?,
-        key: get(row, "key")?,
-        name: get(row, "name")?,
-        upn: get(row, "upn")?,
-        reach: word(row, "reach", ReachState::of_word)?,
-        reach_at: time_or_null(row, "reach_at")?,
-        evidence: get(row, "evidence")?,
-        opted_out_at: time_or_null(row, "opted_out_at")?,
-        has_reference: get(row, "has_reference")?,
-    })
 }
 
 /// Of people unless another kind is asked for.

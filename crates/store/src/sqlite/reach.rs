@@ -1,15 +1,15 @@
 //! Whether recipients can be reached: the current state, and a history of its changes
 //! (`docs/delivery.md`, Reachability).
 
-use std::collections::{BTreeMap, HashMap};
-
 use nuncio_domain::batch::ReachChange;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{ReachState, Time};
 use sqlx::SqliteConnection;
 
-use super::error::of_sqlx;
-use super::words::{get, json, word};
+use crate::error::of_sqlx;
+use crate::reach::{Decided, decide};
+use crate::rows::known;
+use crate::words::json;
 
 /// What calls told. Several may speak of one recipient, so they are gone through here and written as arrays.
 pub(crate) async fn from_calls(
@@ -20,8 +20,10 @@ pub(crate) async fn from_calls(
         return Ok(());
     }
     let numbers: Vec<i64> = changes.iter().map(|change| change.recipient_no).collect();
-    let mut known: HashMap<i64, (ReachState, bool)> = sqlx::query(
-        "SELECT r.recipient_no, r.reach, r.reach_seen
+    let known = sqlx::query(
+        "SELECT r.recipient_no, r.reach, r.reach_seen,
+                iif(r.reach_seen AND r.reach <> 'reachable', (SELECT h.state FROM reach_history AS h
+                     WHERE h.recipient_no = r.recipient_no ORDER BY h.rowid DESC LIMIT 1), NULL) AS last
            FROM json_each(?1) AS j CROSS JOIN recipients AS r ON r.recipient_no = j.value",
     )
     .bind(json(&numbers)?)
@@ -29,32 +31,9 @@ pub(crate) async fn from_calls(
     .await
     .map_err(of_sqlx)?
     .iter()
-    .map(|row| {
-        Ok((get(row, "recipient_no")?, (word(row, "reach", ReachState::of_word)?, get(row, "reach_seen")?)))
-    })
+    .map(known)
     .collect::<Result<_, StoreError>>()?;
-
-    let mut now: BTreeMap<i64, &ReachChange> = BTreeMap::new();
-    let mut history: Vec<(i64, Time, ReachState, &str)> = Vec::new();
-    for change in changes {
-        let Some((state, seen)) = known.get(&change.recipient_no).copied() else { continue };
-        if change.state == ReachState::Reachable && seen && state.is_refusal() {
-            // What an activity told is not wiped by a call that was accepted all the same; it stands beside it.
-            let told = history.iter().any(|row| row.0 == change.recipient_no && row.2 == change.state);
-            if !told && last(connection, change.recipient_no).await? != Some(change.state) {
-                history.push((change.recipient_no, change.at, change.state, &change.evidence));
-            }
-            continue;
-        }
-        if change.state != state {
-            history.push((change.recipient_no, change.at, change.state, &change.evidence));
-        } else if !state.is_refusal() {
-            // The same good news again. A refusal heard again is young again, and so is written.
-            continue;
-        }
-        known.insert(change.recipient_no, (change.state, false));
-        now.insert(change.recipient_no, change);
-    }
+    let Decided { now, history } = decide(changes, known);
     if !now.is_empty() {
         let rows: Vec<_> = now
             .values()
@@ -81,19 +60,6 @@ pub(crate) async fn from_calls(
         .map_err(of_sqlx)?;
     }
     Ok(())
-}
-
-async fn last(
-    connection: &mut SqliteConnection,
-    recipient_no: i64,
-) -> Result<Option<ReachState>, StoreError> {
-    sqlx::query("SELECT state FROM reach_history WHERE recipient_no = ? ORDER BY rowid DESC LIMIT 1")
-        .bind(recipient_no)
-        .fetch_optional(connection)
-        .await
-        .map_err(of_sqlx)?
-        .map(|row| word(&row, "state", ReachState::of_word))
-        .transpose()
 }
 
 /// What an activity told: it always holds, and holds against calls.

@@ -8,9 +8,10 @@ use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::Page;
 use nuncio_domain::{KeyId, ReachState, Scope, Time};
 
-use super::error::of_sqlx;
 use super::writer::Queue;
 use super::{SqliteStore, conversations, keys, lanes, learn, opt_outs, people, rows, teams};
+use crate::error::of_sqlx;
+use crate::views::lane_of;
 
 #[async_trait]
 impl Registry for SqliteStore {
@@ -21,7 +22,7 @@ impl Registry for SqliteStore {
             .await
             .map_err(of_sqlx)?
             .iter()
-            .map(learn::lane_of)
+            .map(lane_of)
             .collect()
     }
 
@@ -35,7 +36,7 @@ impl Registry for SqliteStore {
                 .await
                 .map_err(of_sqlx)?;
         if let Some(row) = known {
-            return learn::lane_of(&row);
+            return lane_of(&row);
         }
         let (app, tenant) = (app.to_owned(), tenant.to_owned());
         self.write(Queue::Api, move |connection| {

@@ -1,20 +1,15 @@
 //! What an owner reads: its open messages, and pending deliveries with all that a call needs.
 
+use nuncio_domain::Time;
 use nuncio_domain::batch::Row;
-use nuncio_domain::message::{OpenMessage, Opened};
-use nuncio_domain::own_words::Purpose;
-use nuncio_domain::people::{Origin, Reference};
+use nuncio_domain::message::Opened;
+use nuncio_domain::people::Reference;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{
-    Class, Content, Control, Key, MessageId, MessageState, OnAmbiguous, ReachState, RecipientKind, Time,
-};
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteRow;
-use uuid::Uuid;
 
-use super::error::of_sqlx;
-use super::words::{from_json, get, id, time, time_or_null, word, word_or_null};
 use super::{lanes, settle};
+use crate::error::of_sqlx;
+use crate::rows::{best_first, gather, open_message, seen};
 
 pub(crate) const OPEN: &str = "
     SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at,
@@ -71,24 +66,6 @@ pub(crate) async fn open(readers: &SqlitePool, lane_no: i64, after: i64) -> Resu
     Ok(Opened { messages, paused: paused_at.is_some(), resumed_at, settlements })
 }
 
-fn open_message(row: &SqliteRow) -> Result<OpenMessage, StoreError> {
-    Ok(OpenMessage {
-        message_no: get(row, "message_no")?,
-        id: id(row, "id", |bytes| MessageId(Uuid::from_bytes(bytes)))?,
-        class: word(row, "class", Class::of_word)?,
-        state: word(row, "state", MessageState::of_word)?,
-        control: word_or_null(row, "control", Control::of_word)?,
-        content: from_json::<Content>(get(row, "content")?)?,
-        on_ambiguous: word_or_null(row, "on_ambiguous", OnAmbiguous::of_word)?,
-        purpose: word(row, "purpose", Purpose::of_word)?,
-        gathers: get(row, "gathers")?,
-        audience_final: get(row, "audience_final")?,
-        send_at: time_or_null(row, "send_at")?,
-        expires_at: time(row, "expires_at")?,
-        retries: get(row, "retries")?,
-    })
-}
-
 pub(crate) async fn page(
     readers: &SqlitePool,
     message_no: i64,
@@ -111,75 +88,6 @@ pub(crate) async fn due(
     let mut rows = gather(&found.map_err(of_sqlx)?)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)
-}
-
-/// One delivery of several database rows that follow each other.
-fn gather(found: &[SqliteRow]) -> Result<Vec<Row>, StoreError> {
-    let mut rows = Vec::with_capacity(found.len());
-    let mut next = 0;
-    while let Some(first) = found.get(next) {
-        let key = key(first)?;
-        let mut known = Vec::new();
-        while let Some(row) = found.get(next) {
-            if self::key(row)? != key {
-                break;
-            }
-            known.extend(seen(row)?);
-            next += 1;
-        }
-        known.retain(|seen| !seen.reference.suspect);
-        best_first(&mut known);
-        rows.push(Row {
-            key,
-            thread_no: get(first, "thread_no")?,
-            kind: word(first, "kind", RecipientKind::of_word)?,
-            address: get(first, "key")?,
-            mri: get(first, "mri")?,
-            others: known.len().saturating_sub(1) as u32,
-            reference: known.into_iter().next().map(|seen| seen.reference),
-            reach: word(first, "reach", ReachState::of_word)?,
-            reach_at: time_or_null(first, "reach_at")?,
-            excluded: get(first, "excluded")?,
-            opted_out: get(first, "opted_out")?,
-            attempts: get(first, "attempts")?,
-            tries: get(first, "tries")?,
-            resent: get(first, "resent")?,
-            due_at: time_or_null(first, "due_at")?,
-        });
-    }
-    Ok(rows)
-}
-
-fn key(row: &SqliteRow) -> Result<Key, StoreError> {
-    Ok(Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? })
-}
-
-/// A reference with what its rank depends on.
-struct Seen {
-    reference: Reference,
-    origin: Origin,
-    at: i64,
-}
-
-fn seen(row: &SqliteRow) -> Result<Option<Seen>, StoreError> {
-    let Some(reference_no) = get(row, "reference_no")? else { return Ok(None) };
-    Ok(Some(Seen {
-        reference: Reference {
-            reference_no,
-            conversation_id: get(row, "conversation_id")?,
-            service_url: get(row, "service_url")?,
-            suspect: get::<Option<i64>>(row, "suspect_at")?.is_some(),
-        },
-        origin: word(row, "origin", Origin::of_word)?,
-        at: get(row, "seen_at")?,
-    }))
-}
-
-/// Not suspect, then by trust in where it came from, then the newest (`docs/delivery.md`, Reachability).
-fn best_first(known: &mut [Seen]) {
-    known.sort_by_key(|seen| {
-        (seen.reference.suspect, seen.origin, std::cmp::Reverse((seen.at, seen.reference.reference_no)))
-    });
 }
 
 pub(crate) async fn references(

@@ -8,9 +8,10 @@ use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Scope, Time};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::control::raise;
-use super::error::of_sqlx;
 use super::keys::speaker;
-use super::words::{get, json, word};
+use crate::error::of_sqlx;
+use crate::rows::settlement;
+use crate::words::{get, json, word};
 
 /// An owner that is behind takes the rest with its next look.
 const MOST: i64 = 5_000;
@@ -126,15 +127,7 @@ pub(crate) async fn open(readers: &SqlitePool, lane_no: i64) -> Result<Vec<Settl
         .await
         .map_err(of_sqlx)?
         .iter()
-        .map(|row| {
-            Ok(Settlement {
-                settlement_no: get(row, "settlement_no")?,
-                key: Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? },
-                verdict: word(row, "verdict", Verdict::of_word)?,
-                activity_id: get(row, "activity_id")?,
-                tries: get(row, "tries")?,
-            })
-        })
+        .map(settlement)
         .collect()
 }
 

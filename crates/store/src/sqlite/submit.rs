@@ -1,21 +1,13 @@
 //! Taking a message in: recipients, audience, counts and idempotency key in one transaction.
 
-use std::collections::BTreeSet;
-
 use nuncio_domain::message::{Idempotency, Retries, Submitted};
-use nuncio_domain::own_words::Purpose;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{MessageId, MessageState, NewMessage, RecipientKind, Scope, Source, Time};
+use nuncio_domain::{MessageId, NewMessage, RecipientKind, Scope, Source, Time};
 use sqlx::SqliteConnection;
-use uuid::Uuid;
 
-use super::error::{broken, of_sqlx};
-use super::words::{get, id, json};
-
-const KEEP_KEYS: i64 = 24 * 3_600 * 1_000_000;
-
-/// Before the message id of a reply within a channel's conversation id.
-const REPLY: &str = ";messageid=";
+use crate::error::{broken, of_sqlx};
+use crate::new_message::{Begin, Distinct, Gathering, KEEP_KEYS, REPLY, begin, distinct};
+use crate::words::{get, id, json};
 
 pub(crate) const NAMED: &str = "
     INSERT INTO audience_members (list_no, recipient_no)
@@ -46,20 +38,12 @@ pub(crate) async fn submit(
     Ok(Submitted::Stored)
 }
 
-/// What makes a message one of our own that others with the same words can still join.
-pub(crate) struct Gathering {
-    pub(crate) purpose: Purpose,
-    pub(crate) until: Time,
-    /// Why it waits longer than it would.
-    pub(crate) cause: Option<&'static str>,
-}
-
 /// Writes a message with all that belongs to it.
 pub(crate) async fn store(
     connection: &mut SqliteConnection,
     key_no: i64,
     new: &NewMessage,
-    gathering: Option<Gathering>,
+    gathering: Option<&Gathering>,
 ) -> Result<i64, StoreError> {
     let mut sources = Vec::new();
     let mut duplicates = 0;
@@ -75,15 +59,7 @@ pub(crate) async fn store(
         Some(retries) => Some(retried(connection, new.lane_no, retries, &mut sources).await?),
         None => None,
     };
-    let gathers = gathering.is_some();
-    let send_at = gathering.as_ref().map(|gathering| gathering.until).or(new.send_at);
-    let (purpose, cause) =
-        gathering.map_or((Purpose::Asked, None), |gathering| (gathering.purpose, gathering.cause));
-    let state = match send_at {
-        _ if cause.is_some() => MessageState::Waiting,
-        Some(at) if at > new.created_at => MessageState::Scheduled,
-        _ => MessageState::Expanding,
-    };
+    let Begin { state, send_at, purpose, cause, gathers } = begin(new, gathering);
     let message_no = sqlx::query(
         "INSERT INTO messages (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources,
                                send_at, expires_at, created_at, purpose, gathers, cause, retries, fence_at)
@@ -186,7 +162,7 @@ pub(crate) async fn repeated(
     let Some(row) = row else { return Ok(None) };
     let hash: &[u8] = get(&row, "body_hash")?;
     if hash == idempotency.body_hash {
-        Ok(Some(Submitted::Repeated(id(&row, "id", |bytes| MessageId(Uuid::from_bytes(bytes)))?)))
+        Ok(Some(Submitted::Repeated(id(&row, "id", MessageId)?)))
     } else {
         Ok(Some(Submitted::KeyReused))
     }
@@ -225,8 +201,7 @@ async fn list_of_named(
     connection: &mut SqliteConnection,
     new: &NewMessage,
 ) -> Result<(i64, i64), StoreError> {
-    let distinct: BTreeSet<(i64, RecipientKind, &str)> =
-        new.named.iter().map(|named| (new.lane_no, named.kind, named.key.as_str())).collect();
+    let distinct = distinct(new);
     let rows = json(&distinct)?;
     add_recipients(connection, &rows).await?;
     if distinct.iter().any(|(_, _, key)| key.contains(REPLY)) {
@@ -259,7 +234,7 @@ async fn add_recipients(connection: &mut SqliteConnection, rows: &str) -> Result
 /// Replies share the window and the order of their channel.
 async fn threads_of_replies(
     connection: &mut SqliteConnection,
-    named: &BTreeSet<(i64, RecipientKind, &str)>,
+    named: &Distinct<'_>,
 ) -> Result<(), StoreError> {
     let replies: Vec<(i64, RecipientKind, &str, &str)> = named
         .iter()

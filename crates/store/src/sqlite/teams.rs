@@ -1,17 +1,14 @@
 //! What the API reads of teams and their channels.
 
-use std::collections::HashMap;
-
-use nuncio_domain::places::{Channel, ChannelKind, Team, TeamFilter, TeamState};
+use nuncio_domain::Scope;
+use nuncio_domain::places::{Team, TeamFilter, TeamState};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::views::Page;
-use nuncio_domain::{ReachState, Scope};
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteRow;
 
-use super::error::of_sqlx;
-use super::views::paged;
-use super::words::{get, json, time, time_or_null, word, word_or_null};
+use crate::error::of_sqlx;
+use crate::views::{paged, put_channels, team};
+use crate::words::json;
 
 /// Those of a scope and filter; the rest of the condition follows.
 macro_rules! teams {
@@ -84,45 +81,9 @@ fn bound<'q>(query: Query<'q>, scope: &'q Scope, filter: &'q TeamFilter) -> Quer
     query.bind(&scope.app).bind(&filter.app).bind(&filter.tenant).bind(filter.state.map(TeamState::as_str))
 }
 
-fn team(row: &SqliteRow) -> Result<Team, StoreError> {
-    let by: Option<String> = get(row, "by_key")?;
-    let by_name: Option<String> = get(row, "by_name")?;
-    Ok(Team {
-        team_no: get(row, "team_no")?,
-        lane_no: get(row, "lane_no")?,
-        app: get(row, "app")?,
-        tenant: get(row, "tenant")?,
-        team_id: get(row, "team_id")?,
-        name: get(row, "name")?,
-        group_id: get(row, "group_id")?,
-        state: word(row, "state", TeamState::of_word)?,
-        state_at: time_or_null(row, "state_at")?,
-        evidence: get(row, "evidence")?,
-        installed_at: time_or_null(row, "installed_at")?,
-        installed_by: by.map(|key| (key, by_name)),
-        picked_channel: get(row, "picked_channel")?,
-        service_url: get(row, "service_url")?,
-        seen_at: time(row, "seen_at")?,
-        channels: Vec::new(),
-    })
-}
-
 async fn with_channels(readers: &SqlitePool, teams: &mut [Team]) -> Result<(), StoreError> {
     let wanted: Vec<(i64, i64, &str)> =
         teams.iter().map(|team| (team.team_no, team.lane_no, team.team_id.as_str())).collect();
     let rows = sqlx::query(CHANNELS).bind(json(&wanted)?).fetch_all(readers).await.map_err(of_sqlx)?;
-    let mut channels: HashMap<i64, Vec<Channel>> = HashMap::new();
-    for row in &rows {
-        channels.entry(get(row, "team_no")?).or_default().push(Channel {
-            conversation_id: get(row, "key")?,
-            name: get(row, "name")?,
-            kind: word_or_null(row, "channel_kind", ChannelKind::of_word)?,
-            reach: word(row, "reach", ReachState::of_word)?,
-            reach_at: time_or_null(row, "reach_at")?,
-        });
-    }
-    for team in teams {
-        team.channels = channels.remove(&team.team_no).unwrap_or_default();
-    }
-    Ok(())
+    put_channels(&rows, teams)
 }

@@ -4,17 +4,10 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Counts, DeliveryState};
 
 use super::SqliteStore;
-use super::error::of_sqlx;
-use super::views::counts;
-use super::words::{get, word};
-
-/// A message whose counts differ from its rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LedgerDifference {
-    pub message_no: i64,
-    pub counts: Counts,
-    pub rows: Counts,
-}
+use crate::LedgerDifference;
+use crate::error::of_sqlx;
+use crate::views::counts;
+use crate::words::{get, word};
 
 impl SqliteStore {
     /// The counts of a message as its rows have them, those that wait to be swept as what they will be.

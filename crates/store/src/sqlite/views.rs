@@ -1,22 +1,12 @@
 //! What the API reads. Every statement takes the app that its caller may see; another app's rows are not there.
 
-use std::collections::BTreeMap;
-
-use nuncio_domain::message::Verdict;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::views::{
-    AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page, SettledView,
-};
-use nuncio_domain::{
-    Class, Content, Control, Counts, DeliveryState, Key, MessageId, MessageState, OnAmbiguous, RecipientKind,
-    Scope, Time,
-};
+use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
+use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Scope};
 use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteRow;
-use uuid::Uuid;
 
-use super::error::of_sqlx;
-use super::words::{from_json, get, id, time, time_or_null, word, word_or_null};
+use crate::error::of_sqlx;
+use crate::views::{attempt_view, delivery_view, message_id, message_view, paged};
 
 macro_rules! message {
     ($where:literal) => {
@@ -167,118 +157,4 @@ pub(crate) async fn delivery(
     .map_err(of_sqlx)?;
     let attempts = attempts.iter().map(attempt_view).collect::<Result<_, _>>()?;
     Ok(Some((message_id(&row)?, delivery_view(&row)?, attempts)))
-}
-
-/// One row more than asked for tells that there is a next page.
-pub(crate) fn paged<T>(
-    rows: &[SqliteRow],
-    limit: i64,
-    read: fn(&SqliteRow) -> Result<T, StoreError>,
-    number: fn(&T) -> i64,
-) -> Result<Page<T>, StoreError> {
-    let limit = usize::try_from(limit).unwrap_or(0);
-    let items = rows.iter().take(limit).map(read).collect::<Result<Vec<_>, _>>()?;
-    let next = if rows.len() > limit { items.last().map(number) } else { None };
-    Ok(Page { items, next })
-}
-
-fn message_id(row: &SqliteRow) -> Result<MessageId, StoreError> {
-    id(row, "id", |bytes| MessageId(Uuid::from_bytes(bytes)))
-}
-
-pub(crate) fn counts(row: &SqliteRow) -> Result<Counts, StoreError> {
-    let mut counts = Counts::default();
-    for state in DeliveryState::ALL {
-        *counts.of(*state) = get(row, state.as_str())?;
-    }
-    Ok(counts)
-}
-
-fn message_view(row: &SqliteRow) -> Result<MessageView, StoreError> {
-    let mut failed_by_reason = BTreeMap::new();
-    let mut skipped_by_reason = BTreeMap::new();
-    for (state, reason, n) in from_json::<Vec<(DeliveryState, String, i64)>>(get(row, "reasons")?)? {
-        match state {
-            DeliveryState::Failed => failed_by_reason.insert(reason, n),
-            _ => skipped_by_reason.insert(reason, n),
-        };
-    }
-    let retries: Option<&[u8]> = get(row, "retries")?;
-    let retries = match retries {
-        Some(_) => Some(id(row, "retries", |bytes| MessageId(Uuid::from_bytes(bytes)))?),
-        None => None,
-    };
-    let state = word(row, "state", MessageState::of_word)?;
-    let lane_status: Option<String> = get(row, "status")?;
-    let own: Option<String> = get(row, "cause")?;
-    let cause = own.or_else(|| lane_cause(lane_status.as_deref()).filter(|_| !state.is_final()));
-    Ok(MessageView {
-        message_no: get(row, "message_no")?,
-        id: message_id(row)?,
-        app: get(row, "app")?,
-        tenant: get(row, "tenant")?,
-        lane_no: get(row, "lane_no")?,
-        class: word(row, "class", Class::of_word)?,
-        state,
-        cause,
-        control: word_or_null(row, "control", Control::of_word)?,
-        label: get(row, "label")?,
-        content: from_json::<Content>(get(row, "content")?)?,
-        on_ambiguous: word_or_null(row, "on_ambiguous", OnAmbiguous::of_word)?,
-        counts: counts(row)?,
-        duplicates_removed: get(row, "duplicates_removed")?,
-        audience_final: get(row, "audience_final")?,
-        failed_by_reason,
-        skipped_by_reason,
-        send_at: time_or_null(row, "send_at")?,
-        expires_at: time(row, "expires_at")?,
-        created_at: time(row, "created_at")?,
-        completed_at: time_or_null(row, "completed_at")?,
-        lane_status,
-        retries,
-    })
-}
-
-/// The `cause` of a lane's status, if its owner wrote one in words.
-fn lane_cause(status: Option<&str>) -> Option<String> {
-    let status: serde_json::Value = serde_json::from_str(status?).ok()?;
-    status.get("cause")?.as_str().map(str::to_owned)
-}
-
-fn delivery_view(row: &SqliteRow) -> Result<DeliveryView, StoreError> {
-    let settled =
-        get::<Option<&str>>(row, "settled")?.map(from_json::<(Verdict, String, i64)>).transpose()?;
-    Ok(DeliveryView {
-        key: Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? },
-        kind: word(row, "kind", RecipientKind::of_word)?,
-        address: get(row, "key")?,
-        name: get(row, "name")?,
-        upn: get(row, "upn")?,
-        state: word(row, "state", DeliveryState::of_word)?,
-        reason: get(row, "reason")?,
-        activity_id: get(row, "activity_id")?,
-        attempts: get(row, "attempts")?,
-        due_at: time_or_null(row, "due_at")?,
-        first_at: time_or_null(row, "first_at")?,
-        last_at: time_or_null(row, "last_at")?,
-        status: get(row, "status")?,
-        code: get(row, "code")?,
-        text: get(row, "text")?,
-        correlation: get(row, "correlation")?,
-        settled: settled.map(|(verdict, evidence, at)| SettledView { verdict, evidence, at: Time(at) }),
-    })
-}
-
-fn attempt_view(row: &SqliteRow) -> Result<AttemptView, StoreError> {
-    Ok(AttemptView {
-        n: get(row, "n")?,
-        call: get(row, "call")?,
-        started_at: Time(get(row, "started_at")?),
-        ended_at: Time(get(row, "ended_at")?),
-        outcome: get(row, "outcome")?,
-        status: get(row, "status")?,
-        code: get(row, "code")?,
-        text: get(row, "text")?,
-        correlation: get(row, "correlation")?,
-    })
 }

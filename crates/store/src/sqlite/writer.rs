@@ -12,7 +12,7 @@ use nuncio_domain::ports::StoreError;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{Notify, oneshot};
 
-use super::error::{of_sqlx, unavailable};
+use crate::error::{of_sqlx, unavailable};
 
 /// Who goes first when several wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

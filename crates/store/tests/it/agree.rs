@@ -1,12 +1,21 @@
-//! SQLite and the model, told the same at random, say the same: the same 60 scripts each time, which are about 2,400
-//! writes. Others by `NUNCIO_SEED=n`, more by `PROPTEST_CASES=n`.
+//! Each database and the model, told the same at random, say the same: the same 60 scripts each time, which are about
+//! 2,400 writes. Others by `NUNCIO_SEED=n`, more by `PROPTEST_CASES=n`.
 
 use nuncio_testkit::MemoryLedger;
 use nuncio_testkit::conformance::random::{Step, agree};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use crate::conform::OnDisk;
+use crate::conform::{Database, OnDisk, OnServer, Table};
+
+fn follow<D: Database>(script: &[Step]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let table = Table::<D>::make().await;
+        agree(&table, &MemoryLedger::default(), script).await;
+        table.0.close().await;
+    });
+}
 
 fn config() -> ProptestConfig {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
@@ -23,11 +32,11 @@ proptest! {
 
     #[test]
     fn sqlite_and_the_model_agree(script in prop::collection::vec(any::<Step>(), 20..60)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let disk = OnDisk::new().await;
-            agree(&disk, &MemoryLedger::default(), &script).await;
-            disk.store().close().await;
-        });
+        follow::<OnDisk>(&script);
+    }
+
+    #[test]
+    fn postgres_and_the_model_agree(script in prop::collection::vec(any::<Step>(), 20..60)) {
+        follow::<OnServer>(&script);
     }
 }

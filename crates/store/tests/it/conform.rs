@@ -1,4 +1,4 @@
-//! SQLite does what every ledger must.
+//! SQLite and PostgreSQL do what every ledger must.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,51 +9,167 @@ use nuncio_domain::own_words::{Lines, Occasion, Say, Word};
 use nuncio_domain::people::{Learned, LearnedDone, PeopleFilter, Person, Reference, SeenPerson};
 use nuncio_domain::ports::{Ledger, Registry};
 use nuncio_domain::{Counts, MessageId, ReachState, RecipientKind, Time};
-use nuncio_store::SqliteStore;
+use nuncio_store::{Pooler, PostgresStore, SqliteStore};
+use nuncio_testkit::Postgres;
 use nuncio_testkit::conformance::{Fixture, OPERATOR};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use uuid::Uuid;
+
+/// A store in a database of its own.
+#[async_trait]
+pub(crate) trait Database: Send + Sync {
+    type Store: Ledger + Registry;
+
+    /// A new one.
+    async fn make() -> Self;
+    fn store(&self) -> &Self::Store;
+    fn number(&self) -> &AtomicU64;
+    /// Times and words of what is kept of a recipient, in order.
+    async fn history(&self, recipient_no: i64) -> Vec<(i64, String)>;
+    async fn count_rows(&self, message_no: i64) -> Counts;
+    async fn close(&self);
+}
 
 pub(crate) struct OnDisk {
     store: Arc<SqliteStore>,
     directory: TempDir,
-    events: AtomicU64,
+    number: AtomicU64,
 }
 
-impl OnDisk {
-    pub(crate) async fn new() -> Self {
+#[async_trait]
+impl Database for OnDisk {
+    type Store = SqliteStore;
+
+    async fn make() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&directory.path().join("nuncio.db")).await.unwrap();
-        Self { store, directory, events: AtomicU64::new(0) }
+        Self { store, directory, number: AtomicU64::new(0) }
     }
 
-    pub(crate) fn store(&self) -> &SqliteStore {
+    fn store(&self) -> &SqliteStore {
         &self.store
     }
 
-    async fn person(&self, wanted: impl Fn(&Person) -> bool) -> Person {
-        let all = PeopleFilter::default();
-        let page = self.store.people(&OPERATOR, &all, None, 10_000).await.unwrap();
-        page.items.into_iter().find(wanted).expect("a recipient that the test has made")
+    fn number(&self) -> &AtomicU64 {
+        &self.number
+    }
+
+    async fn history(&self, recipient_no: i64) -> Vec<(i64, String)> {
+        let path = self.directory.path().join("nuncio.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
+        let mut connection = options.connect().await.unwrap();
+        let rows = sqlx::query("SELECT at, state FROM reach_history WHERE recipient_no = ? ORDER BY rowid")
+            .bind(recipient_no)
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    async fn count_rows(&self, message_no: i64) -> Counts {
+        self.store.count_rows(message_no).await.unwrap()
+    }
+
+    async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+pub(crate) struct OnServer {
+    store: Arc<PostgresStore>,
+    pub(crate) url: String,
+    number: AtomicU64,
+}
+
+/// The URL of a new database with its schema, which is made once and copied.
+pub(crate) async fn fresh_url() -> String {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+    let template = TEMPLATE
+        .get_or_init(async || {
+            let url = Postgres::shared().database(None);
+            PostgresStore::open(&url, Pooler::None).await.unwrap().close().await;
+            url
+        })
+        .await;
+    Postgres::shared().database(Some(template))
+}
+
+#[async_trait]
+impl Database for OnServer {
+    type Store = PostgresStore;
+
+    async fn make() -> Self {
+        let url = fresh_url().await;
+        let store = PostgresStore::open(&url, Pooler::None).await.unwrap();
+        Self { store, url, number: AtomicU64::new(0) }
+    }
+
+    fn store(&self) -> &PostgresStore {
+        &self.store
+    }
+
+    fn number(&self) -> &AtomicU64 {
+        &self.number
+    }
+
+    async fn history(&self, recipient_no: i64) -> Vec<(i64, String)> {
+        let mut connection = sqlx::PgConnection::connect(&self.url).await.unwrap();
+        let rows =
+            sqlx::query("SELECT at, state FROM reach_history WHERE recipient_no = $1 ORDER BY history_no")
+                .bind(recipient_no)
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+        connection.close().await.unwrap();
+        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+    }
+
+    async fn count_rows(&self, message_no: i64) -> Counts {
+        self.store.count_rows(message_no).await.unwrap()
+    }
+
+    async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+async fn person<D: Database>(database: &D, wanted: impl Fn(&Person) -> bool) -> Person {
+    let all = PeopleFilter::default();
+    let page = database.store().people(&OPERATOR, &all, None, 10_000).await.unwrap();
+    page.items.into_iter().find(wanted).expect("a recipient that the test has made")
+}
+
+/// A database under the conformance suite.
+pub(crate) struct Table<D>(pub(crate) D);
+
+impl<D: Database> Table<D> {
+    pub(crate) async fn make() -> Self {
+        Self(D::make().await)
+    }
+
+    pub(crate) fn store(&self) -> &D::Store {
+        self.0.store()
     }
 }
 
 #[async_trait]
-impl Fixture for OnDisk {
+impl<D: Database> Fixture for Table<D> {
     fn ledger(&self) -> &dyn Ledger {
-        self.store.as_ref()
+        self.store()
     }
 
     async fn lane(&self, app: &str, tenant: &str) -> i64 {
-        self.store.lane(app, tenant).await.unwrap().lane_no
+        self.store().lane(app, tenant).await.unwrap().lane_no
     }
 
     async fn hear(&self, lane_no: i64, seen: SeenPerson, service_url: &str, at: Time) -> i64 {
-        let lanes = self.store.lanes().await.unwrap();
+        let lanes = self.store().lanes().await.unwrap();
         let lane = lanes.into_iter().find(|lane| lane.lane_no == lane_no).unwrap();
         let key = seen.object_id.to_ascii_lowercase();
-        let event = self.events.fetch_add(1, Ordering::Relaxed).to_string();
+        let event = self.0.number().fetch_add(1, Ordering::Relaxed).to_string();
         let learned = Learned {
             app: lane.app.clone(),
             tenant: lane.tenant.clone(),
@@ -64,19 +180,19 @@ impl Fixture for OnDisk {
             people: vec![seen],
             ..Learned::default()
         };
-        assert_eq!(self.store.learn(learned).await.unwrap(), LearnedDone::New { lane_no, said: false });
-        self.person(|person| person.tenant == lane.tenant && person.app == lane.app && person.key == key)
+        assert_eq!(self.store().learn(learned).await.unwrap(), LearnedDone::New { lane_no, said: false });
+        person(&self.0, |person| person.tenant == lane.tenant && person.app == lane.app && person.key == key)
             .await
             .recipient_no
     }
 
     async fn opt_out(&self, lane_no: i64, person: &str, out: bool, at: Time) {
-        let lanes = self.store.lanes().await.unwrap();
+        let lanes = self.store().lanes().await.unwrap();
         let lane = lanes.into_iter().find(|lane| lane.lane_no == lane_no).unwrap();
         let to = Named { kind: RecipientKind::Person, key: person.to_owned() };
         let lines = Lines { stop: "Stopped.".to_owned(), start: "Started.".to_owned(), other: None };
         let word = if out { Word::Stop } else { Word::Start };
-        let number = self.events.fetch_add(1, Ordering::Relaxed);
+        let number = self.0.number().fetch_add(1, Ordering::Relaxed);
         let id = MessageId(Uuid::from_u128(u128::from(number) << 64));
         let learned = Learned {
             app: lane.app,
@@ -87,34 +203,51 @@ impl Fixture for OnDisk {
             say: Some(Say { id, to, occasion: Occasion::Word(word, lines) }),
             ..Learned::default()
         };
-        assert_eq!(self.store.learn(learned).await.unwrap(), LearnedDone::New { lane_no, said: true });
+        assert_eq!(self.store().learn(learned).await.unwrap(), LearnedDone::New { lane_no, said: true });
     }
 
     async fn references(&self, recipient_no: i64) -> Vec<Reference> {
-        self.store.references(recipient_no).await.unwrap()
+        self.store().references(recipient_no).await.unwrap()
     }
 
     async fn reach(&self, recipient_no: i64) -> (ReachState, Option<Time>, Option<String>) {
-        let person = self.person(|person| person.recipient_no == recipient_no).await;
+        let person = person(&self.0, |person| person.recipient_no == recipient_no).await;
         (person.reach, person.reach_at, person.evidence)
     }
 
     async fn history(&self, recipient_no: i64) -> Vec<(Time, ReachState)> {
-        let path = self.directory.path().join("nuncio.db");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path).read_only(true);
-        let mut connection = options.connect().await.unwrap();
-        let rows = sqlx::query("SELECT at, state FROM reach_history WHERE recipient_no = ? ORDER BY rowid")
-            .bind(recipient_no)
-            .fetch_all(&mut connection)
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
-        rows.iter().map(|row| (Time(row.get(0)), ReachState::of_word(row.get(1)).unwrap())).collect()
+        let history = self.0.history(recipient_no).await;
+        history.iter().map(|(at, state)| (Time(*at), ReachState::of_word(state).unwrap())).collect()
     }
 
     async fn count_rows(&self, message_no: i64) -> Counts {
-        self.store.count_rows(message_no).await.unwrap()
+        self.0.count_rows(message_no).await
     }
 }
 
-nuncio_testkit::conformance!(OnDisk::new());
+/// Makes a test of each case, `async fn case<D: Database>()`, for each database.
+macro_rules! both {
+    ($($case:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case::<crate::conform::OnDisk>().await;
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case::<crate::conform::OnServer>().await;
+            })+
+        }
+    };
+}
+pub(crate) use both;
+
+mod sqlite {
+    nuncio_testkit::conformance!(super::Table::<super::OnDisk>::make());
+}
+
+mod postgres {
+    nuncio_testkit::conformance!(super::Table::<super::OnServer>::make());
+}

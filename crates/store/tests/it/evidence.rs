@@ -9,24 +9,34 @@ use nuncio_domain::ports::{Ledger, Registry};
 use nuncio_domain::{Batch, DeliveryState, Key, NewMessage, RecipientKind, Time};
 use nuncio_testkit::conformance::{Fixture, OPERATOR};
 
-use crate::conform::OnDisk;
+use crate::conform::{Database, Table, both};
 use crate::files::message;
+
+both!(
+    a_button_settles_the_delivery_that_it_came_with,
+    a_button_settles_only_what_is_ambiguous_and_personal,
+    the_word_is_obeyed_and_shown_as_evidence,
+    a_post_settles_within_its_window,
+    a_post_of_another_thread_or_without_a_time_settles_nothing,
+    a_post_that_may_be_of_another_settles_nothing,
+    others_that_cannot_have_made_the_post_do_no_harm,
+);
 
 /// When the calls start, in milliseconds.
 const START: i64 = 1_795_350_000_000;
 
-struct Place {
-    disk: OnDisk,
+struct Place<D> {
+    table: Table<D>,
     lane_no: i64,
     made: u128,
     events: u64,
 }
 
-impl Place {
+impl<D: Database> Place<D> {
     async fn lay() -> Self {
-        let disk = OnDisk::new().await;
-        let lane_no = disk.lane("app", "tenant").await;
-        let mut place = Self { disk, lane_no, made: 0, events: 0 };
+        let table = Table::<D>::make().await;
+        let lane_no = table.lane("app", "tenant").await;
+        let mut place = Self { table, lane_no, made: 0, events: 0 };
         for person in ["ann", "bob"] {
             place.hears(person, Vec::new()).await;
         }
@@ -51,7 +61,7 @@ impl Place {
             evidence,
             ..Learned::default()
         };
-        match self.disk.store().learn(learned).await.unwrap() {
+        match self.table.store().learn(learned).await.unwrap() {
             LearnedDone::New { said, .. } => said,
             LearnedDone::Duplicate => panic!("every event is another one"),
         }
@@ -71,10 +81,10 @@ impl Place {
         self.made += 1;
         let new =
             NewMessage { named: vec![to], expires_at: Time(i64::MAX), ..message(self.lane_no, self.made) };
-        self.disk.store().submit(&OPERATOR, new).await.unwrap();
+        self.table.store().submit(&OPERATOR, new).await.unwrap();
         let message_no = self.made as i64;
-        self.disk.store().expand(message_no, 10, Time(START)).await.unwrap();
-        let key = self.disk.store().page(message_no, 0, 10).await.unwrap()[0].key;
+        self.table.store().expand(message_no, 10, Time(START)).await.unwrap();
+        let key = self.table.store().page(message_no, 0, 10).await.unwrap()[0].key;
         self.calls(key, at, state, activity_id).await;
         key
     }
@@ -82,7 +92,7 @@ impl Place {
     async fn calls(&self, key: Key, at: i64, state: DeliveryState, activity_id: Option<&str>) {
         let at = Time(at * 1_000);
         let intents = vec![Intent { key, reference_no: None, at }];
-        self.disk.store().commit(Batch { intents, ..Batch::default() }).await.unwrap();
+        self.table.store().commit(Batch { intents, ..Batch::default() }).await.unwrap();
         if state == InFlight {
             return;
         }
@@ -109,7 +119,7 @@ impl Place {
             resent: state == Pending,
             at,
         };
-        self.disk.store().commit(Batch { changes: vec![change], ..Batch::default() }).await.unwrap();
+        self.table.store().commit(Batch { changes: vec![change], ..Batch::default() }).await.unwrap();
     }
 
     async fn ambiguous(&mut self, person: &str, at: i64) -> Key {
@@ -118,7 +128,7 @@ impl Place {
 
     /// The words that were left: of which delivery, with which post.
     async fn words(&self) -> Vec<(Key, Option<String>)> {
-        let open = self.disk.store().open(self.lane_no, 0).await.unwrap();
+        let open = self.table.store().open(self.lane_no, 0).await.unwrap();
         assert!(open.settlements.iter().all(|word| word.verdict == Verdict::Delivered));
         open.settlements.into_iter().map(|word| (word.key, word.activity_id)).collect()
     }
@@ -128,9 +138,8 @@ fn person(name: &str) -> Named {
     Named { kind: RecipientKind::Person, key: name.to_owned() }
 }
 
-#[tokio::test]
-async fn a_button_settles_the_delivery_that_it_came_with() {
-    let mut place = Place::lay().await;
+async fn a_button_settles_the_delivery_that_it_came_with<D: Database>() {
+    let mut place = Place::<D>::lay().await;
     let (ann, bob) = (place.ambiguous("ann", START).await, place.ambiguous("bob", START).await);
     // Somebody else's id, and ids of nobody.
     assert!(!place.presses("bob", ann).await);
@@ -147,9 +156,8 @@ async fn a_button_settles_the_delivery_that_it_came_with() {
     assert_eq!(place.words().await[1], (bob, Some("17".to_owned())));
 }
 
-#[tokio::test]
-async fn a_button_settles_only_what_is_ambiguous_and_personal() {
-    let mut place = Place::lay().await;
+async fn a_button_settles_only_what_is_ambiguous_and_personal<D: Database>() {
+    let mut place = Place::<D>::lay().await;
     let delivered = place.sent(person("ann"), START, Delivered, Some("1")).await;
     let flying = place.sent(person("ann"), START, InFlight, None).await;
     let again = place.sent(person("ann"), START, Pending, None).await;
@@ -161,13 +169,12 @@ async fn a_button_settles_only_what_is_ambiguous_and_personal() {
     assert!(place.words().await.is_empty());
 }
 
-#[tokio::test]
-async fn the_word_is_obeyed_and_shown_as_evidence() {
-    let mut place = Place::lay().await;
+async fn the_word_is_obeyed_and_shown_as_evidence<D: Database>() {
+    let mut place = Place::<D>::lay().await;
     let ann = place.ambiguous("ann", START).await;
     let post = (START + 400).to_string();
     assert!(place.names("ann", &post).await);
-    let store = place.disk.store();
+    let store = place.table.store();
     let word = store.open(place.lane_no, 0).await.unwrap().settlements.remove(0);
     let change = Change {
         key: ann,
@@ -191,12 +198,11 @@ async fn the_word_is_obeyed_and_shown_as_evidence() {
     assert!(!place.names("ann", &post).await);
 }
 
-#[tokio::test]
-async fn a_post_settles_within_its_window() {
+async fn a_post_settles_within_its_window<D: Database>() {
     for (offset, settles) in
         [(-5_001, false), (-5_000, true), (0, true), (60_000, true), (60_001, false), (3_600_000, false)]
     {
-        let mut place = Place::lay().await;
+        let mut place = Place::<D>::lay().await;
         let ann = place.ambiguous("ann", START).await;
         let post = START + offset;
         assert_eq!(place.names("ann", post).await, settles, "{offset}");
@@ -205,9 +211,8 @@ async fn a_post_settles_within_its_window() {
     }
 }
 
-#[tokio::test]
-async fn a_post_of_another_thread_or_without_a_time_settles_nothing() {
-    let mut place = Place::lay().await;
+async fn a_post_of_another_thread_or_without_a_time_settles_nothing<D: Database>() {
+    let mut place = Place::<D>::lay().await;
     place.ambiguous("ann", START).await;
     assert!(!place.names("bob", START).await);
     assert!(!place.names("cid", START).await);
@@ -222,24 +227,23 @@ async fn a_post_of_another_thread_or_without_a_time_settles_nothing() {
         event: ("a:ann".to_owned(), START.to_string()),
         ..Learned::default()
     };
-    place.disk.store().learn(own).await.unwrap();
+    place.table.store().learn(own).await.unwrap();
     assert!(!place.names("ann", START).await);
     assert!(place.words().await.is_empty());
     assert!(place.names("ann", START + 1).await);
 }
 
-#[tokio::test]
-async fn a_post_that_may_be_of_another_settles_nothing() {
+async fn a_post_that_may_be_of_another_settles_nothing<D: Database>() {
     let near = START + 20_000;
     for (state, post) in [(Ambiguous, None), (InFlight, None), (Delivered, None)] {
-        let mut place = Place::lay().await;
+        let mut place = Place::<D>::lay().await;
         place.ambiguous("ann", START).await;
         place.sent(person("ann"), near, state, post).await;
         assert!(!place.names("ann", START + 15_000 + 1).await, "{state}");
         assert!(place.words().await.is_empty());
     }
     // A first try that was lost and sent once more counts though the second one has its id.
-    let mut place = Place::lay().await;
+    let mut place = Place::<D>::lay().await;
     let lost = place.sent(person("ann"), START, Pending, None).await;
     place.calls(lost, START + 90_000, Delivered, Some("5")).await;
     let other = place.ambiguous("ann", START + 1_000).await;
@@ -249,9 +253,8 @@ async fn a_post_that_may_be_of_another_settles_nothing() {
     assert_eq!(place.words().await[0].0, other);
 }
 
-#[tokio::test]
-async fn others_that_cannot_have_made_the_post_do_no_harm() {
-    let mut place = Place::lay().await;
+async fn others_that_cannot_have_made_the_post_do_no_harm<D: Database>() {
+    let mut place = Place::<D>::lay().await;
     let ann = place.ambiguous("ann", START).await;
     // Known by its id, long before, and of another thread.
     place.sent(person("ann"), START + 1_000, Delivered, Some("1795350001000")).await;

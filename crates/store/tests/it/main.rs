@@ -1,4 +1,4 @@
-//! SQLite under the conformance suite, beside the model, and what only it has: files, locks, people, keys.
+//! Both databases under the conformance suite, beside the model, and what only one of them has: files and locks, a server.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests too")]
 
@@ -8,3 +8,4 @@ mod evidence;
 mod files;
 mod operators;
 mod registry;
+mod server;

@@ -8,18 +8,23 @@ use nuncio_domain::{KeyId, MessageId, Role, Scope, Time};
 use nuncio_testkit::conformance::{Fixture, OPERATOR};
 use uuid::Uuid;
 
-use crate::conform::OnDisk;
+use crate::conform::{Database, Table, both};
 use crate::files::message;
+
+both!(
+    lanes_are_seen_with_what_is_open_in_them,
+    opt_outs_are_noted_and_listed_within_scope,
+    who_settled_something_is_shown_by_name,
+);
 
 fn of(app: &str) -> Scope {
     Scope { app: Some(app.to_owned()), ..OPERATOR }
 }
 
-#[tokio::test]
-async fn lanes_are_seen_with_what_is_open_in_them() {
-    let disk = OnDisk::new().await;
-    let store = disk.store();
-    let (one, other) = (disk.lane("app", "tenant").await, disk.lane("other", "tenant").await);
+async fn lanes_are_seen_with_what_is_open_in_them<D: Database>() {
+    let table = Table::<D>::make().await;
+    let store = table.store();
+    let (one, other) = (table.lane("app", "tenant").await, table.lane("other", "tenant").await);
     for number in 1..=2 {
         store.submit(&OPERATOR, message(one, number)).await.unwrap();
     }
@@ -36,11 +41,10 @@ async fn lanes_are_seen_with_what_is_open_in_them() {
     assert_eq!(store.lane_views(&OPERATOR).await.unwrap()[0].paused_at, None);
 }
 
-#[tokio::test]
-async fn opt_outs_are_noted_and_listed_within_scope() {
-    let disk = OnDisk::new().await;
-    let store = disk.store();
-    let (one, other) = (disk.lane("app", "tenant").await, disk.lane("other", "tenant").await);
+async fn opt_outs_are_noted_and_listed_within_scope<D: Database>() {
+    let table = Table::<D>::make().await;
+    let store = table.store();
+    let (one, other) = (table.lane("app", "tenant").await, table.lane("other", "tenant").await);
     let key = ApiKey {
         id: KeyId(Uuid::from_u128(1)),
         name: "hr".to_owned(),
@@ -55,7 +59,7 @@ async fn opt_outs_are_noted_and_listed_within_scope() {
         store.set_opt_out(scope, lane_no, person, out, Time(at)).await.unwrap()
     };
     // By their own word, and by somebody's.
-    disk.opt_out(one, "ann", true, Time(10)).await;
+    table.opt_out(one, "ann", true, Time(10)).await;
     assert!(set(&hr, one, "bob", true, 20).await);
     assert!(!set(&hr, one, "bob", true, 30).await);
     assert!(!set(&hr, one, "ann", true, 30).await);
@@ -85,11 +89,10 @@ async fn opt_outs_are_noted_and_listed_within_scope() {
     assert_eq!(list(&hr, &all, None, 9).await.items[0].person, "bob");
 }
 
-#[tokio::test]
-async fn who_settled_something_is_shown_by_name() {
-    let disk = OnDisk::new().await;
-    let store = disk.store();
-    let lane_no = disk.lane("app", "tenant").await;
+async fn who_settled_something_is_shown_by_name<D: Database>() {
+    let table = Table::<D>::make().await;
+    let store = table.store();
+    let lane_no = table.lane("app", "tenant").await;
     store.submit(&OPERATOR, message(lane_no, 1)).await.unwrap();
     store.expand(1, 10, Time(2)).await.unwrap();
     let key = store.page(1, 0, 10).await.unwrap()[0].key;

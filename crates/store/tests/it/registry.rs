@@ -8,7 +8,13 @@ use nuncio_domain::{KeyId, ReachState, RecipientKind, Role, Scope, Time};
 use nuncio_testkit::conformance::OPERATOR;
 use uuid::Uuid;
 
-use crate::conform::OnDisk;
+use crate::conform::{Database, Table, both};
+
+both!(
+    an_activity_makes_its_lane_and_is_known_the_second_time,
+    people_and_channels_are_listed_within_scope,
+    keys_are_found_by_their_hash_until_revoked,
+);
 
 fn learned(activity: &str, at: i64) -> Learned {
     Learned {
@@ -32,10 +38,9 @@ fn seen(name: &str) -> SeenPerson {
     }
 }
 
-#[tokio::test]
-async fn an_activity_makes_its_lane_and_is_known_the_second_time() {
-    let disk = OnDisk::new().await;
-    let store = disk.store();
+async fn an_activity_makes_its_lane_and_is_known_the_second_time<D: Database>() {
+    let table = Table::<D>::make().await;
+    let store = table.store();
     let first = Learned { people: vec![seen("Ann")], ..learned("1", 10) };
     let lane_no = store.lane("app", "tenant").await.unwrap().lane_no;
     assert_eq!(store.learn(first.clone()).await.unwrap(), LearnedDone::New { lane_no, said: false });
@@ -52,10 +57,9 @@ async fn an_activity_makes_its_lane_and_is_known_the_second_time() {
     }
 }
 
-#[tokio::test]
-async fn people_and_channels_are_listed_within_scope() {
-    let disk = OnDisk::new().await;
-    let store = disk.store();
+async fn people_and_channels_are_listed_within_scope<D: Database>() {
+    let table = Table::<D>::make().await;
+    let store = table.store();
     for (number, name) in ["Ann", "Bob", "Cid"].into_iter().enumerate() {
         store.learn(Learned { people: vec![seen(name)], ..learned(&number.to_string(), 10) }).await.unwrap();
     }
@@ -92,10 +96,9 @@ async fn people_and_channels_are_listed_within_scope() {
     assert_eq!(states, [(ReachState::Reachable, 2), (ReachState::Removed, 1)]);
 }
 
-#[tokio::test]
-async fn keys_are_found_by_their_hash_until_revoked() {
-    let disk = OnDisk::new().await;
-    let store = disk.store();
+async fn keys_are_found_by_their_hash_until_revoked<D: Database>() {
+    let table = Table::<D>::make().await;
+    let store = table.store();
     assert!(!store.has_keys().await.unwrap());
     let key = |number: u128, app: Option<&str>| ApiKey {
         id: KeyId(Uuid::from_u128(number)),

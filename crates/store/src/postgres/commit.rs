@@ -1,0 +1,346 @@
+//! One batch of an owner: a handful of statements over arrays, whatever its size. Counts move by the rows that really
+//! changed, never by what was asked (`docs/engine.md`, Tables).
+//!
+//! Several writers are at work. All of them lock the rows of lanes before those of recipients, and these before those
+//! of messages, so that they wait for each other in one direction only.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use nuncio_domain::batch::{Attempt, Change, Intent, NewReference, Why};
+use nuncio_domain::ports::StoreError;
+use nuncio_domain::{Batch, Committed, DeliveryState, Key};
+
+use super::db::{Db, plain, plain_or_null, sql};
+use super::node::NODE;
+use super::{commit_message, reach, settle};
+use crate::batch::{self, Closed, Deltas, sort, why};
+use crate::words::{get, word_or_null};
+
+pub(crate) const INTENTS: &str = "
+    UPDATE deliveries AS d
+       SET state = 'in_flight', due_at = NULL, started_at = j.at, reference_no = j.reference_no
+      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS j (message_no, recipient_no, reference_no, at)
+     WHERE d.message_no = j.message_no AND d.recipient_no = j.recipient_no AND d.state = 'pending'
+    RETURNING d.message_no, d.recipient_no";
+
+pub(crate) const CHANGES: &str = "
+    UPDATE deliveries AS d
+       SET state = j.next, reason = j.reason, activity_id = coalesce(j.activity_id, d.activity_id), due_at = j.due_at,
+           tries = j.tries, resent = j.resent, done_at = j.done_at, attempts = d.attempts + j.calls
+      FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::integer[],
+                  $9::boolean[], $10::bigint[], $11::integer[])
+        AS j (message_no, recipient_no, before, next, reason, activity_id, due_at, tries, resent, done_at, calls)
+     WHERE d.message_no = j.message_no AND d.recipient_no = j.recipient_no AND d.state = j.before
+    RETURNING d.message_no, d.recipient_no, d.attempts::bigint";
+
+const ATTEMPTS: &str = "
+    INSERT INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome, status, code, text, correlation)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[], $5::bigint[], $6::bigint[], $7::text[],
+                         $8::integer[], $9::text[], $10::text[], $11::text[])";
+
+pub(crate) const COUNTS: &str = "
+    UPDATE message_counts AS c
+       SET pending = c.pending + j.pending, in_flight = c.in_flight + j.in_flight, delivered = c.delivered + j.delivered,
+           failed = c.failed + j.failed, skipped = c.skipped + j.skipped, ambiguous = c.ambiguous + j.ambiguous,
+           cancelled = c.cancelled + j.cancelled, expired = c.expired + j.expired
+      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+                  $8::bigint[], $9::bigint[])
+        AS j (message_no, pending, in_flight, delivered, failed, skipped, ambiguous, cancelled, expired)
+     WHERE c.message_no = j.message_no";
+
+const REASONS: &str = "
+    INSERT INTO message_reasons AS m (message_no, state, reason, n)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[])
+    ON CONFLICT (message_no, state, reason) DO UPDATE SET n = m.n + excluded.n";
+
+/// What is known is updated first: an upsert would use up a number for each.
+pub(crate) const KNOWN_REFERENCES: &str = "
+    UPDATE conversations AS c
+       SET service_url = CASE WHEN j.seen_at >= c.seen_at AND j.service_url <> '' THEN j.service_url ELSE c.service_url END,
+           origin = CASE WHEN c.origin = 'inbound' OR j.origin = 'graph' THEN c.origin ELSE j.origin END,
+           seen_at = greatest(c.seen_at, j.seen_at), suspect_at = NULL
+      FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+        AS j (recipient_no, conversation_id, service_url, origin, seen_at)
+     WHERE c.recipient_no = j.recipient_no AND c.conversation_id = j.conversation_id
+    RETURNING c.recipient_no, c.conversation_id";
+
+const NEW_REFERENCES: &str = "
+    INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+    ON CONFLICT (recipient_no, conversation_id) DO NOTHING";
+
+pub(crate) const SUSPECTS: &str = "
+    UPDATE conversations AS c SET suspect_at = $2
+      FROM unnest($1::bigint[]) AS j (reference_no)
+     WHERE c.reference_no = j.reference_no AND c.suspect_at IS NULL";
+
+pub(crate) const LANE_STATUS: &str = "
+    UPDATE lanes AS l SET status = j.status
+      FROM unnest($1::bigint[], $2::text[]) AS j (lane_no, status) WHERE l.lane_no = j.lane_no";
+
+pub(crate) const CLOSED: &str = "
+    SELECT m.message_no, m.closed_to
+      FROM unnest($1::bigint[]) AS j (message_no) JOIN messages AS m ON m.message_no = j.message_no";
+
+/// Counts and states of what was touched, a row for each lane (nearly always one).
+pub(crate) const EVENTS: &str = "
+    INSERT INTO commits (node_no, lane_no, at, events)
+    SELECT $3, m.lane_no, $2, json_build_object('messages', json_agg(json_build_object('no', m.message_no, 'state', m.state,
+           'counts', json_build_array(c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled,
+                                      c.expired))))::text
+      FROM unnest($1::bigint[]) AS j (message_no)
+     CROSS JOIN LATERAL (SELECT * FROM messages AS m WHERE m.message_no = j.message_no OFFSET 0) AS m
+     CROSS JOIN LATERAL (SELECT * FROM message_counts AS c WHERE c.message_no = j.message_no OFFSET 0) AS c
+     GROUP BY m.lane_no
+    RETURNING seq";
+
+const KEEP_COMMITS: i64 = 7 * 24 * 3_600 * 1_000_000;
+
+pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, StoreError> {
+    let mut done = Committed::default();
+    let numbers = batch::touched(&batch);
+    // Before all rows of recipients and messages.
+    lane_status(db, &batch.lane_status).await?;
+    let closed = closed(db, &numbers).await?;
+    let mut deltas = Deltas::default();
+
+    intents(db, batch.intents, &closed, &mut deltas, &mut done).await?;
+    let sorted = sort(batch.changes, &closed, &mut done);
+    let mut resolved = HashMap::new();
+    for mut wave in sorted.waves {
+        wave.sort_unstable_by_key(|change| change.key);
+        let moved = apply(db, &wave).await?;
+        for change in &wave {
+            if moved.contains(&change.key) {
+                deltas.change(change);
+                if change.from == DeliveryState::Ambiguous {
+                    resolved.insert(change.key, change.to);
+                }
+            } else {
+                done.lost_changes.push(change.key);
+            }
+        }
+    }
+    late(db, sorted.late, &mut done).await?;
+    move_counts(db, &deltas).await?;
+    reach::from_calls(db, &batch.reach).await?;
+    references(db, &batch.references).await?;
+    if !batch.suspects.is_empty() {
+        db.run(sql(SUSPECTS).bind(batch.suspects).bind(batch.at.0)).await?;
+    }
+    let again = resolved.iter().filter(|(_, to)| **to == DeliveryState::Pending);
+    settle::reopen(db, again.map(|(key, _)| key.message_no).collect()).await?;
+    settle::obeyed(db, batch.settled, resolved, batch.at).await?;
+    commit_message::apply(db, batch.at, &batch.messages, &mut done).await?;
+    if !numbers.is_empty() {
+        let touched: Vec<i64> = numbers.into_iter().collect();
+        // Only of closed messages can the last call in flight be what kept them open.
+        if !batch.messages.is_empty() || closed.values().any(Option::is_some) {
+            commit_message::reopen_or_leave(db, &touched).await?;
+        }
+        let events = db.rows(sql(EVENTS).bind(touched).bind(batch.at.0).bind(NODE)).await?;
+        for row in &events {
+            if get::<i64>(row, "seq")? % 4096 == 0 {
+                prune(db, batch.at.0 - KEEP_COMMITS).await?;
+            }
+        }
+    }
+    Ok(done)
+}
+
+/// The last word for each lane.
+async fn lane_status(db: &mut Db<'_>, status: &[(i64, String)]) -> Result<(), StoreError> {
+    if status.is_empty() {
+        return Ok(());
+    }
+    let last: BTreeMap<i64, &str> = status.iter().map(|(lane, status)| (*lane, status.as_str())).collect();
+    let (lanes, texts): (Vec<i64>, Vec<_>) = last.into_iter().map(|(lane, text)| (lane, plain(text))).unzip();
+    db.run(sql(LANE_STATUS).bind(lanes).bind(texts)).await.map(|_| ())
+}
+
+async fn closed(db: &mut Db<'_>, numbers: &BTreeSet<i64>) -> Result<Closed, StoreError> {
+    if numbers.is_empty() {
+        return Ok(Closed::new());
+    }
+    let numbers: Vec<i64> = numbers.iter().copied().collect();
+    db.rows(sql(CLOSED).bind(numbers))
+        .await?
+        .iter()
+        .map(|row| Ok((get(row, "message_no")?, word_or_null(row, "closed_to", DeliveryState::of_word)?)))
+        .collect()
+}
+
+async fn intents(
+    db: &mut Db<'_>,
+    mut intents: Vec<Intent>,
+    closed: &Closed,
+    deltas: &mut Deltas,
+    done: &mut Committed,
+) -> Result<(), StoreError> {
+    let mut asked = HashSet::with_capacity(intents.len());
+    intents.retain(|intent| {
+        // A pending row of a closed message is counted as cancelled already; and only one call may start.
+        let may = closed.get(&intent.key.message_no).is_some_and(Option::is_none) && asked.insert(intent.key);
+        if !may {
+            done.lost_intents.push(intent.key);
+        }
+        may
+    });
+    if intents.is_empty() {
+        return Ok(());
+    }
+    intents.sort_unstable_by_key(|intent| intent.key);
+    let statement = sql(INTENTS)
+        .bind(column(&intents, |intent| intent.key.message_no))
+        .bind(column(&intents, |intent| intent.key.recipient_no))
+        .bind(column(&intents, |intent| intent.reference_no))
+        .bind(column(&intents, |intent| intent.at.0));
+    for row in &db.rows(statement).await? {
+        let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
+        asked.remove(&key);
+        deltas.shift(key.message_no, DeliveryState::Pending, DeliveryState::InFlight);
+    }
+    done.lost_intents.extend(intents.iter().map(|intent| intent.key).filter(|key| asked.contains(key)));
+    Ok(())
+}
+
+/// A column of rows, as an array.
+pub(crate) fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
+}
+
+/// Writes changes and their attempts; which of them found their row as they thought it was.
+async fn apply(db: &mut Db<'_>, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
+    let statement = sql(CHANGES)
+        .bind(column(changes, |change| change.key.message_no))
+        .bind(column(changes, |change| change.key.recipient_no))
+        .bind(column(changes, |change| change.from.as_str()))
+        .bind(column(changes, |change| change.to.as_str()))
+        .bind(column(changes, |change| why(change).map(Why::as_str)))
+        .bind(column(changes, |change| plain_or_null(change.activity_id.as_ref())))
+        .bind(column(changes, |change| {
+            change.due_at.filter(|_| change.to == DeliveryState::Pending).map(|due| due.0)
+        }))
+        .bind(column(changes, |change| change.tries.cast_signed()))
+        .bind(column(changes, |change| change.resent))
+        .bind(column(changes, |change| change.to.is_final().then_some(change.at.0)))
+        .bind(column(changes, |change| i32::from(change.attempt.is_some())));
+    let found = db.rows(statement).await?;
+    let mut moved: HashMap<Key, i64> = HashMap::with_capacity(found.len());
+    for row in &found {
+        let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
+        moved.insert(key, get(row, "attempts")?);
+    }
+    let made: Vec<(Key, i64, &Attempt)> = changes
+        .iter()
+        .filter_map(|change| Some((change.key, *moved.get(&change.key)?, change.attempt.as_ref()?)))
+        .collect();
+    if !made.is_empty() {
+        attempts(db, &made).await?;
+    }
+    Ok(moved.into_keys().collect())
+}
+
+async fn attempts(db: &mut Db<'_>, made: &[(Key, i64, &Attempt)]) -> Result<(), StoreError> {
+    let statement = sql(ATTEMPTS)
+        .bind(column(made, |made| made.0.message_no))
+        .bind(column(made, |made| made.0.recipient_no))
+        .bind(column(made, |made| made.1 as i32))
+        .bind(column(made, |made| made.2.call.as_str()))
+        .bind(column(made, |made| made.2.started_at.0))
+        .bind(column(made, |made| made.2.ended_at.0))
+        .bind(column(made, |made| made.2.outcome))
+        .bind(column(made, |made| made.2.status.map(i32::from)))
+        .bind(column(made, |made| plain_or_null(made.2.code.as_ref())))
+        .bind(column(made, |made| plain_or_null(made.2.text.as_ref())))
+        .bind(column(made, |made| plain_or_null(made.2.correlation.as_ref())));
+    db.run(statement).await.map(|_| ())
+}
+
+/// The counts have moved when the message was closed; the attempt is kept, whether its row was swept yet or not.
+async fn late(db: &mut Db<'_>, late: Vec<Change>, done: &mut Committed) -> Result<(), StoreError> {
+    for mut change in late {
+        let unswept = apply(db, std::slice::from_ref(&change)).await?;
+        if unswept.is_empty() {
+            change.from = change.to;
+            if apply(db, std::slice::from_ref(&change)).await?.is_empty()
+                && !done.lost_changes.contains(&change.key)
+            {
+                done.lost_changes.push(change.key);
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn move_counts(db: &mut Db<'_>, deltas: &Deltas) -> Result<(), StoreError> {
+    if !deltas.counts.is_empty() {
+        let rows: Vec<_> = deltas.counts.iter().collect();
+        let statement = sql(COUNTS)
+            .bind(column(&rows, |row| *row.0))
+            .bind(column(&rows, |row| row.1.pending))
+            .bind(column(&rows, |row| row.1.in_flight))
+            .bind(column(&rows, |row| row.1.delivered))
+            .bind(column(&rows, |row| row.1.failed))
+            .bind(column(&rows, |row| row.1.skipped))
+            .bind(column(&rows, |row| row.1.ambiguous))
+            .bind(column(&rows, |row| row.1.cancelled))
+            .bind(column(&rows, |row| row.1.expired));
+        db.run(statement).await?;
+    }
+    if !deltas.reasons.is_empty() {
+        let rows: Vec<_> = deltas.reasons.iter().collect();
+        let statement = sql(REASONS)
+            .bind(column(&rows, |row| row.0.0))
+            .bind(column(&rows, |row| row.0.1.as_str()))
+            .bind(column(&rows, |row| row.0.2))
+            .bind(column(&rows, |row| *row.1));
+        db.run(statement).await?;
+    }
+    Ok(())
+}
+
+/// The conversation of a reference, by which it is the same as another.
+fn place(new: &NewReference) -> (i64, String) {
+    (new.recipient_no, plain(&new.conversation_id).into_owned())
+}
+
+/// One statement touches a row once, so that several words about one conversation go in several rounds.
+async fn references(db: &mut Db<'_>, references: &[NewReference]) -> Result<(), StoreError> {
+    let mut rest: Vec<&NewReference> = references.iter().collect();
+    while !rest.is_empty() {
+        let mut seen = HashSet::new();
+        let (mut round, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|new| seen.insert(place(new)));
+        rest = later;
+        let statement = sql(KNOWN_REFERENCES)
+            .bind(column(&round, |new| new.recipient_no))
+            .bind(column(&round, |new| plain(&new.conversation_id)))
+            .bind(column(&round, |new| plain(&new.service_url)))
+            .bind(column(&round, |new| new.origin.as_str()))
+            .bind(column(&round, |new| new.at.0));
+        let mut known = HashSet::new();
+        for row in &db.rows(statement).await? {
+            known.insert((get::<i64>(row, "recipient_no")?, get::<String>(row, "conversation_id")?));
+        }
+        round.retain(|new| !known.contains(&place(new)));
+        if round.is_empty() {
+            continue;
+        }
+        let statement = sql(NEW_REFERENCES)
+            .bind(column(&round, |new| new.lane_no))
+            .bind(column(&round, |new| new.recipient_no))
+            .bind(column(&round, |new| plain(&new.conversation_id)))
+            .bind(column(&round, |new| plain(&new.service_url)))
+            .bind(column(&round, |new| new.origin.as_str()))
+            .bind(column(&round, |new| new.at.0));
+        db.run(statement).await?;
+    }
+    Ok(())
+}
+
+/// Commits are in the order of time nearly always; the first one young enough ends it.
+async fn prune(db: &mut Db<'_>, before: i64) -> Result<(), StoreError> {
+    let old =
+        sql("DELETE FROM commits WHERE seq < (SELECT seq FROM commits WHERE at >= $1 ORDER BY seq LIMIT 1)");
+    db.run(old.bind(before)).await.map(|_| ())
+}

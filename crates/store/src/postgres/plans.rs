@@ -1,0 +1,211 @@
+//! The access path of every statement that runs per delivery, per activity or per page: of an empty database, whose plans
+//! a process that has just made it keeps, and at 200,000 rows with statistics.
+
+use std::str::FromStr;
+
+use nuncio_testkit::Postgres;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection, Row};
+
+use super::db::{PLANS, Pooler};
+use super::{
+    PostgresStore, commit, commit_message, conversations, evidence, expand, lanes, learn, learn_places, node,
+    opt_outs, own_words, people, reach, recover, rows, settle, submit, teams, verify, views,
+};
+
+const FILL: &str = "
+    INSERT INTO lanes (app, tenant) SELECT 'app', format('tenant %s', i) FROM generate_series(1, 20) AS i;
+    INSERT INTO messages (id, lane_no, key_no, class, state, content, max_recipients, sources, fence_at, expires_at, created_at, open)
+    SELECT gen_random_uuid(), i % 20 + 1, 1, 'normal', 'sending', '{\"text\": \"x\"}', 1, '[]', 1, 1, 1, i % 50 = 0
+      FROM generate_series(1, 20000) AS i;
+    INSERT INTO message_counts (message_no, pending) SELECT message_no, 200000 FROM messages;
+    INSERT INTO recipients (lane_no, kind, key) SELECT i % 20 + 1, 'person', format('person %s', i) FROM generate_series(1, 200000) AS i;
+    INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+    SELECT 1, recipient_no, format('a:%s', recipient_no), 'https://smba/', 'inbound', 1 FROM recipients;
+    INSERT INTO teams (lane_no, team_id, service_url, seen_at) SELECT 1, format('19:%s', i), '', 1 FROM generate_series(1, 5000) AS i;
+    INSERT INTO audience_members (list_no, recipient_no) SELECT 1, recipient_no FROM recipients;
+    INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
+    SELECT 1, recipient_no, recipient_no, 1, 'pending' FROM recipients;
+    UPDATE deliveries SET due_at = recipient_no WHERE recipient_no % 100 = 0;
+    INSERT INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome)
+    SELECT 1, recipient_no, 1, 'send', 1, 1, 'accepted' FROM recipients;
+    INSERT INTO reach_history (recipient_no, at, state, evidence) SELECT recipient_no, 1, 'blocked', '' FROM recipients;
+    INSERT INTO idempotency (key_no, message_no, at, key, body_hash) SELECT 1, i, 1, format('key %s', i), '' FROM generate_series(1, 20000) AS i;
+    INSERT INTO settlements (message_no, recipient_no, lane_no, at, verdict, evidence, done_at)
+    SELECT 1, recipient_no, 1, 1, 'resend', '', CASE WHEN recipient_no % 100 <> 0 THEN 1 END FROM recipients;
+    INSERT INTO opt_outs SELECT recipient_no, 1, '' FROM recipients WHERE recipient_no % 10 = 0;
+    INSERT INTO welcomes (lane_no, at, place) SELECT 1, i, format('place %s', i) FROM generate_series(1, 50000) AS i;";
+
+/// The generic plan, with the names of its parameters for their values.
+async fn plan(connection: &mut PgConnection, statement: &str) -> Vec<String> {
+    let parameters = (1..30).rev().find(|n| statement.contains(&format!("${n}"))).unwrap_or(0);
+    let nulls = vec!["NULL"; parameters].join(", ");
+    let arguments = if nulls.is_empty() { nulls } else { format!("({nulls})") };
+    for text in [format!("PREPARE hot AS {statement}"), format!("EXPLAIN (COSTS OFF) EXECUTE hot{arguments}")]
+    {
+        let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(text)).fetch_all(&mut *connection).await;
+        let rows = rows.unwrap_or_else(|error| panic!("{error}: {statement}"));
+        if !rows.is_empty() {
+            sqlx::raw_sql("DEALLOCATE hot").execute(connection).await.unwrap();
+            return rows.iter().map(|row| row.get::<String, _>(0).trim().to_owned()).collect();
+        }
+    }
+    panic!("no plan of {statement}");
+}
+
+/// What each must do.
+fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
+    const DELIVERY: &str = "using deliveries_pkey on deliveries d";
+    vec![
+        ("fence", node::PASS, &["using node_fences_pkey on node_fences"]),
+        ("intents", commit::INTENTS, &["Function Scan on j", DELIVERY]),
+        ("changes", commit::CHANGES, &["Function Scan on j", DELIVERY]),
+        ("counts", commit::COUNTS, &["using message_counts_pkey on message_counts c"]),
+        ("closed", commit::CLOSED, &["using messages_pkey on messages m"]),
+        (
+            "events",
+            commit::EVENTS,
+            &["using messages_pkey on messages m", "using message_counts_pkey on message_counts c"],
+        ),
+        ("known references", commit::KNOWN_REFERENCES, &["on conversations c"]),
+        ("suspects", commit::SUSPECTS, &["using conversations_pkey on conversations c"]),
+        ("lane status", commit::LANE_STATUS, &["using lanes_pkey on lanes l"]),
+        (
+            "reach known",
+            reach::KNOWN,
+            &["using recipients_pkey on recipients r", "using reach_history_of_recipient on reach_history h"],
+        ),
+        ("reach now", reach::NOW, &["using recipients_pkey on recipients r"]),
+        ("sweep", commit_message::SWEEP, &[DELIVERY, "using deliveries_pkey on deliveries"]),
+        ("reopen or leave", commit_message::REOPEN_OR_LEAVE, &["using messages_pkey on messages m"]),
+        (
+            "page",
+            rows::PAGE,
+            &[
+                "using deliveries_pkey on deliveries p",
+                "using recipients_pkey on recipients r",
+                "using conversations_recipient_no_conversation_id_key on conversations c",
+            ],
+        ),
+        ("due", rows::DUE, &["using deliveries_due on deliveries p", "using messages_pkey on messages m"]),
+        ("open", rows::OPEN, &["using messages_open on messages"]),
+        (
+            "references",
+            rows::REFERENCES,
+            &["using conversations_recipient_no_conversation_id_key on conversations"],
+        ),
+        ("recover", recover::IN_FLIGHT, &["using messages_open on messages", DELIVERY]),
+        ("list chunk", expand::LIST_CHUNK, &["using audience_members_pkey on audience_members"]),
+        (
+            "list insert",
+            expand::LIST_INSERT,
+            &["using audience_members_pkey on audience_members a", "using recipients_pkey on recipients r"],
+        ),
+        (
+            "installed chunk",
+            expand::INSTALLED_CHUNK,
+            &["using people_of_lane on recipients r", "on conversations c"],
+        ),
+        (
+            "installed insert",
+            expand::INSTALLED_INSERT,
+            &["using people_of_lane on recipients r", "on conversations c"],
+        ),
+        ("lanes", submit::LANES, &["using lanes_pkey on lanes"]),
+        ("repeated", submit::REPEATED, &["using idempotency_pkey on idempotency i"]),
+        ("recipients", submit::RECIPIENTS, &["using recipients_key_lane_no_kind_key on recipients r"]),
+        ("threads", submit::THREADS, &["using recipients_key_lane_no_kind_key on recipients r"]),
+        ("retry chunk", expand::RETRY_CHUNK, &["using deliveries_pkey on deliveries"]),
+        ("retry insert", expand::RETRY_INSERT, &[DELIVERY]),
+        ("settlements", settle::OPEN, &["using settlements_open on settlements", DELIVERY]),
+        (
+            "settle all",
+            settle::ALL,
+            &["using deliveries_pkey on deliveries", "using settlements_of_delivery on settlements s"],
+        ),
+        ("settle some", settle::NAMED, &[DELIVERY, "using settlements_of_delivery on settlements s"]),
+        ("settle how many", settle::AMBIGUOUS_OF, &[DELIVERY]),
+        ("settlements left", settle::LEFT, &["using settlements_pkey on settlements s"]),
+        ("settlements done", settle::DONE, &["using settlements_pkey on settlements s"]),
+        (
+            "evidence",
+            evidence::CANDIDATES,
+            &["using deliveries_of_thread on deliveries", "using attempts_pkey on attempts a"],
+        ),
+        ("whose it is", evidence::THEIRS, &[DELIVERY, "using recipients_pkey on recipients r"]),
+        ("opt-outs", opt_outs::LIST, &["using opt_outs_pkey on opt_outs o"]),
+        ("lanes of an operator", lanes::VIEWS, &["using messages_open on messages m"]),
+        ("named", submit::NAMED, &["using recipients_key_lane_no_kind_key on recipients r"]),
+        ("lane", learn::KNOWN_LANE, &["using lanes_app_tenant_key on lanes"]),
+        ("person", learn::PERSON, &["using recipients_key_lane_no_kind_key on recipients"]),
+        ("reference", learn::REFERENCE, &["on conversations"]),
+        ("channels of a team", learn_places::CHANNELS, &["using recipients_of_team on recipients"]),
+        ("gathering", own_words::GATHERING, &["using messages_gathering on messages"]),
+        ("recent welcomes", own_words::RECENT, &["using welcomes_at on welcomes"]),
+        ("recipient", own_words::RECIPIENT, &["using recipients_key_lane_no_kind_key on recipients"]),
+        ("message", views::MESSAGE, &["using messages_id_key on messages m"]),
+        ("messages", views::MESSAGES, &["Backward using messages_pkey on messages m"]),
+        ("deliveries", views::DELIVERIES, &[DELIVERY, "using attempts_pkey on attempts b"]),
+        ("delivery", views::DELIVERY, &[DELIVERY, "using attempts_pkey on attempts b"]),
+        ("people", people::PEOPLE, &["using recipients_pkey on recipients r"]),
+        ("reachability", people::REACHABILITY, &["using people_of_lane on recipients r"]),
+        ("conversations", conversations::LIST, &["using conversations_pkey on conversations c"]),
+        ("conversation", conversations::ONE, &["using conversations_of_id on conversations c"]),
+        ("teams", teams::LIST, &["using teams_pkey on teams t"]),
+        ("channels", teams::CHANNELS, &["using recipients_of_team on recipients r"]),
+        ("count of rows", verify::COUNT_ROWS, &[DELIVERY]),
+    ]
+}
+
+/// Sorts of what is at most a page, or a handful.
+const SORTS: [&str; 16] = [
+    "evidence",
+    "settlements",
+    "settle all",
+    "settle some",
+    "settlements left",
+    "deliveries",
+    "delivery",
+    "open",
+    "events",
+    "gathering",
+    "reach known",
+    "recipients",
+    "channels",
+    "count of rows",
+    "conversation",
+    "reachability",
+];
+
+async fn assert_plans(connection: &mut PgConnection, when: &str) {
+    let mut wrong = Vec::new();
+    for (name, statement, paths) in expected() {
+        let plan = plan(connection, statement).await;
+        let lacks = paths.iter().find(|path| !plan.iter().any(|line| line.contains(**path)));
+        let walks = plan.iter().find(|line| {
+            ["Seq Scan", "Bitmap", "Hash Join", "Merge Join", "Join Filter"]
+                .iter()
+                .any(|walk| line.contains(walk) && !line.contains("IS NULL) OR"))
+                || (line.contains("Sort") && !SORTS.contains(&name))
+        });
+        if lacks.is_some() || walks.is_some() {
+            wrong.push(format!("{name} lacks {lacks:?}, has {walks:?}: {plan:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{when}: {}", wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hot_statements_take_their_keys() {
+    let server = Postgres::shared();
+    let url = server.database(None);
+    let store = PostgresStore::open(&url, Pooler::None).await.unwrap();
+    let options = PgConnectOptions::from_str(&url).unwrap().options(PLANS);
+    let mut connection = options.connect().await.unwrap();
+    assert_plans(&mut connection, "empty").await;
+    sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
+    assert_plans(&mut connection, "full, without statistics").await;
+    sqlx::raw_sql("ANALYZE").execute(&mut connection).await.unwrap();
+    assert_plans(&mut connection, "full").await;
+    store.close().await;
+}

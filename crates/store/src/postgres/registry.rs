@@ -1,0 +1,172 @@
+//! `Registry`: which of our functions serves which method.
+
+use async_trait::async_trait;
+use nuncio_domain::people::{Lane, LaneView, Learned, LearnedDone, OptOut, PeopleFilter, Person, Reference};
+use nuncio_domain::places::{Conversation, ConversationFilter, Team, TeamFilter};
+use nuncio_domain::ports::{Registry, StoreError};
+use nuncio_domain::scope::ApiKey;
+use nuncio_domain::views::Page;
+use nuncio_domain::{KeyId, ReachState, Scope, Time};
+
+use super::db::sql;
+use super::{PostgresStore, conversations, keys, lanes, learn, opt_outs, people, rows, teams};
+use crate::views::lane_of;
+use crate::words::get;
+
+#[async_trait]
+impl Registry for PostgresStore {
+    #[tracing::instrument(name = "store.lanes", level = "debug", skip_all)]
+    async fn lanes(&self) -> Result<Vec<Lane>, StoreError> {
+        let all = sql("SELECT lane_no, app, tenant, service_url FROM lanes ORDER BY lane_no");
+        self.readers.reading().await?.db().rows(all).await?.iter().map(lane_of).collect()
+    }
+
+    #[tracing::instrument(name = "store.lane", level = "debug", skip(self))]
+    async fn lane(&self, app: &str, tenant: &str) -> Result<Lane, StoreError> {
+        let known = sql(learn::KNOWN_LANE).bind(app).bind(tenant);
+        if let Some(row) = self.readers.reading().await?.db().row(known).await? {
+            return lane_of(&row);
+        }
+        let named = (app.to_owned(), tenant.to_owned());
+        self.word(named, |db, (app, tenant)| Box::pin(learn::lane(db, app, tenant))).await
+    }
+
+    #[tracing::instrument(name = "store.learn", level = "debug", skip_all)]
+    async fn learn(&self, learned: Learned) -> Result<LearnedDone, StoreError> {
+        self.word(learned, |db, learned| Box::pin(learn::learn(db, learned))).await
+    }
+
+    #[tracing::instrument(name = "store.references", level = "debug", skip(self))]
+    async fn references(&self, recipient_no: i64) -> Result<Vec<Reference>, StoreError> {
+        rows::references(&mut self.readers.reading().await?.db(), recipient_no).await
+    }
+
+    #[tracing::instrument(name = "store.people", level = "debug", skip_all)]
+    async fn people(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<Person>, StoreError> {
+        people::people(&mut self.readers.reading().await?.db(), scope, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.reachability", level = "debug", skip_all)]
+    async fn reachability(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+    ) -> Result<Vec<(ReachState, i64)>, StoreError> {
+        people::reachability(&mut self.readers.reading().await?.db(), scope, filter).await
+    }
+
+    #[tracing::instrument(name = "store.conversations", level = "debug", skip_all)]
+    async fn conversations(
+        &self,
+        scope: &Scope,
+        filter: &ConversationFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<Conversation>, StoreError> {
+        conversations::list(&mut self.readers.reading().await?.db(), scope, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.conversation", level = "debug", skip_all)]
+    async fn conversation(
+        &self,
+        scope: &Scope,
+        conversation_id: &str,
+        filter: &ConversationFilter,
+    ) -> Result<Vec<Conversation>, StoreError> {
+        conversations::one(&mut self.readers.reading().await?.db(), scope, conversation_id, filter).await
+    }
+
+    #[tracing::instrument(name = "store.teams", level = "debug", skip_all)]
+    async fn teams(
+        &self,
+        scope: &Scope,
+        filter: &TeamFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<Team>, StoreError> {
+        teams::list(&mut self.readers.reading().await?.db(), scope, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.team", level = "debug", skip_all)]
+    async fn team(&self, scope: &Scope, id: &str, filter: &TeamFilter) -> Result<Vec<Team>, StoreError> {
+        teams::one(&mut self.readers.reading().await?.db(), scope, id, filter).await
+    }
+
+    #[tracing::instrument(name = "store.add_key", level = "debug", skip_all)]
+    async fn add_key(&self, key: &ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
+        self.word((key.clone(), hash), |db, (key, hash)| Box::pin(keys::add(db, key, *hash))).await
+    }
+
+    #[tracing::instrument(name = "store.keys", level = "debug", skip_all)]
+    async fn keys(&self, scope: &Scope) -> Result<Vec<ApiKey>, StoreError> {
+        keys::keys(&mut self.readers.reading().await?.db(), scope).await
+    }
+
+    #[tracing::instrument(name = "store.revoke_key", level = "debug", skip_all, fields(key = %id))]
+    async fn revoke_key(&self, scope: &Scope, id: KeyId, now: Time) -> Result<bool, StoreError> {
+        self.word((scope.clone(), id, now), |db, (scope, id, now)| {
+            Box::pin(keys::revoke(db, scope, *id, *now))
+        })
+        .await
+    }
+
+    #[tracing::instrument(name = "store.caller", level = "debug", skip_all)]
+    async fn caller(&self, hash: [u8; 32]) -> Result<Option<Scope>, StoreError> {
+        keys::caller(&mut self.readers.reading().await?.db(), hash).await
+    }
+
+    #[tracing::instrument(name = "store.has_keys", level = "debug", skip_all)]
+    async fn has_keys(&self) -> Result<bool, StoreError> {
+        let any = sql("SELECT EXISTS (SELECT 1 FROM api_keys) AS made");
+        get(&self.readers.reading().await?.db().one(any).await?, "made")
+    }
+
+    #[tracing::instrument(name = "store.lane_views", level = "debug", skip_all)]
+    async fn lane_views(&self, scope: &Scope) -> Result<Vec<LaneView>, StoreError> {
+        lanes::views(&mut self.readers.reading().await?.db(), scope).await
+    }
+
+    #[tracing::instrument(name = "store.opt_outs", level = "debug", skip_all)]
+    async fn opt_outs(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<OptOut>, StoreError> {
+        opt_outs::list(&mut self.readers.reading().await?.db(), scope, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.set_opt_out", level = "debug", skip_all, fields(lane_no, out))]
+    async fn set_opt_out(
+        &self,
+        scope: &Scope,
+        lane_no: i64,
+        person: &str,
+        out: bool,
+        now: Time,
+    ) -> Result<bool, StoreError> {
+        let noted = (scope.clone(), lane_no, person.to_owned(), out, now);
+        self.word(noted, |db, (scope, lane_no, person, out, now)| {
+            Box::pin(opt_outs::set(db, scope, (*lane_no, person), *out, *now))
+        })
+        .await
+    }
+
+    #[tracing::instrument(name = "store.ready", level = "debug", skip_all)]
+    async fn ready(&self) -> Result<(), StoreError> {
+        let known = sql("SELECT n FROM readiness WHERE one = 1");
+        self.readers.reading().await?.db().one(known).await?;
+        self.word((), |db, ()| {
+            let raised = sql("UPDATE readiness SET n = n + 1 WHERE one = 1");
+            Box::pin(async move { db.run(raised).await.map(|_| ()) })
+        })
+        .await
+    }
+}

@@ -1,0 +1,98 @@
+//! What an owner reads: its open messages, and pending deliveries with all that a call needs.
+
+use nuncio_domain::Time;
+use nuncio_domain::batch::Row;
+use nuncio_domain::message::Opened;
+use nuncio_domain::people::Reference;
+use nuncio_domain::ports::StoreError;
+
+use super::db::{Db, sql};
+use super::{lanes, settle};
+use crate::rows::{best_first, gather, open_message, seen};
+
+/// Sorted, because in the order of their key would be a walk through all messages that there ever were.
+pub(crate) const OPEN: &str = "
+    SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at,
+           purpose, gathers, retries IS NOT NULL AS retries
+      FROM messages
+     WHERE lane_no = $1 AND open AND (state NOT IN ('completed', 'cancelled') OR NOT swept)
+       AND (message_no > $2 OR control IS NOT NULL OR gathers)
+     ORDER BY message_no + 0";
+
+/// The page is taken first and the rest joined to it. A delivery comes once for each of its references.
+macro_rules! rows {
+    ($page:literal) => {
+        concat!(
+            "SELECT d.message_no, d.recipient_no, d.thread_no, d.attempts::bigint, d.tries::bigint, d.resent, d.due_at,
+                    r.kind, r.key, r.mri, r.reach, r.reach_at,
+                    EXISTS (SELECT 1 FROM message_exclusions AS e
+                             WHERE e.message_no = d.message_no AND e.key = r.key) AS excluded,
+                    EXISTS (SELECT 1 FROM opt_outs AS o WHERE o.recipient_no = d.recipient_no) AS opted_out,
+                    c.reference_no, c.conversation_id, c.service_url, c.origin, c.seen_at, c.suspect_at
+               FROM (",
+            $page,
+            ") AS d
+               JOIN recipients AS r ON r.recipient_no = d.recipient_no
+               LEFT JOIN conversations AS c ON c.recipient_no = d.recipient_no"
+        )
+    };
+}
+
+pub(crate) const PAGE: &str = rows!(
+    "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+       FROM deliveries AS p
+      WHERE p.message_no = $1 AND p.recipient_no > $2 AND p.state = 'pending' AND p.due_at IS NULL
+        AND (SELECT m.closed_to IS NULL FROM messages AS m WHERE m.message_no = $1)
+      ORDER BY p.message_no, p.recipient_no LIMIT $3"
+);
+
+pub(crate) const DUE: &str = rows!(
+    "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+       FROM deliveries AS p
+      WHERE p.lane_no = $1 AND p.due_at IS NOT NULL AND p.due_at <= $2 AND p.state = 'pending'
+        AND EXISTS (SELECT 1 FROM messages AS m WHERE m.message_no = p.message_no AND m.closed_to IS NULL)
+      ORDER BY p.due_at LIMIT $3"
+);
+
+pub(crate) const REFERENCES: &str = "
+    SELECT reference_no, conversation_id, service_url, origin, seen_at, suspect_at
+      FROM conversations WHERE recipient_no = $1";
+
+pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
+    let found = db.rows(sql(OPEN).bind(lane_no).bind(after)).await?;
+    let messages = found.iter().map(open_message).collect::<Result<_, _>>()?;
+    let (paused_at, resumed_at) = lanes::held(db, lane_no).await?;
+    let settlements = settle::open(db, lane_no).await?;
+    Ok(Opened { messages, paused: paused_at.is_some(), resumed_at, settlements })
+}
+
+pub(crate) async fn page(
+    db: &mut Db<'_>,
+    message_no: i64,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<Row>, StoreError> {
+    let mut rows = gather(&db.rows(sql(PAGE).bind(message_no).bind(after).bind(limit)).await?)?;
+    rows.sort_by_key(|row| row.key);
+    Ok(rows)
+}
+
+pub(crate) async fn due(
+    db: &mut Db<'_>,
+    lane_no: i64,
+    until: Time,
+    limit: i64,
+) -> Result<Vec<Row>, StoreError> {
+    let mut rows = gather(&db.rows(sql(DUE).bind(lane_no).bind(until.0).bind(limit)).await?)?;
+    rows.sort_by_key(|row| (row.due_at, row.key));
+    Ok(rows)
+}
+
+pub(crate) async fn references(db: &mut Db<'_>, recipient_no: i64) -> Result<Vec<Reference>, StoreError> {
+    let mut known = Vec::new();
+    for row in &db.rows(sql(REFERENCES).bind(recipient_no)).await? {
+        known.extend(seen(row)?);
+    }
+    best_first(&mut known);
+    Ok(known.into_iter().map(|seen| seen.reference).collect())
+}

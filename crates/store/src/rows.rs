@@ -1,0 +1,164 @@
+//! What an owner reads: its open messages, pending deliveries with all that a call needs, and what a dead one left.
+
+use std::time::Duration;
+
+use nuncio_domain::batch::{Attempt, Change, Row};
+use nuncio_domain::message::{OpenMessage, Settlement, Verdict};
+use nuncio_domain::outcome::{Operation, Outcome};
+use nuncio_domain::own_words::Purpose;
+use nuncio_domain::people::{Origin, Reference};
+use nuncio_domain::ports::StoreError;
+use nuncio_domain::{
+    Class, Content, Control, DeliveryState, Key, MessageId, MessageState, OnAmbiguous, ReachState,
+    RecipientKind, Time,
+};
+
+use crate::reach::Known;
+use crate::words::{AnyRow, from_json, get, id, small, time, time_or_null, word, word_or_null};
+
+pub(crate) fn open_message(row: &impl AnyRow) -> Result<OpenMessage, StoreError> {
+    Ok(OpenMessage {
+        message_no: get(row, "message_no")?,
+        id: id(row, "id", MessageId)?,
+        class: word(row, "class", Class::of_word)?,
+        state: word(row, "state", MessageState::of_word)?,
+        control: word_or_null(row, "control", Control::of_word)?,
+        content: from_json::<Content>(get(row, "content")?)?,
+        on_ambiguous: word_or_null(row, "on_ambiguous", OnAmbiguous::of_word)?,
+        purpose: word(row, "purpose", Purpose::of_word)?,
+        gathers: get(row, "gathers")?,
+        audience_final: get(row, "audience_final")?,
+        send_at: time_or_null(row, "send_at")?,
+        expires_at: time(row, "expires_at")?,
+        retries: get(row, "retries")?,
+    })
+}
+
+/// One delivery of several database rows that follow each other.
+pub(crate) fn gather(found: &[impl AnyRow]) -> Result<Vec<Row>, StoreError> {
+    let mut rows = Vec::with_capacity(found.len());
+    let mut next = 0;
+    while let Some(first) = found.get(next) {
+        let key = key(first)?;
+        let mut known = Vec::new();
+        while let Some(row) = found.get(next) {
+            if self::key(row)? != key {
+                break;
+            }
+            known.extend(seen(row)?);
+            next += 1;
+        }
+        known.retain(|seen| !seen.reference.suspect);
+        best_first(&mut known);
+        rows.push(Row {
+            key,
+            thread_no: get(first, "thread_no")?,
+            kind: word(first, "kind", RecipientKind::of_word)?,
+            address: get(first, "key")?,
+            mri: get(first, "mri")?,
+            others: known.len().saturating_sub(1) as u32,
+            reference: known.into_iter().next().map(|seen| seen.reference),
+            reach: word(first, "reach", ReachState::of_word)?,
+            reach_at: time_or_null(first, "reach_at")?,
+            excluded: get(first, "excluded")?,
+            opted_out: get(first, "opted_out")?,
+            attempts: small(first, "attempts")?,
+            tries: small(first, "tries")?,
+            resent: get(first, "resent")?,
+            due_at: time_or_null(first, "due_at")?,
+        });
+    }
+    Ok(rows)
+}
+
+pub(crate) fn key(row: &impl AnyRow) -> Result<Key, StoreError> {
+    Ok(Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? })
+}
+
+/// A reference with what its rank depends on.
+pub(crate) struct Seen {
+    pub(crate) reference: Reference,
+    origin: Origin,
+    at: i64,
+}
+
+pub(crate) fn seen(row: &impl AnyRow) -> Result<Option<Seen>, StoreError> {
+    let Some(reference_no) = get(row, "reference_no")? else { return Ok(None) };
+    Ok(Some(Seen {
+        reference: Reference {
+            reference_no,
+            conversation_id: get(row, "conversation_id")?,
+            service_url: get(row, "service_url")?,
+            suspect: get::<Option<i64>>(row, "suspect_at")?.is_some(),
+        },
+        origin: word(row, "origin", Origin::of_word)?,
+        at: get(row, "seen_at")?,
+    }))
+}
+
+/// Not suspect, then by trust in where it came from, then the newest (`docs/delivery.md`, Reachability).
+pub(crate) fn best_first(known: &mut [Seen]) {
+    known.sort_by_key(|seen| {
+        (seen.reference.suspect, seen.origin, std::cmp::Reverse((seen.at, seen.reference.reference_no)))
+    });
+}
+
+/// By when the call of a dead owner has ended for certain.
+const CALL: Duration = Duration::from_secs(30);
+
+pub(crate) fn change(row: &impl AnyRow, now: Time) -> Result<Change, StoreError> {
+    let kind = word(row, "kind", RecipientKind::of_word)?;
+    let policy = word_or_null(row, "on_ambiguous", OnAmbiguous::of_word)?.unwrap_or_else(|| {
+        // A lost alert is worse than one twice.
+        let urgent = word(row, "class", Class::of_word).is_ok_and(|class| class == Class::Urgent);
+        if urgent || kind != RecipientKind::Person { OnAmbiguous::Resend } else { OnAmbiguous::Hold }
+    });
+    let once: bool = get(row, "resent")?;
+    // What belongs to a closed message is not sent again, and whether it arrived is not known either.
+    let closed = get::<Option<&str>>(row, "closed_to")?.is_some();
+    let resend = policy == OnAmbiguous::Resend && !once && !closed;
+    let started_at = time_or_null(row, "started_at")?.unwrap_or(now);
+    let thread = kind == RecipientKind::Channel && !get::<&str>(row, "key")?.contains(";messageid=");
+    Ok(Change {
+        key: Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? },
+        from: DeliveryState::InFlight,
+        to: if resend { DeliveryState::Pending } else { DeliveryState::Ambiguous },
+        why: None,
+        attempt: Some(Attempt {
+            call: if thread { Operation::NewThread } else { Operation::Send },
+            started_at,
+            ended_at: now,
+            outcome: Outcome::Ambiguous.word(),
+            status: None,
+            code: None,
+            text: Some("the process ended while the call was under way".to_owned()),
+            correlation: None,
+        }),
+        activity_id: None,
+        due_at: resend.then(|| started_at + CALL),
+        tries: small(row, "tries")?,
+        resent: once || resend,
+        at: now,
+    })
+}
+
+/// What is known of whether a recipient can be reached.
+pub(crate) fn known(row: &impl AnyRow) -> Result<(i64, Known), StoreError> {
+    let known = Known {
+        state: word(row, "reach", ReachState::of_word)?,
+        seen: get(row, "reach_seen")?,
+        last: word_or_null(row, "last", ReachState::of_word)?,
+    };
+    Ok((get(row, "recipient_no")?, known))
+}
+
+/// A word about an ambiguous delivery.
+pub(crate) fn settlement(row: &impl AnyRow) -> Result<Settlement, StoreError> {
+    Ok(Settlement {
+        settlement_no: get(row, "settlement_no")?,
+        key: key(row)?,
+        verdict: word(row, "verdict", Verdict::of_word)?,
+        activity_id: get(row, "activity_id")?,
+        tries: small(row, "tries")?,
+    })
+}
