@@ -140,7 +140,7 @@ async fn run(seed: u64) {
     check(&world, id, (audience, hold, urgent), &story).await;
     check_posts(&mut world, &posts, &story).await;
     // Only then is whatever is sent more sent for its settling.
-    for message in urgent_id {
+    if let Some(message) = urgent_id {
         world.finish(message, 4 * 3600).await;
     }
     settle(&mut world, id, &mut dice, &story).await;
