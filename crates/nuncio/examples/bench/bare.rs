@@ -114,5 +114,6 @@ async fn call(client: &reqwest::Client, base: &str, token: &HeaderValue, content
         .await
         .unwrap();
     assert_eq!(response.status(), 201);
-    response.bytes().await.unwrap();
+    let answer: serde_json::Value = response.json().await.unwrap();
+    assert!(answer["id"].is_string());
 }

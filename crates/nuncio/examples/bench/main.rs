@@ -46,6 +46,9 @@ struct Options {
     /// Records each measured server with `perf record` into this folder
     #[arg(long, value_name = "DIR")]
     perf: Option<PathBuf>,
+    /// How often the bare loop and the product take turns
+    #[arg(long, default_value_t = 3)]
+    pairs: usize,
     /// Prints the rows that there are
     #[arg(long)]
     list: bool,

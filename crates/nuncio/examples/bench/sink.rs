@@ -34,6 +34,7 @@ struct State {
     latency: Duration,
     keys: String,
     token: String,
+    connections: Cell<u64>,
     posts: Cell<u64>,
     creates: Cell<u64>,
     refused: Cell<u64>,
@@ -65,6 +66,7 @@ pub(crate) fn main(options: &Options) {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let _ = stream.set_nodelay(true);
+            state.connections.set(state.connections.get() + 1);
             tokio::task::spawn_local(serve(stream, Rc::clone(&state)));
         }
     });
@@ -149,7 +151,7 @@ impl State {
             let _ = writeln!(stamps.borrow_mut(), "{now} {conversation}");
         }
         out.push_str("HTTP/1.1 201 Created\r\ncontent-type: application/json; charset=utf-8\r\n");
-        out.push_str("ms-cv: 5a1f0c6e8f0e4f6eb1b7.0\r\ncontent-length: 22\r\n\r\n");
+        out.push_str("ms-cv: 5a1f0c6e8f0e4f6eb1b7.0\r\ncontent-length: 24\r\n\r\n");
         let _ = write!(out, "{{\"id\":\"1{n:014}\"}}");
         if conversation.starts_with("a%3Aslow") { self.latency + SLOW } else { self.latency }
     }
@@ -177,7 +179,8 @@ impl State {
             ("GET", "/v1/.well-known/keys") => json(out, "200 OK", &self.keys),
             ("GET", "/sink/stats") => {
                 let body = format!(
-                    "{{\"posts\":{},\"creates\":{},\"refused\":{},\"bytes\":{},\"first_us\":{},\"last_us\":{}}}",
+                    "{{\"connections\":{},\"posts\":{},\"creates\":{},\"refused\":{},\"bytes\":{},\"first_us\":{},\"last_us\":{}}}",
+                    self.connections.get(),
                     self.posts.get(),
                     self.creates.get(),
                     self.refused.get(),
@@ -192,7 +195,7 @@ impl State {
                 json(out, "200 OK", &stamps);
             }
             ("POST", "/sink/reset") => {
-                for count in [&self.posts, &self.creates, &self.refused, &self.bytes] {
+                for count in [&self.connections, &self.posts, &self.creates, &self.refused, &self.bytes] {
                     count.set(0);
                 }
                 json(out, "200 OK", "{}");

@@ -23,18 +23,16 @@ pub(crate) const LATE: World = World { name: "sqlite-20ms", latency_ms: 20, slow
 pub(crate) const SLOW_DISK: World = World { name: "sqlite-fsync", latency_ms: 0, slow_disk: true };
 
 const LANES: i64 = 200;
-/// Each of them a bare loop and the product.
-const PAIRS: usize = 3;
 /// The runs are of one machine if their bare loops are this near to each other.
 const SAME: f64 = 1.2;
 
 pub(crate) async fn run(options: &Options, world: World) -> Outcome {
     let count = if options.full { 1_000_000 } else { 200_000 };
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
-    for pair in 0..PAIRS {
+    for pair in 0..options.pairs {
         let latency = world.latency_ms.to_string();
         let mut sink = Sink::start(&["--latency-ms", &latency]).await;
-        bare.push(bare_loop(&sink, world, count).await);
+        bare.push(bare_loop(&mut sink, world, count).await);
         sink.reset().await;
         ours.push(product(options, &mut sink, world, count, pair).await);
     }
@@ -67,13 +65,14 @@ pub(crate) async fn run(options: &Options, world: World) -> Outcome {
     outcome.line("engine CPU for each", format!("{cpu:.1} us"), "<= 75 us", verdict(cpu <= 75.0));
     let ratio = cpu / bare_cpu;
     outcome.line("engine CPU, of the bare loop's", format!("{ratio:.2}"), "<= 3.3", verdict(ratio <= 3.3));
+    outcome.told("connections opened", format!("{:.0}", median(&of(&ours, "connections"))));
     outcome.told("peak memory", format!("{:.0} MiB", median(&of(&ours, "peak_mib"))));
     outcome.told("bytes on disk for each", format!("{:.0} B", median(&of(&ours, "bytes_each"))));
     outcome.raw = json!({"count": count, "lanes": LANES, "bare": bare, "ours": ours});
     outcome
 }
 
-async fn bare_loop(sink: &Sink, world: World, count: u64) -> Value {
+async fn bare_loop(sink: &mut Sink, world: World, count: u64) -> Value {
     // Latency is hidden by more calls under way, as the product does it.
     let in_flight = if world.latency_ms == 0 { "64" } else { "2000" };
     let (count, text) = (count.to_string(), text());
@@ -83,6 +82,7 @@ async fn bare_loop(sink: &Sink, world: World, count: u64) -> Value {
     let mut process = process::Child::start(process::ourselves(&args), &log.path().join("log"));
     let mut figures: Value = serde_json::from_str(&process.line().await).unwrap();
     let sent: f64 = figures["count"].as_f64().unwrap();
+    figures["connections"] = sink.stats().await["connections"].clone();
     figures["sink_cpu_us"] = ((sink.sample().cpu_s - before) * 1e6 / sent).into();
     figures
 }
@@ -93,9 +93,11 @@ async fn product(options: &Options, sink: &mut Sink, world: World, count: u64, p
     let mut database = place.database().await;
     database.lanes(LANES).await;
     database.people(count as i64 / LANES, &format!("{}/teams/", sink.base)).await;
-    database.messages(&text()).await;
     database.end().await;
     let before = place.bytes();
+    let mut database = place.database().await;
+    database.messages(&text()).await;
+    database.end().await;
     if world.slow_disk {
         place.env("LD_PRELOAD", &slow_disk());
     }
@@ -122,7 +124,7 @@ async fn product(options: &Options, sink: &mut Sink, world: World, count: u64, p
     json!({
         "rate": count as f64 / took_s, "s": took_s, "cpu_us": sample.cpu_s * 1e6 / count as f64,
         "peak_mib": sample.peak_mib, "bytes_each": bytes as f64 / count as f64,
-        "largest_with_log": log, "body_bytes": stats["bytes"].as_u64().unwrap() / posts,
+        "largest_with_log": log, "connections": stats["connections"], "body_bytes": stats["bytes"].as_u64().unwrap() / posts,
     })
 }
 
