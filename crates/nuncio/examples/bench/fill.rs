@@ -13,8 +13,9 @@ use crate::sink::now_us;
 pub(crate) trait Fill: Send {
     /// So many lanes of the app `main`, the app's own first.
     async fn lanes(&mut self, lanes: i64);
-    /// So many people in each lane, whose conversations are known.
-    async fn people(&mut self, per_lane: i64, service_url: &str);
+    /// So many people in each lane, whose conversations are known. Beyond the healthy lanes come ten whose conversations
+    /// are slow, then such as take nothing.
+    async fn people(&mut self, per_lane: i64, healthy: i64, service_url: &str);
     /// These people with their conversations in the first lane.
     async fn known(&mut self, people: &[(String, String)], service_url: &str);
     /// A message in each lane to all of its people, expanded and ready to be sent.
@@ -55,7 +56,7 @@ impl Fill for Sqlite {
         .await;
     }
 
-    async fn people(&mut self, per_lane: i64, service_url: &str) {
+    async fn people(&mut self, per_lane: i64, healthy: i64, service_url: &str) {
         self.run(format!(
             "BEGIN;
              {NUMBERS}(SELECT count(*) FROM lanes) * {per_lane})
@@ -63,7 +64,9 @@ impl Fill for Sqlite {
              SELECT i, 1 + (i - 1) / {per_lane}, 'person', format('00000000-0000-4000-9000-%012d', i), 'reachable', 1, 1
                FROM n;
              INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
-             SELECT lane_no, recipient_no, format('a:%d', recipient_no), '{service_url}', 'inbound', 1 FROM recipients;
+             SELECT lane_no, recipient_no,
+                    iif(lane_no <= {healthy}, 'a:', iif(lane_no <= {healthy} + 10, 'a:slow', 'a:full')) || recipient_no,
+                    '{service_url}', 'inbound', 1 FROM recipients;
              COMMIT"
         ))
         .await;

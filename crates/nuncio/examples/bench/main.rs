@@ -9,6 +9,7 @@
 //! | `rows/` | what is measured, a file for each row or group of rows |
 //! | `sink.rs` | a server that answers the Connector's calls, as little as possible behind it |
 //! | `bare.rs` | a client without a ledger: what the machine can do at all |
+//! | `simulator.rs` | `nuncio sim` for what has to keep pace |
 //! | `product.rs`, `process.rs` | the binary as a process, and what Linux counts of it |
 //! | `fill.rs` | databases that are full before the server starts |
 //! | `wire.rs` | a plain HTTP client for thousands of requests a second |
@@ -28,6 +29,7 @@ mod process;
 mod product;
 mod report;
 mod rows;
+mod simulator;
 mod sink;
 mod wire;
 
@@ -46,6 +48,9 @@ struct Options {
     /// Records each measured server with `perf record` into this folder
     #[arg(long, value_name = "DIR")]
     perf: Option<PathBuf>,
+    /// One row after the other, also those that hardly use the machine
+    #[arg(long)]
+    apart: bool,
     /// How often the bare loop and the product take turns
     #[arg(long, default_value_t = 3)]
     pairs: usize,

@@ -43,18 +43,21 @@ pub(crate) struct Plan<'a> {
     /// Where Microsoft is.
     pub(crate) base: &'a str,
     pub(crate) tenant: &'a str,
-    /// Whether the app keeps to what Microsoft grants.
-    pub(crate) limits: bool,
+    /// What the app takes for Microsoft's limit, or `off`.
+    pub(crate) calls_per_s: &'a str,
 }
 
 impl Place {
     /// Writes the configuration and lets a first start make the database and a key.
     pub(crate) async fn prepare(options: &Options, name: &str, plan: &Plan<'_>) -> Self {
         let folder = process::scratch();
-        let limits = if plan.limits { "" } else { "[app.main.limits]\ncalls_per_s = \"off\"\n" };
+        // A number or the word `off`, which needs its quotes.
+        let limit =
+            plan.calls_per_s.parse::<u32>().map_or_else(|_| "\"off\"".to_owned(), |limit| limit.to_string());
         let config = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n\n[app.main]\napp_id = \"{APP_ID}\"\ntenant_id = \"{}\"\n\
-             client_secret = \"{SECRET}\"\ncloud = \"simulator\"\nallowed_tenants = [\"*\"]\n{limits}\n\
+             client_secret = \"{SECRET}\"\ncloud = \"simulator\"\nallowed_tenants = [\"*\"]\n\n\
+             [app.main.limits]\ncalls_per_s = {limit}\n\n\
              [app.main.endpoints]\nbase = \"{}\"\n",
             plan.tenant, plan.base
         );

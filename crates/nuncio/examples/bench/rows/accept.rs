@@ -38,11 +38,11 @@ pub(crate) async fn run(options: &Options) -> Outcome {
 
 async fn accept(options: &Options, name: &str, time: Duration, off: bool) -> Value {
     let mut sink = Sink::start(&[]).await;
-    let plan = Plan { base: &sink.base, tenant: &tenant(1), limits: false };
+    let plan = Plan { base: &sink.base, tenant: &tenant(1), calls_per_s: "off" };
     let place = Place::prepare(options, name, &plan).await;
     let mut database = place.database().await;
     database.lanes(LANES).await;
-    database.people(PER_LANE, &format!("{}/teams/", sink.base)).await;
+    database.people(PER_LANE, LANES, &format!("{}/teams/", sink.base)).await;
     database.end().await;
     let product = place.start().await;
     let mut connections = Vec::new();

@@ -12,21 +12,31 @@ use crate::report::{Outcome, Verdict, median};
 
 /// How the world is that they are delivered into.
 #[derive(Clone, Copy)]
-pub(crate) struct World {
+struct World {
     name: &'static str,
     latency_ms: u64,
     slow_disk: bool,
 }
 
-pub(crate) const AT_ONCE: World = World { name: "sqlite", latency_ms: 0, slow_disk: false };
-pub(crate) const LATE: World = World { name: "sqlite-20ms", latency_ms: 20, slow_disk: false };
-pub(crate) const SLOW_DISK: World = World { name: "sqlite-fsync", latency_ms: 0, slow_disk: true };
+const SQLITE: World = World { name: "sqlite", latency_ms: 0, slow_disk: false };
+
+pub(crate) async fn at_once(options: &Options) -> Outcome {
+    run(options, SQLITE).await
+}
+
+pub(crate) async fn late(options: &Options) -> Outcome {
+    run(options, World { name: "sqlite-20ms", latency_ms: 20, ..SQLITE }).await
+}
+
+pub(crate) async fn slow_disk(options: &Options) -> Outcome {
+    run(options, World { name: "sqlite-fsync", slow_disk: true, ..SQLITE }).await
+}
 
 const LANES: i64 = 200;
 /// The runs are of one machine if their bare loops are this near to each other.
 const SAME: f64 = 1.2;
 
-pub(crate) async fn run(options: &Options, world: World) -> Outcome {
+async fn run(options: &Options, world: World) -> Outcome {
     let count = if options.full { 1_000_000 } else { 200_000 };
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for pair in 0..options.pairs {
@@ -88,18 +98,18 @@ async fn bare_loop(sink: &mut Sink, world: World, count: u64) -> Value {
 }
 
 async fn product(options: &Options, sink: &mut Sink, world: World, count: u64, pair: usize) -> Value {
-    let plan = Plan { base: &sink.base, tenant: &tenant(1), limits: false };
+    let plan = Plan { base: &sink.base, tenant: &tenant(1), calls_per_s: "off" };
     let mut place = Place::prepare(options, &format!("{}-{pair}", world.name), &plan).await;
     let mut database = place.database().await;
     database.lanes(LANES).await;
-    database.people(count as i64 / LANES, &format!("{}/teams/", sink.base)).await;
+    database.people(count as i64 / LANES, LANES, &format!("{}/teams/", sink.base)).await;
     database.end().await;
     let before = place.bytes();
     let mut database = place.database().await;
     database.messages(&text()).await;
     database.end().await;
     if world.slow_disk {
-        place.env("LD_PRELOAD", &slow_disk());
+        place.env("LD_PRELOAD", &slow_fsync());
     }
 
     let product = place.start().await;
@@ -129,7 +139,7 @@ async fn product(options: &Options, sink: &mut Sink, world: World, count: u64, p
 }
 
 /// A library that makes each fsync 2 ms slower, built for this run.
-fn slow_disk() -> String {
+fn slow_fsync() -> String {
     let library = process::target().join("bench-slow-fsync.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/bench/slow_fsync.c");
     let mut compiler = std::process::Command::new("cc");
