@@ -1,0 +1,130 @@
+//! Databases that are full before the server starts: a statement for each table, whatever the number of rows.
+
+use std::path::Path;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, SqliteConnection};
+
+use crate::sink::now_us;
+
+/// A database under a server, seen from beside it.
+#[async_trait]
+pub(crate) trait Fill: Send {
+    /// So many lanes of the app `main`, the app's own first.
+    async fn lanes(&mut self, lanes: i64);
+    /// So many people in each lane, whose conversations are known. Beyond the healthy lanes come ten whose conversations
+    /// are slow, then such as take nothing.
+    async fn people(&mut self, per_lane: i64, healthy: i64, service_url: &str);
+    /// These people with their conversations in the first lane.
+    async fn known(&mut self, people: &[(String, String)], service_url: &str);
+    /// A message in each lane to all of its people, expanded and ready to be sent.
+    async fn messages(&mut self, text: &str);
+    /// How many messages are not over.
+    async fn unfinished(&mut self) -> i64;
+    /// Everything is written; nobody holds the database open.
+    async fn end(self: Box<Self>);
+}
+
+pub(crate) struct Sqlite(SqliteConnection);
+
+impl Sqlite {
+    pub(crate) async fn open(path: &Path) -> Self {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .pragma("synchronous", "off")
+            .pragma("cache_size", "-65536")
+            .disable_statement_logging();
+        Self(options.connect().await.unwrap())
+    }
+
+    async fn run(&mut self, statement: String) {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.0).await.unwrap();
+    }
+}
+
+const NUMBERS: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ";
+
+#[async_trait]
+impl Fill for Sqlite {
+    async fn lanes(&mut self, lanes: i64) {
+        self.run(format!(
+            "{NUMBERS}{lanes}) INSERT OR IGNORE INTO lanes (app, tenant)
+             SELECT 'main', format('00000000-0000-4000-8000-%012d', i) FROM n ORDER BY i"
+        ))
+        .await;
+    }
+
+    async fn people(&mut self, per_lane: i64, healthy: i64, service_url: &str) {
+        self.run(format!(
+            "BEGIN;
+             {NUMBERS}(SELECT count(*) FROM lanes) * {per_lane})
+             INSERT INTO recipients (recipient_no, lane_no, kind, key, reach, reach_at, reach_seen)
+             SELECT i, 1 + (i - 1) / {per_lane}, 'person', format('00000000-0000-4000-9000-%012d', i), 'reachable', 1, 1
+               FROM n;
+             INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+             SELECT lane_no, recipient_no,
+                    iif(lane_no <= {healthy}, 'a:', iif(lane_no <= {healthy} + 10, 'a:slow', 'a:full')) || recipient_no,
+                    '{service_url}', 'inbound', 1 FROM recipients;
+             COMMIT"
+        ))
+        .await;
+    }
+
+    async fn known(&mut self, people: &[(String, String)], service_url: &str) {
+        self.run("BEGIN".to_owned()).await;
+        for people in people.chunks(50_000) {
+            let rows = serde_json::to_string(people).unwrap();
+            sqlx::query(
+                "INSERT INTO recipients (lane_no, kind, key, reach, reach_at, reach_seen)
+                 SELECT 1, 'person', value ->> 0, 'reachable', 1, 1 FROM json_each(?)",
+            )
+            .bind(&rows)
+            .execute(&mut self.0)
+            .await
+            .unwrap();
+            sqlx::query(
+                "INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+                 SELECT 1, r.recipient_no, j.value ->> 1, ?2, 'inbound', 1
+                   FROM json_each(?1) AS j CROSS JOIN recipients AS r
+                     ON r.lane_no = 1 AND r.kind = 'person' AND r.key = j.value ->> 0",
+            )
+            .bind(&rows)
+            .bind(service_url)
+            .execute(&mut self.0)
+            .await
+            .unwrap();
+        }
+        self.run("COMMIT".to_owned()).await;
+    }
+
+    async fn messages(&mut self, text: &str) {
+        let (now, later) = (now_us(), now_us() + 86_400_000_000);
+        self.run(format!(
+            "BEGIN;
+             INSERT INTO messages (id, lane_no, key_no, class, state, content, max_recipients, sources, fence_at,
+                                   audience_final, expires_at, created_at)
+             SELECT randomblob(16), lane_no, 1, 'normal', 'sending', '{{\"text\":\"{text}\"}}', 1000000, '[]',
+                    9000000000000, 1, {later}, {now} FROM lanes ORDER BY lane_no;
+             INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
+             SELECT m.message_no, r.recipient_no, r.recipient_no, r.lane_no, 'pending'
+               FROM messages AS m CROSS JOIN recipients AS r INDEXED BY recipients_of_lane ON r.lane_no = m.lane_no
+              ORDER BY m.message_no, r.recipient_no;
+             INSERT INTO message_counts (message_no, pending)
+             SELECT message_no, count(*) FROM deliveries GROUP BY message_no;
+             COMMIT"
+        ))
+        .await;
+    }
+
+    async fn unfinished(&mut self) -> i64 {
+        let open = "SELECT count(*) FROM messages WHERE state NOT IN ('completed', 'cancelled')";
+        sqlx::query_scalar(open).fetch_one(&mut self.0).await.unwrap()
+    }
+
+    async fn end(mut self: Box<Self>) {
+        self.run("PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await;
+        self.0.close().await.unwrap();
+    }
+}
