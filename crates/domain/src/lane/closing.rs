@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::batch::{Change, Key, MessageChange, Why};
 use crate::delivery::{DeliveryState, FailReason};
-use crate::lane::core::{Action, Item, LaneCore};
+use crate::lane::core::{Action, Item, LaneCore, Met};
 use crate::lane::messages::{Asked, Phase, Reading};
 use crate::message::MessageState;
 use crate::time::Time;
@@ -26,7 +26,7 @@ impl LaneCore {
         held.extend(retries.iter().filter_map(|entry| self.waiting.remove(entry)));
         for item in held {
             self.unhold(&item);
-            if to == DeliveryState::Expired && item.throttled {
+            if to == DeliveryState::Expired && item.met == Met::Throttled {
                 self.change(Change {
                     key: item.row.key,
                     from: DeliveryState::Pending,

@@ -148,6 +148,16 @@ pub struct CallOrder {
     pub may_miss: bool,
 }
 
+/// What the last call of a delivery met, where that is asked for later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Met {
+    Other,
+    /// 429, so that its end would be `throttled_out`.
+    Throttled,
+    /// Nobody at the other end.
+    Nobody,
+}
+
 /// Whether the references of a delivery were read once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fetched {
@@ -165,8 +175,7 @@ pub(super) struct Item {
     /// How often its conversation was not found.
     pub(super) gone: u32,
     pub(super) fetched: Fetched,
-    /// Its last answer was 429, so its end would be `throttled_out`.
-    pub(super) throttled: bool,
+    pub(super) met: Met,
     /// It was tried before and holds later ones of its thread and class (channels and chats).
     pub(super) holds: bool,
 }
@@ -174,7 +183,7 @@ pub(super) struct Item {
 impl Item {
     fn new(row: Row) -> Self {
         let holds = row.due_at.is_some();
-        Self { row, gone: 0, fetched: Fetched::Not, throttled: false, holds }
+        Self { row, gone: 0, fetched: Fetched::Not, met: Met::Other, holds }
     }
 }
 

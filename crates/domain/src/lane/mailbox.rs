@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::batch::Change;
 use crate::delivery::DeliveryState;
-use crate::lane::core::LaneCore;
+use crate::lane::core::{LaneCore, Met};
 use crate::lane::messages::Phase;
 use crate::message::{Control, MessageState, OpenMessage, Opened, Settlement, Verdict};
 use crate::time::Time;
@@ -94,10 +94,7 @@ impl LaneCore {
         self.pace.go_on(now);
         self.threads.go_on(now);
         self.trouble.probe_now(now);
-        for (entry, item) in std::mem::take(&mut self.waiting) {
-            let due = if item.throttled { entry.0.min(now) } else { entry.0 };
-            self.waiting.insert((due, entry.1), item);
-        }
+        self.hasten(now, Met::Throttled);
     }
 
     /// A person's word or evidence about a delivery of which no one could know (`docs/delivery.md`, Ambiguous). Where it

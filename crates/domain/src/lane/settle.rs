@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::batch::{Attempt, Change, Key, ReachChange, Why};
 use crate::delivery::{DeliveryState, FailReason};
-use crate::lane::core::{Fetched, Flight, Item, LaneCore, Next};
+use crate::lane::core::{Fetched, Flight, Item, LaneCore, Met, Next};
 use crate::lane::retry;
 use crate::lane::threads::Whose;
 use crate::lane::trouble::DISABLED;
@@ -37,8 +37,11 @@ impl LaneCore {
         };
         self.watch_lane(now, item.row.thread_no, &answer.outcome);
         item.row.attempts += 1;
-        let was_throttled = matches!(answer.outcome, Outcome::Throttled { .. });
-        item.throttled = was_throttled;
+        item.met = match answer.outcome {
+            Outcome::Throttled { .. } => Met::Throttled,
+            Outcome::NeverSent => Met::Nobody,
+            _ => Met::Other,
+        };
         let accepted = matches!(answer.outcome, Outcome::Accepted { .. });
         if accepted {
             self.pace.accepted(now);
@@ -69,12 +72,19 @@ impl LaneCore {
     ) {
         let closed = self.messages.get(&item.row.key.message_no).and_then(super::messages::Open::closed_to);
         let fate = match (fate, closed) {
-            (Fate::Again(_), Some(DeliveryState::Expired)) if item.throttled => {
+            (Fate::Again(_), Some(DeliveryState::Expired)) if item.met == Met::Throttled => {
                 Fate::Final(DeliveryState::Failed, Some(FailReason::ThrottledOut))
             }
             // From pending it was counted as closed already; the store keeps the attempt only.
             (Fate::Again(_), Some(to)) => Fate::Final(to, None),
             (fate, _) => fate,
+        };
+        let fate = match fate {
+            // That the second try was refused says nothing about what became of the first.
+            Fate::Final(DeliveryState::Failed, _) if item.row.resent => {
+                Fate::Final(DeliveryState::Ambiguous, None)
+            }
+            fate => fate,
         };
         let thread_no = item.row.thread_no;
         let mut change = Change {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::delivery::FailReason;
-use crate::lane::core::LaneCore;
+use crate::lane::core::{LaneCore, Met};
 use crate::lane::retry;
 use crate::outcome::{LaneCause, LaneCauseKind, Outcome};
 use crate::time::Time;
@@ -135,9 +135,12 @@ impl LaneCore {
             _ => None,
         };
         let Some(cause) = cause else {
-            if trouble.cause.take().is_some() {
+            if let Some(over) = trouble.cause.take() {
                 trouble.probes = 0;
                 self.status_at = Time::ZERO;
+                if over.kind == LaneCauseKind::Unreachable {
+                    self.hasten(now, Met::Nobody);
+                }
             }
             return;
         };

@@ -2,7 +2,7 @@
 
 use crate::batch::{Key, Row};
 use crate::delivery::DeliveryState;
-use crate::lane::core::{Action, Fetched, Item, LaneCore, Next};
+use crate::lane::core::{Action, Fetched, Item, LaneCore, Met, Next};
 use crate::people::Reference;
 use crate::skip::unwanted;
 use crate::time::Time;
@@ -65,6 +65,14 @@ impl LaneCore {
             }
             Next::References => self.fetch(item, false),
             Next::Renew => self.fetch(item, true),
+        }
+    }
+
+    /// Those who wait for what is over by now are due.
+    pub(super) fn hasten(&mut self, now: Time, met: Met) {
+        for ((due, key), item) in std::mem::take(&mut self.waiting) {
+            let due = if item.met == met { due.min(now) } else { due };
+            self.waiting.insert((due, key), item);
         }
     }
 

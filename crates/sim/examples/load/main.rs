@@ -1,4 +1,4 @@
-//! How fast the simulator is: `make bench`, or `cargo run --release -p nuncio-sim --example load -- [ROWS…]`.
+//! How fast the simulator is: `make bench-sim`, or `cargo run --release -p nuncio-sim --example load -- [ROWS…]`.
 //!
 //! It starts itself once more as the simulator, alone on the first core (`taskset`), and is the client on the others.
 //! Bodies are small and the client reads no more than it has to, so the figures are the simulator's.
