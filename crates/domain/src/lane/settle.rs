@@ -167,7 +167,10 @@ impl LaneCore {
                 item.fetched = Fetched::Not;
                 Fate::Again(Next::Renew)
             }
-            Outcome::NeverSent => self.try_again(now, item, None),
+            Outcome::NeverSent => {
+                item.fetched = Fetched::Not;
+                self.try_again(now, item, None)
+            }
             Outcome::LaneWaits(_) => Fate::Again(Next::Front),
             Outcome::Ambiguous => {
                 let resends = self
