@@ -164,8 +164,9 @@ async fn a_message_that_expires_while_calls_are_parked() {
     let race = race(Some(Duration::from_secs(3))).await;
     let word: Timestamp = race.world.message(&race.id).await.expires_at.parse().unwrap();
     race.world.until(&race.id, "expired", |message| message.counts.expired > 0).await;
-    let expired = race.world.until(&race.id, "all", |message| message.counts.pending == 0).await.counts;
-    assert_eq!(expired.in_flight, 24, "{expired:?}");
+    // A call that was not parked may have been on its way just then; it ends by itself.
+    let rest = |message: &Message| message.counts.pending == 0 && message.counts.in_flight == 24;
+    let expired = race.world.until(&race.id, "only parked calls are under way", rest).await.counts;
     assert!(expired.delivered > 0, "{expired:?}");
     race.something_else().await;
     race.release().await;
