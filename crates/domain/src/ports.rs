@@ -99,7 +99,7 @@ pub trait Ledger: Send + Sync + 'static {
     async fn due(&self, lane_no: i64, until: Time, limit: i64) -> Result<Vec<Row>, StoreError>;
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
     /// What calls came to whose owner was taken over meanwhile: those that were accepted settle their delivery, if the
-    /// takeover made it ambiguous. How many.
+    /// takeover made it ambiguous. How many. Only where a takeover is possible is there anything to it.
     async fn testify(&self, _accepted: Vec<Late>, _now: Time) -> Result<i64, StoreError> {
         Ok(0)
     }

@@ -17,6 +17,8 @@ use crate::committer::Job;
 use crate::engine::Shared;
 
 const BACKOFF: Duration = Duration::from_millis(250);
+/// How long a new owner looks for words of the one before it: a call of that one ends within 30 s.
+const HEARS: Duration = Duration::from_mins(1);
 /// What one step may begin at most: a lane has fewer in flight.
 const MOST_BEGUN: usize = 100;
 
@@ -41,6 +43,8 @@ struct Shell {
     events: LaneSender,
     jobs: mpsc::UnboundedSender<Job>,
     stepped: Stepped,
+    /// Until then the process that was taken over may say what its calls came to.
+    hears_until: Time,
     /// The highest message that was found open.
     seen: i64,
     /// A look at the open messages is under way, and another is wanted after it: at those above this one.
@@ -59,7 +63,8 @@ pub(crate) async fn run(
     jobs: mpsc::UnboundedSender<Job>,
 ) {
     let now = shared.ports.clock.now();
-    match insist("recover", || shared.ports.ledger.recover(lane.lane_no, now)).await {
+    let taken_over = insist("recover", || shared.ports.ledger.recover(lane.lane_no, now)).await;
+    match taken_over {
         (0, 0) => {}
         (ambiguous, resent) => tracing::warn!(
             lane = lane.lane_no,
@@ -76,6 +81,7 @@ pub(crate) async fn run(
         events,
         jobs,
         stepped: Stepped::new(now),
+        hears_until: if taken_over == (0, 0) { Time::ZERO } else { now + HEARS },
         seen: 0,
         looking: false,
         look_again: None,
@@ -133,6 +139,8 @@ impl Shell {
                     self.look(after);
                 }
             }
+            // Nobody can wake us for a word that is left by another process.
+            Input::Leased { .. } if self.shared.ports.clock.now() < self.hears_until => self.look(self.seen),
             Input::Drain => self.draining = true,
             _ => {}
         }

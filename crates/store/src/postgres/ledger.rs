@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use nuncio_domain::batch::Row;
+use nuncio_domain::batch::{Late, Row};
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
 };
@@ -13,7 +13,9 @@ use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFil
 use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
 
 use super::submit::Submission;
-use super::{PostgresStore, commit, control, expand, lanes, node, recover, rows, settle, submit, views};
+use super::{
+    PostgresStore, commit, control, expand, lanes, node, recover, rows, settle, submit, testify, views,
+};
 use crate::error::unavailable;
 
 #[async_trait]
@@ -146,6 +148,11 @@ impl Ledger for PostgresStore {
     )]
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
         self.batch(batch, |db, batch| Box::pin(commit::commit(db, batch.clone()))).await
+    }
+
+    #[tracing::instrument(name = "store.testify", level = "debug", skip_all)]
+    async fn testify(&self, accepted: Vec<Late>, now: Time) -> Result<i64, StoreError> {
+        self.word((accepted, now), |db, (accepted, now)| Box::pin(testify::testify(db, accepted, *now))).await
     }
 
     #[tracing::instrument(name = "store.renew", level = "debug", skip_all)]

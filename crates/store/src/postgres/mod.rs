@@ -26,6 +26,7 @@ mod rows;
 mod settle;
 mod submit;
 mod teams;
+mod testify;
 mod verify;
 mod views;
 mod writer;

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use super::db::{PLANS, Pooler};
 use super::{
     PostgresStore, commit, commit_message, conversations, evidence, expand, lanes, learn, learn_places, node,
-    opt_outs, own_words, people, reach, recover, rows, settle, submit, teams, verify, views,
+    opt_outs, own_words, people, reach, recover, rows, settle, submit, teams, testify, verify, views,
 };
 
 const FILL: &str = "
@@ -126,6 +126,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("settle some", settle::NAMED, &[DELIVERY, "using settlements_of_delivery on settlements s"]),
         ("settle how many", settle::AMBIGUOUS_OF, &[DELIVERY]),
         ("settlements left", settle::LEFT, &["using settlements_pkey on settlements s"]),
+        ("testify", testify::TESTIFY, &[DELIVERY, "using settlements_of_delivery on settlements s"]),
         ("settlements done", settle::DONE, &["using settlements_pkey on settlements s"]),
         (
             "evidence",

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use nuncio_domain::batch::Intent;
-use nuncio_domain::message::{Body, Named, Submitted};
+use nuncio_domain::batch::{Intent, Late};
+use nuncio_domain::message::{Body, Named, Submitted, Verdict};
 use nuncio_domain::ports::{Ledger, Registry, StoreError};
 use nuncio_domain::{
     Batch, Class, Committed, Content, Counts, Key, MessageId, NewMessage, RecipientKind, Role, Scope, Time,
@@ -92,6 +92,32 @@ async fn who_was_taken_over_writes_no_more() {
     assert_eq!(new.verify_ledger().await.unwrap(), []);
     new.close().await;
     open(&url).await.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_saw_that_was_taken_over_is_left_for_the_new_one() {
+    let url = fresh_url().await;
+    let old = open(&url).await;
+    let keys = begun(&old, 3).await;
+    assert_eq!(old.commit(intents(&keys)).await.unwrap(), Committed::default());
+    Postgres::shared().run(&url, "UPDATE nodes SET heartbeat_at = 0");
+    let new = open(&url).await;
+    assert_eq!(new.recover(1, Time(40_000_000)).await.unwrap(), (3, 0));
+    let late = |key: Key, started_at: i64| Late {
+        key,
+        started_at: Time(started_at),
+        activity_id: Some("post".to_owned()),
+    };
+    // The second is of an attempt before the one that was taken over; the third is told twice.
+    let told = vec![late(keys[0], 4), late(keys[1], -30_000), late(keys[2], 3)];
+    assert_eq!(old.testify(told, Time(41_000_000)).await.unwrap(), 2);
+    assert_eq!(old.testify(vec![late(keys[2], 3)], Time(42_000_000)).await.unwrap(), 0);
+    let words = new.open(1, 0).await.unwrap().settlements;
+    assert_eq!(words.iter().map(|word| word.key).collect::<Vec<_>>(), [keys[0], keys[2]]);
+    assert!(words.iter().all(|word| word.verdict == Verdict::Delivered));
+    assert!(words.iter().all(|word| word.activity_id.as_deref() == Some("post")));
+    old.close().await;
+    new.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -41,7 +41,7 @@ impl State {
             let row =
                 self.messages.get(&late.key.message_no).and_then(|m| m.rows.get(&late.key.recipient_no));
             let meant = row.is_some_and(|row| {
-                row.state == DeliveryState::Ambiguous
+                matches!(row.state, DeliveryState::Ambiguous | DeliveryState::InFlight)
                     && row.started_at.is_some_and(|at| at <= late.started_at + SAME_ATTEMPT)
             });
             if meant {
