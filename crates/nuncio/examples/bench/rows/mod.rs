@@ -49,7 +49,8 @@ macro_rules! rows {
 }
 
 pub(crate) const ROWS: &[Row] = rows! {
-    "pace" Paced "one tenant, references known, each way of counting a second": pace::pace;
+    "pace" Paced "one tenant, references known, each way of counting a second, uneven latency": pace::uneven;
+    "pace-even" Paced "the same where each call takes 150 ms": pace::even;
     "first" Paced "one tenant, first contact: create, then send": pace::first;
     "channel" Paced "many messages into one channel": channel::run;
     "urgent" Paced "urgent ones during a bulk of 100,000": urgent::urgent;
