@@ -11,7 +11,8 @@
 //! | `bare.rs` | a client without a ledger: what the machine can do at all |
 //! | `simulator.rs` | `nuncio sim` for what has to keep pace |
 //! | `product.rs`, `process.rs` | the binary as a process, and what Linux counts of it |
-//! | `fill.rs` | databases that are full before the server starts |
+//! | `fill.rs`, `fill_postgres.rs` | databases that are full before the server starts |
+//! | `postgres.rs` | a PostgreSQL server of the bench's own |
 //! | `wire.rs` | a plain HTTP client for thousands of requests a second |
 //! | `report.rs`, `machine.rs` | the table, `target/bench.json`, and what it was measured on |
 
@@ -24,7 +25,9 @@
 
 mod bare;
 mod fill;
+mod fill_postgres;
 mod machine;
+mod postgres;
 mod process;
 mod product;
 mod report;

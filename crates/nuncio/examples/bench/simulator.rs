@@ -46,7 +46,9 @@ impl Simulated {
         let info = asked(&mut control, "GET", "info", &Value::Null).await;
         let tenant = info["tenant_id"].as_str().unwrap();
         let people = everybody(&mut control).await;
-        let place = Place::prepare(options, name, &Plan { base: &base, tenant, calls_per_s: "50" }).await;
+        let place =
+            Place::prepare(options, name, &Plan { base: &base, tenant, postgres: None, calls_per_s: "50" })
+                .await;
         if known {
             let mut database = place.database().await;
             database.known(&people, &format!("{base}/teams/")).await;
