@@ -52,8 +52,23 @@ impl Fill for Postgres {
         .await;
     }
 
-    async fn known(&mut self, _: &[(String, String)], _: &str) {
-        unimplemented!("the paced rows run on SQLite");
+    async fn known(&mut self, people: &[(String, String)], service_url: &str) {
+        let (keys, conversations): (Vec<String>, Vec<String>) = people.iter().cloned().unzip();
+        sqlx::query(
+            "WITH known AS (
+                 INSERT INTO recipients (lane_no, kind, key, reach, reach_at, reach_seen)
+                 SELECT (SELECT min(lane_no) FROM lanes), 'person', key, 'reachable', 1, true FROM unnest($1) AS key
+                 RETURNING lane_no, recipient_no, key)
+             INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+             SELECT lane_no, recipient_no, conversation_id, $3, 'inbound', 1
+               FROM known JOIN unnest($1, $2) AS u (key, conversation_id) USING (key)",
+        )
+        .bind(keys)
+        .bind(conversations)
+        .bind(service_url)
+        .execute(&mut self.0)
+        .await
+        .unwrap();
     }
 
     async fn messages(&mut self, text: &str) {

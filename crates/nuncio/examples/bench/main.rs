@@ -16,11 +16,7 @@
 //! | `wire.rs` | a plain HTTP client for thousands of requests a second |
 //! | `report.rs`, `machine.rs` | the table, `target/bench.json`, and what it was measured on |
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a measurement that cannot go on fails where it stands"
-)]
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on fails where it stands")]
 #![expect(clippy::disallowed_methods, reason = "what is measured runs in real time")]
 
 mod bare;

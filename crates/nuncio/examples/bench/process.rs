@@ -53,7 +53,7 @@ fn field(stat: &str, n: usize) -> Option<f64> {
 
 /// A process whose log goes into a file, as a service's does: nobody here spends time on reading it.
 pub(crate) struct Child {
-    child: tokio::process::Child,
+    running: tokio::process::Child,
     lines: Lines<BufReader<ChildStdout>>,
     pub(crate) pid: u32,
     log: PathBuf,
@@ -66,7 +66,7 @@ impl Child {
             command.kill_on_drop(true).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let pid = child.id().unwrap();
-        Self { child, lines, pid, log: log.to_owned() }
+        Self { running: child, lines, pid, log: log.to_owned() }
     }
 
     /// The next line of its output.
@@ -98,7 +98,7 @@ impl Child {
         let began = Instant::now();
         let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.pid.to_string()).status().await;
         assert!(sent.is_ok_and(|status| status.success()), "kill -{signal} {}", self.pid);
-        let ended = tokio::time::timeout(LONG, self.child.wait()).await;
+        let ended = tokio::time::timeout(LONG, self.running.wait()).await;
         assert!(ended.is_ok(), "still running {LONG:?} after a stop: {}", self.log());
         began.elapsed()
     }

@@ -74,7 +74,8 @@ impl Place {
         let perf = options.perf.clone().map(|folder| (folder, name.to_owned()));
         let mut place = Self { folder, key: String::new(), perf: None, env: Vec::new(), url };
         place.start().await.stop().await;
-        place.key = std::fs::read_to_string(place.path().join("key")).unwrap().trim().to_owned();
+        let key = std::fs::read_to_string(place.path().join("key")).unwrap();
+        key.trim().clone_into(&mut place.key);
         place.perf = perf;
         place
     }

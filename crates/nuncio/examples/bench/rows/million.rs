@@ -59,7 +59,7 @@ async fn run(options: &Options, count: i64, postgres: Option<&Server>) -> Outcom
         progress_.push((asked.elapsed().as_secs_f64(), sink.posts().await));
         message["state"] == "completed"
     };
-    until("the message is over", EVERY, Duration::from_mins(60), sent).await;
+    until("the message is over", EVERY, Duration::from_hours(1), sent).await;
     let peak = product.sample();
     let took_s = asked.elapsed().as_secs_f64();
 
