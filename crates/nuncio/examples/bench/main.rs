@@ -35,6 +35,7 @@ mod wire;
 use std::path::PathBuf;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures the built binary.
 #[derive(Debug, Parser)]
@@ -84,7 +85,15 @@ fn main() -> std::process::ExitCode {
             }
             // One thread: the machine belongs to what is measured.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(rows::run(&options))
+            runtime.block_on(async {
+                let mut stop = signal(SignalKind::terminate()).unwrap();
+                // Whatever was started ends with what is dropped here.
+                tokio::select! {
+                    code = rows::run(&options) => code,
+                    _ = stop.recv() => std::process::ExitCode::from(143),
+                    _ = tokio::signal::ctrl_c() => std::process::ExitCode::from(130),
+                }
+            })
         }
     }
 }
