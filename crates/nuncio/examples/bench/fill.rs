@@ -1,6 +1,6 @@
 //! Databases that are full before the server starts: a statement for each table, whatever the number of rows.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
@@ -22,11 +22,13 @@ pub(crate) trait Fill: Send {
     async fn messages(&mut self, text: &str);
     /// How many messages are not over.
     async fn unfinished(&mut self) -> i64;
+    /// What it takes on disk, its log included where that is a file of its own.
+    async fn bytes(&mut self) -> u64;
     /// Everything is written; nobody holds the database open.
     async fn end(self: Box<Self>);
 }
 
-pub(crate) struct Sqlite(SqliteConnection);
+pub(crate) struct Sqlite(SqliteConnection, PathBuf);
 
 impl Sqlite {
     pub(crate) async fn open(path: &Path) -> Self {
@@ -36,7 +38,7 @@ impl Sqlite {
             .pragma("synchronous", "off")
             .pragma("cache_size", "-65536")
             .disable_statement_logging();
-        Self(options.connect().await.unwrap())
+        Self(options.connect().await.unwrap(), path.to_owned())
     }
 
     async fn run(&mut self, statement: String) {
@@ -121,6 +123,11 @@ impl Fill for Sqlite {
     async fn unfinished(&mut self) -> i64 {
         let open = "SELECT count(*) FROM messages WHERE state NOT IN ('completed', 'cancelled')";
         sqlx::query_scalar(open).fetch_one(&mut self.0).await.unwrap()
+    }
+
+    async fn bytes(&mut self) -> u64 {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+        size(&self.1) + size(&self.1.with_extension("db-wal"))
     }
 
     async fn end(mut self: Box<Self>) {

@@ -11,20 +11,19 @@
 //! | `bare.rs` | a client without a ledger: what the machine can do at all |
 //! | `simulator.rs` | `nuncio sim` for what has to keep pace |
 //! | `product.rs`, `process.rs` | the binary as a process, and what Linux counts of it |
-//! | `fill.rs` | databases that are full before the server starts |
+//! | `fill.rs`, `fill_postgres.rs` | databases that are full before the server starts |
+//! | `postgres.rs` | a PostgreSQL server of the bench's own |
 //! | `wire.rs` | a plain HTTP client for thousands of requests a second |
 //! | `report.rs`, `machine.rs` | the table, `target/bench.json`, and what it was measured on |
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a measurement that cannot go on fails where it stands"
-)]
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on fails where it stands")]
 #![expect(clippy::disallowed_methods, reason = "what is measured runs in real time")]
 
 mod bare;
 mod fill;
+mod fill_postgres;
 mod machine;
+mod postgres;
 mod process;
 mod product;
 mod report;
@@ -36,6 +35,7 @@ mod wire;
 use std::path::PathBuf;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Measures the built binary.
 #[derive(Debug, Parser)]
@@ -85,7 +85,15 @@ fn main() -> std::process::ExitCode {
             }
             // One thread: the machine belongs to what is measured.
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(rows::run(&options))
+            runtime.block_on(async {
+                let mut stop = signal(SignalKind::terminate()).unwrap();
+                // Whatever was started ends with what is dropped here.
+                tokio::select! {
+                    code = rows::run(&options) => code,
+                    _ = stop.recv() => std::process::ExitCode::from(143),
+                    _ = tokio::signal::ctrl_c() => std::process::ExitCode::from(130),
+                }
+            })
         }
     }
 }

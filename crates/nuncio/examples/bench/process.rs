@@ -30,16 +30,30 @@ pub(crate) fn sample(pid: u32) -> Sample {
     Sample { cpu_s: cpu_s(&of("stat")), resident_mib: mib("VmRSS:"), peak_mib: mib("VmHWM:") }
 }
 
-/// After the name in brackets: the 14th and 15th field of all, in hundredths of a second.
+/// Which process made this one.
+pub(crate) fn parent(pid: u32) -> Option<u32> {
+    field(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?, 4).map(|pid| pid as u32)
+}
+
+/// User and system time of children that have ended.
+pub(crate) fn ended_children_s(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    (field(&stat, 16).unwrap_or(0.0) + field(&stat, 17).unwrap_or(0.0)) / 100.0
+}
+
+/// Times are in hundredths of a second.
 fn cpu_s(stat: &str) -> f64 {
-    let Some((_, fields)) = stat.rsplit_once(") ") else { return 0.0 };
-    let ticks = |n: usize| fields.split(' ').nth(n).and_then(|field| field.parse::<f64>().ok());
-    (ticks(11).unwrap_or(0.0) + ticks(12).unwrap_or(0.0)) / 100.0
+    (field(stat, 14).unwrap_or(0.0) + field(stat, 15).unwrap_or(0.0)) / 100.0
+}
+
+/// A field as `proc_pid_stat(5)` numbers them. The second one is a name in brackets and may have spaces.
+fn field(stat: &str, n: usize) -> Option<f64> {
+    stat.rsplit_once(") ")?.1.split(' ').nth(n - 3)?.trim().parse().ok()
 }
 
 /// A process whose log goes into a file, as a service's does: nobody here spends time on reading it.
 pub(crate) struct Child {
-    child: tokio::process::Child,
+    running: tokio::process::Child,
     lines: Lines<BufReader<ChildStdout>>,
     pub(crate) pid: u32,
     log: PathBuf,
@@ -52,7 +66,7 @@ impl Child {
             command.kill_on_drop(true).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let pid = child.id().unwrap();
-        Self { child, lines, pid, log: log.to_owned() }
+        Self { running: child, lines, pid, log: log.to_owned() }
     }
 
     /// The next line of its output.
@@ -84,7 +98,7 @@ impl Child {
         let began = Instant::now();
         let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.pid.to_string()).status().await;
         assert!(sent.is_ok_and(|status| status.success()), "kill -{signal} {}", self.pid);
-        let ended = tokio::time::timeout(LONG, self.child.wait()).await;
+        let ended = tokio::time::timeout(LONG, self.running.wait()).await;
         assert!(ended.is_ok(), "still running {LONG:?} after a stop: {}", self.log());
         began.elapsed()
     }

@@ -10,6 +10,8 @@ use tokio::process::Command;
 
 use crate::Options;
 use crate::fill::{Fill, Sqlite};
+use crate::fill_postgres::Postgres;
+use crate::postgres::Server;
 use crate::process::{self, Child, Sample};
 use crate::wire::Connection;
 
@@ -36,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) key: String,
     perf: Option<(PathBuf, String)>,
     env: Vec<(String, String)>,
+    /// Of its PostgreSQL database.
+    url: Option<String>,
 }
 
 /// What a place is made of.
@@ -43,6 +47,8 @@ pub(crate) struct Plan<'a> {
     /// Where Microsoft is.
     pub(crate) base: &'a str,
     pub(crate) tenant: &'a str,
+    /// Where the ledger is kept; `None`: a SQLite file.
+    pub(crate) postgres: Option<&'a Server>,
     /// What the app takes for Microsoft's limit, or `off`.
     pub(crate) calls_per_s: &'a str,
 }
@@ -51,11 +57,14 @@ impl Place {
     /// Writes the configuration and lets a first start make the database and a key.
     pub(crate) async fn prepare(options: &Options, name: &str, plan: &Plan<'_>) -> Self {
         let folder = process::scratch();
+        let url = plan.postgres.map(Server::database);
+        let database =
+            url.as_ref().map_or_else(|| "path = \"nuncio.db\"".to_owned(), |url| format!("url = \"{url}\""));
         // A number or the word `off`, which needs its quotes.
         let limit =
             plan.calls_per_s.parse::<u32>().map_or_else(|_| "\"off\"".to_owned(), |limit| limit.to_string());
         let config = format!(
-            "[server]\nlisten = \"127.0.0.1:0\"\n\n[app.main]\napp_id = \"{APP_ID}\"\ntenant_id = \"{}\"\n\
+            "[server]\nlisten = \"127.0.0.1:0\"\n\n[database]\n{database}\n\n[app.main]\napp_id = \"{APP_ID}\"\ntenant_id = \"{}\"\n\
              client_secret = \"{SECRET}\"\ncloud = \"simulator\"\nallowed_tenants = [\"*\"]\n\n\
              [app.main.limits]\ncalls_per_s = {limit}\n\n\
              [app.main.endpoints]\nbase = \"{}\"\n",
@@ -63,9 +72,10 @@ impl Place {
         );
         std::fs::write(folder.path().join("nuncio.toml"), config).unwrap();
         let perf = options.perf.clone().map(|folder| (folder, name.to_owned()));
-        let mut place = Self { folder, key: String::new(), perf: None, env: Vec::new() };
+        let mut place = Self { folder, key: String::new(), perf: None, env: Vec::new(), url };
         place.start().await.stop().await;
-        place.key = std::fs::read_to_string(place.path().join("key")).unwrap().trim().to_owned();
+        let key = std::fs::read_to_string(place.path().join("key")).unwrap();
+        key.trim().clone_into(&mut place.key);
         place.perf = perf;
         place
     }
@@ -81,13 +91,15 @@ impl Place {
 
     /// The database, to be filled or looked at.
     pub(crate) async fn database(&self) -> Box<dyn Fill> {
-        Box::new(Sqlite::open(&self.path().join("nuncio.db")).await)
+        match &self.url {
+            None => Box::new(Sqlite::open(&self.path().join("nuncio.db")).await),
+            Some(url) => Box::new(Postgres::open(url).await),
+        }
     }
 
-    /// What the database takes on disk, its log included.
-    pub(crate) fn bytes(&self) -> u64 {
-        let size = |name: &str| std::fs::metadata(self.path().join(name)).map_or(0, |file| file.len());
-        size("nuncio.db") + size("nuncio.db-wal")
+    /// What the database takes on disk.
+    pub(crate) async fn bytes(&self) -> u64 {
+        self.database().await.bytes().await
     }
 
     /// Starts the server.

@@ -15,6 +15,13 @@ use crate::product::{APP_ID, Place, Plan, Product, SECRET, text};
 use crate::rows::until;
 use crate::wire::Connection;
 
+/// How long the simulated Connector takes: half of it passes before a call counts. So calls do not count in the order and
+/// at the distance in which they were made, and a limit is broken that no clock of ours could keep.
+pub(crate) const UNEVEN: fn() -> Value =
+    || json!({"kind": "lognormal", "median_ms": 150, "p99_ms": 1500, "share_before": 0.5});
+/// The same for every call: what is refused then is our own fault.
+pub(crate) const EVEN: fn() -> Value = || json!({"kind": "fixed", "ms": 150, "share_before": 0.5});
+
 /// A simulator, everybody in it, and a server that knows their conversations or does not.
 pub(crate) struct Simulated {
     control: Connection,
@@ -35,12 +42,13 @@ impl Simulated {
         let mut sim = Child::start(command, &log.path().join("log"));
         let base = sim.address().await;
         let mut control = Connection::open(&base, "").await;
-        let latency = json!({"kind": "lognormal", "median_ms": 150, "p99_ms": 1500, "share_before": 0.5});
-        asked(&mut control, "PATCH", "settings", &json!({"latency": latency})).await;
+        asked(&mut control, "PATCH", "settings", &json!({"latency": UNEVEN()})).await;
         let info = asked(&mut control, "GET", "info", &Value::Null).await;
         let tenant = info["tenant_id"].as_str().unwrap();
         let people = everybody(&mut control).await;
-        let place = Place::prepare(options, name, &Plan { base: &base, tenant, calls_per_s: "50" }).await;
+        let place =
+            Place::prepare(options, name, &Plan { base: &base, tenant, postgres: None, calls_per_s: "50" })
+                .await;
         if known {
             let mut database = place.database().await;
             database.known(&people, &format!("{base}/teams/")).await;
@@ -69,6 +77,12 @@ impl Simulated {
     pub(crate) async fn send(&self, message: &NewMessage) -> (String, Timestamp) {
         let accepted = self.product.client.send(message, None).await.unwrap();
         (accepted.id, Timestamp::now())
+    }
+
+    /// The limit is that of a bucket: the one that uneven latency does not break, so that no cool-down is among what is
+    /// measured.
+    pub(crate) async fn bucket(&mut self) {
+        self.patch("settings", &json!({"window": "bucket"})).await;
     }
 
     /// Hands in a bulk to everybody and waits until it is being sent.

@@ -191,7 +191,7 @@ impl State {
                 json(out, "200 OK", &body);
             }
             ("GET", "/sink/stamps") => {
-                let stamps = self.stamps.as_ref().map(|stamps| stamps.take()).unwrap_or_default();
+                let stamps = self.stamps.as_ref().map(RefCell::take).unwrap_or_default();
                 json(out, "200 OK", &stamps);
             }
             ("POST", "/sink/reset") => {

@@ -38,7 +38,7 @@ pub(crate) async fn run(options: &Options) -> Outcome {
 
 async fn accept(options: &Options, name: &str, time: Duration, off: bool) -> Value {
     let mut sink = Sink::start(&[]).await;
-    let plan = Plan { base: &sink.base, tenant: &tenant(1), calls_per_s: "off" };
+    let plan = Plan { base: &sink.base, tenant: &tenant(1), postgres: None, calls_per_s: "off" };
     let place = Place::prepare(options, name, &plan).await;
     let mut database = place.database().await;
     database.lanes(LANES).await;

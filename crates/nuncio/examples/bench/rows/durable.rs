@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::until;
 use crate::Options;
+use crate::postgres::Server;
 use crate::process;
 use crate::product::{Place, Plan, Sink, tenant, text};
 use crate::report::{Outcome, Verdict, median};
@@ -36,20 +37,21 @@ const LANES: i64 = 200;
 /// The runs are of one machine if their bare loops are this near to each other.
 const SAME: f64 = 1.2;
 
+fn count(options: &Options) -> u64 {
+    if options.full { 1_000_000 } else { 200_000 }
+}
+
 async fn run(options: &Options, world: World) -> Outcome {
-    let count = if options.full { 1_000_000 } else { 200_000 };
+    let count = count(options);
     let (mut bare, mut ours) = (Vec::new(), Vec::new());
     for pair in 0..options.pairs {
         let latency = world.latency_ms.to_string();
         let mut sink = Sink::start(&["--latency-ms", &latency]).await;
         bare.push(bare_loop(&mut sink, world, count).await);
         sink.reset().await;
-        ours.push(product(options, &mut sink, world, count, pair).await);
+        ours.push(product(options, &mut sink, world, None, count, pair).await);
     }
 
-    let of = |runs: &[Value], what: &str| -> Vec<f64> {
-        runs.iter().map(|run| run[what].as_f64().unwrap_or(f64::NAN)).collect()
-    };
     let (bare_rate, rate) = (of(&bare, "median"), of(&ours, "rate"));
     let (bare_cpu, cpu) = (median(&of(&bare, "cpu_us")), median(&of(&ours, "cpu_us")));
     let (low, high) =
@@ -82,6 +84,42 @@ async fn run(options: &Options, world: World) -> Outcome {
     outcome
 }
 
+/// A figure of each run.
+fn of(runs: &[Value], what: &str) -> Vec<f64> {
+    runs.iter().map(|run| run[what].as_f64().unwrap_or(f64::NAN)).collect()
+}
+
+/// The same on PostgreSQL, in turns with SQLite.
+pub(crate) async fn postgres(options: &Options) -> Outcome {
+    let count = count(options);
+    let server = Server::start();
+    let (mut file, mut ours) = (Vec::new(), Vec::new());
+    for pair in 0..options.pairs {
+        let mut sink = Sink::start(&[]).await;
+        file.push(product(options, &mut sink, SQLITE, None, count, pair).await);
+        sink.reset().await;
+        let world = World { name: "postgres", ..SQLITE };
+        ours.push(product(options, &mut sink, world, Some(&server), count, pair).await);
+    }
+    let rate = median(&of(&ours, "rate"));
+    let ratio = rate / median(&of(&file, "rate"));
+    let (cpu, wal) = (median(&of(&ours, "postgres_cpu_us")), median(&of(&ours, "wal_bytes")));
+    let mut outcome = Outcome::default();
+    outcome.line(
+        "deliveries/s, and of SQLite",
+        format!("{rate:.0}/s, {ratio:.2}"),
+        ">= 0.70",
+        Verdict::of(ratio >= 0.70),
+    );
+    outcome.line("PostgreSQL's CPU for each", format!("{cpu:.1} us"), "<= 25 us", Verdict::of(cpu <= 25.0));
+    outcome.line("its log for each", format!("{wal:.0} B"), "<= 900 B", Verdict::of(wal <= 900.0));
+    outcome.told("engine CPU for each", format!("{:.1} us", median(&of(&ours, "cpu_us"))));
+    outcome.told("peak memory of the engine", format!("{:.0} MiB", median(&of(&ours, "peak_mib"))));
+    outcome.told("bytes on disk for each", format!("{:.0} B", median(&of(&ours, "bytes_each"))));
+    outcome.raw = json!({"count": count, "lanes": LANES, "sqlite": file, "ours": ours});
+    outcome
+}
+
 async fn bare_loop(sink: &mut Sink, world: World, count: u64) -> Value {
     // Latency is hidden by more calls under way, as the product does it.
     let in_flight = if world.latency_ms == 0 { "64" } else { "2000" };
@@ -97,14 +135,21 @@ async fn bare_loop(sink: &mut Sink, world: World, count: u64) -> Value {
     figures
 }
 
-async fn product(options: &Options, sink: &mut Sink, world: World, count: u64, pair: usize) -> Value {
-    let plan = Plan { base: &sink.base, tenant: &tenant(1), calls_per_s: "off" };
+async fn product(
+    options: &Options,
+    sink: &mut Sink,
+    world: World,
+    postgres: Option<&Server>,
+    count: u64,
+    pair: usize,
+) -> Value {
+    let plan = Plan { base: &sink.base, tenant: &tenant(1), postgres, calls_per_s: "off" };
     let mut place = Place::prepare(options, &format!("{}-{pair}", world.name), &plan).await;
     let mut database = place.database().await;
     database.lanes(LANES).await;
     database.people(count as i64 / LANES, LANES, &format!("{}/teams/", sink.base)).await;
     database.end().await;
-    let before = place.bytes();
+    let before = place.bytes().await;
     let mut database = place.database().await;
     database.messages(&text()).await;
     database.end().await;
@@ -112,6 +157,8 @@ async fn product(options: &Options, sink: &mut Sink, world: World, count: u64, p
         place.env("LD_PRELOAD", &slow_fsync());
     }
 
+    let used = |server: &Server| (server.cpu_s(), server.wal_bytes());
+    let used_before = postgres.map(used);
     let product = place.start().await;
     let mut database = place.database().await;
     let within = Duration::from_mins(10);
@@ -123,15 +170,20 @@ async fn product(options: &Options, sink: &mut Sink, world: World, count: u64, p
     .await;
     let ended_us = crate::sink::now_us();
     let (sample, stats) = (product.sample(), sink.stats().await);
-    let log = place.bytes();
+    let used_after = postgres.map(used);
+    let log = place.bytes().await;
     // Then the log is part of the file.
     drop(database);
     product.stop().await;
-    let bytes = place.bytes() - before;
+    let bytes = place.bytes().await - before;
     let (posts, first) = (stats["posts"].as_u64().unwrap(), stats["first_us"].as_u64().unwrap());
     assert_eq!(posts, count, "each message arrives once");
     let took_s = (ended_us - first) as f64 / 1e6;
+    let each = |of: fn((f64, u64)) -> f64| {
+        used_before.zip(used_after).map(|(before, after)| (of(after) - of(before)) / count as f64)
+    };
     json!({
+        "postgres_cpu_us": each(|(cpu_s, _)| cpu_s * 1e6), "wal_bytes": each(|(_, bytes)| bytes as f64),
         "rate": count as f64 / took_s, "s": took_s, "cpu_us": sample.cpu_s * 1e6 / count as f64,
         "peak_mib": sample.peak_mib, "bytes_each": bytes as f64 / count as f64,
         "largest_with_log": log, "connections": stats["connections"], "body_bytes": stats["bytes"].as_u64().unwrap() / posts,

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::until;
 use crate::Options;
+use crate::postgres::Server;
 use crate::product::{Place, Plan, Sink, person, tenant};
 use crate::report::{Outcome, Verdict, median};
 use crate::simulator::{to_everybody, to_users};
@@ -16,13 +17,31 @@ const NAMED: i64 = 10_000;
 const ROUNDS: i64 = 5;
 
 pub(crate) async fn run(options: &Options) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut raw = Vec::new();
+    for (database, server, bar) in
+        [("SQLite", None, 300_000.0), ("PostgreSQL", Some(Server::start()), 75_000.0)]
+    {
+        raw.push(measure(options, &mut outcome, database, server.as_ref(), bar).await);
+    }
+    outcome.raw = raw.into();
+    outcome
+}
+
+async fn measure(
+    options: &Options,
+    outcome: &mut Outcome,
+    database: &str,
+    postgres: Option<&Server>,
+    bar: f64,
+) -> Value {
     let count: i64 = if options.full { 1_000_000 } else { 300_000 };
     let sink = Sink::start(&[]).await;
-    let plan = Plan { base: &sink.base, tenant: &tenant(1), calls_per_s: "off" };
+    let plan = Plan { base: &sink.base, tenant: &tenant(1), postgres, calls_per_s: "off" };
     let place = Place::prepare(options, "expansion", &plan).await;
-    let mut database = place.database().await;
-    database.people(count, 1, &format!("{}/teams/", sink.base)).await;
-    database.end().await;
+    let mut filled = place.database().await;
+    filled.people(count, 1, &format!("{}/teams/", sink.base)).await;
+    filled.end().await;
     let product = place.start().await;
     let mut connection = Connection::open(&product.url, &place.key).await;
 
@@ -42,23 +61,24 @@ pub(crate) async fn run(options: &Options) -> Outcome {
     product.stop().await;
 
     let (all, named) = (count as f64 / installed_s, NAMED as f64 / median(&named_s));
-    let mut outcome = Outcome::default();
     outcome.line(
-        format!("everybody, {count}"),
+        format!("{database}: everybody, {count}"),
         format!("{all:.0} rows/s"),
-        ">= 300,000/s",
-        Verdict::of(all >= 300_000.0),
+        &format!(">= {},000/s", bar / 1_000.0),
+        Verdict::of(all >= bar),
     );
     outcome.line(
-        "10,000 named, request included",
+        format!("{database}: 10,000 named, request included"),
         format!("{named:.0} rows/s"),
         ">= 50,000/s",
         Verdict::of(named >= 50_000.0),
     );
-    outcome.told("10,000 named: answered after", format!("{:.0} ms", median(&answered_s) * 1_000.0));
-    outcome.raw =
-        json!({"count": count, "installed_s": installed_s, "named_s": named_s, "answered_s": answered_s});
-    outcome
+    outcome.told(
+        format!("{database}: 10,000 named: answered after"),
+        format!("{:.0} ms", median(&answered_s) * 1_000.0),
+    );
+    json!({"database": database, "count": count, "installed_s": installed_s, "named_s": named_s,
+           "answered_s": answered_s})
 }
 
 /// Seconds until the audience is whole, and until the answer.

@@ -38,7 +38,7 @@ pub(crate) async fn run(options: &Options) -> Outcome {
 
 async fn watch(options: &Options, lanes: i64) -> Value {
     let sink = Sink::start(&[]).await;
-    let plan = Plan { base: &sink.base, tenant: &tenant(1), calls_per_s: "50" };
+    let plan = Plan { base: &sink.base, tenant: &tenant(1), postgres: None, calls_per_s: "50" };
     let place = Place::prepare(options, "idle", &plan).await;
     let mut database = place.database().await;
     database.lanes(lanes).await;

@@ -31,7 +31,7 @@ pub(crate) async fn run(options: &Options) -> Outcome {
     let keys = files.path().join("keys.json");
     std::fs::write(&keys, signer.document().to_string()).unwrap();
     let mut sink = Sink::start(&["--stamps", "--keys", keys.to_str().unwrap()]).await;
-    let plan = Plan { base: &sink.base, tenant: &tenant(1), calls_per_s: "50" };
+    let plan = Plan { base: &sink.base, tenant: &tenant(1), postgres: None, calls_per_s: "50" };
     let place = Place::prepare(options, "inbound", &plan).await;
     let mut database = place.database().await;
     let service_url = format!("{}/teams/", sink.base);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::until;
 use crate::Options;
+use crate::postgres::Server;
 use crate::product::{Place, Plan, Sink, tenant};
 use crate::report::{Outcome, Verdict, percentile};
 use crate::simulator::to_everybody;
@@ -15,21 +16,29 @@ use crate::wire::Connection;
 const EVERY: Duration = Duration::from_millis(25);
 
 pub(crate) async fn million(options: &Options) -> Outcome {
-    run(options, 1_000_000).await
+    run(options, 1_000_000, None).await
+}
+
+pub(crate) async fn million_postgres(options: &Options) -> Outcome {
+    run(options, 1_000_000, Some(&Server::start())).await
 }
 
 pub(crate) async fn hundred_thousand(options: &Options) -> Outcome {
-    run(options, 100_000).await
+    run(options, 100_000, None).await
 }
 
-async fn run(options: &Options, count: i64) -> Outcome {
+pub(crate) async fn hundred_thousand_postgres(options: &Options) -> Outcome {
+    run(options, 100_000, Some(&Server::start())).await
+}
+
+async fn run(options: &Options, count: i64, postgres: Option<&Server>) -> Outcome {
     let mut sink = Sink::start(&[]).await;
-    let plan = Plan { base: &sink.base, tenant: &tenant(1), calls_per_s: "off" };
+    let plan = Plan { base: &sink.base, tenant: &tenant(1), postgres, calls_per_s: "off" };
     let place = Place::prepare(options, "million", &plan).await;
     let mut database = place.database().await;
     database.people(count, 1, &format!("{}/teams/", sink.base)).await;
     database.end().await;
-    let before = place.bytes();
+    let before = place.bytes().await;
     let product = place.start().await;
     let mut reader = Connection::open(&product.url, &place.key).await;
 
@@ -50,7 +59,7 @@ async fn run(options: &Options, count: i64) -> Outcome {
         progress_.push((asked.elapsed().as_secs_f64(), sink.posts().await));
         message["state"] == "completed"
     };
-    until("the message is over", EVERY, Duration::from_mins(60), sent).await;
+    until("the message is over", EVERY, Duration::from_hours(1), sent).await;
     let peak = product.sample();
     let took_s = asked.elapsed().as_secs_f64();
 
@@ -69,7 +78,7 @@ async fn run(options: &Options, count: i64) -> Outcome {
     let late = sink.posts().await;
     product.stop().await;
     // The second one has its rows too, most of them cancelled.
-    let each = (place.bytes() - before) as f64 / (2 * count) as f64;
+    let each = (place.bytes().await - before) as f64 / (2 * count) as f64;
 
     let tenth = count as u64 / 10;
     let (first, last) = (rate(&progress, 0, tenth), rate(&progress, count as u64 - tenth, count as u64));

@@ -49,7 +49,8 @@ macro_rules! rows {
 }
 
 pub(crate) const ROWS: &[Row] = rows! {
-    "pace" Paced "one tenant, references known, each way of counting a second": pace::pace;
+    "pace" Paced "one tenant, references known, each way of counting a second, uneven latency": pace::uneven;
+    "pace-even" Paced "the same where each call takes 150 ms": pace::even;
     "first" Paced "one tenant, first contact: create, then send": pace::first;
     "channel" Paced "many messages into one channel": channel::run;
     "urgent" Paced "urgent ones during a bulk of 100,000": urgent::urgent;
@@ -58,8 +59,11 @@ pub(crate) const ROWS: &[Row] = rows! {
     "sqlite" Alone "durable deliveries beside a bare loop, SQLite, 200 lanes, no limits": durable::at_once;
     "sqlite-20ms" Alone "the same where each answer takes 20 ms": durable::late;
     "sqlite-fsync" Full "the same with 2 ms added to each fsync": durable::slow_disk;
+    "postgres" Alone "the same as sqlite on PostgreSQL, beside SQLite": durable::postgres;
     "hundred-thousand" Short "one message to 100,000": million::hundred_thousand;
+    "hundred-thousand-postgres" Short "the same on PostgreSQL": million::hundred_thousand_postgres;
     "million" Full "one message to 1,000,000": million::million;
+    "million-postgres" Full "the same on PostgreSQL": million::million_postgres;
     "expansion" Alone "from an audience to deliveries": expansion::run;
     "accept" Alone "messages for one, taken in over 128 connections": accept::run;
     "inbound" Alone "an administrator pushes the app to everybody": inbound::run;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::until;
 use crate::Options;
 use crate::report::{Outcome, Verdict};
-use crate::simulator::{Simulated, to_everybody, to_users};
+use crate::simulator::{EVEN, Simulated, UNEVEN, to_everybody, to_users};
 
 /// How the simulator counts a second, and what is to be reached then.
 const WINDOWS: [(&str, f64, &str); 3] =
@@ -19,15 +19,23 @@ fn time(options: &Options) -> Duration {
     Duration::from_secs(if options.full { 300 } else { 45 })
 }
 
-pub(crate) async fn pace(options: &Options) -> Outcome {
+pub(crate) async fn uneven(options: &Options) -> Outcome {
+    pace(options, UNEVEN()).await
+}
+
+pub(crate) async fn even(options: &Options) -> Outcome {
+    pace(options, EVEN()).await
+}
+
+async fn pace(options: &Options, latency: Value) -> Outcome {
     let runs: Vec<Value> = if options.full {
         let mut runs = Vec::new();
         for (window, ..) in WINDOWS {
-            runs.push(known(options, window).await);
+            runs.push(known(options, window, &latency).await);
         }
         runs
     } else {
-        join_all(WINDOWS.map(|(window, ..)| known(options, window))).await
+        join_all(WINDOWS.map(|(window, ..)| known(options, window, &latency))).await
     };
     let mut outcome = Outcome::default();
     for ((window, least, bar), run) in WINDOWS.iter().zip(&runs) {
@@ -40,12 +48,12 @@ pub(crate) async fn pace(options: &Options) -> Outcome {
     outcome
 }
 
-async fn known(options: &Options, window: &str) -> Value {
+async fn known(options: &Options, window: &str, latency: &Value) -> Value {
     let time = time(options);
     // Enough for it to go on to the end.
     let people = ((time.as_secs_f64() + 20.0) * MICROSOFTS) as u32;
     let mut world = Simulated::start(options, window, people, true).await;
-    world.patch("settings", &json!({"window": window})).await;
+    world.patch("settings", &json!({"window": window, "latency": latency})).await;
     world.send(&to_everybody()).await;
     until("the first arrives", Duration::from_millis(20), Duration::from_mins(1), async || {
         world.taken().await > 50
@@ -68,6 +76,7 @@ pub(crate) async fn first(options: &Options) -> Outcome {
     let time = time(options);
     let people = ((time.as_secs_f64() + 20.0) * MICROSOFTS / 2.0) as u32;
     let mut world = Simulated::start(options, "first", people, false).await;
+    world.bucket().await;
     let users: Vec<String> = world.people.iter().map(|(id, _)| id.clone()).collect();
     world.send(&to_users(users, "normal")).await;
     until("the first arrives", Duration::from_millis(20), Duration::from_mins(1), async || {

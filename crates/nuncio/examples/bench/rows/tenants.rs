@@ -34,7 +34,7 @@ pub(crate) async fn run(options: &Options) -> Outcome {
 /// Seconds from the first message of all to the last of each healthy tenant.
 async fn times(options: &Options, lanes: i64) -> Vec<f64> {
     let mut sink = Sink::start(&["--stamps", "--latency-ms", "50"]).await;
-    let plan = Plan { base: &sink.base, tenant: &tenant(1), calls_per_s: "10" };
+    let plan = Plan { base: &sink.base, tenant: &tenant(1), postgres: None, calls_per_s: "10" };
     let place = Place::prepare(options, "tenants", &plan).await;
     let mut database = place.database().await;
     database.lanes(lanes).await;

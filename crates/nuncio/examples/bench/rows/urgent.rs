@@ -18,6 +18,7 @@ const MICROSOFTS: f64 = 50.0;
 
 pub(crate) async fn urgent(options: &Options) -> Outcome {
     let mut world = Simulated::start(options, "urgent", BULK, true).await;
+    world.bucket().await;
     world.bulk().await;
     let start = world.journal_end().await;
     let (began, before) = (Instant::now(), world.taken().await);
@@ -71,6 +72,7 @@ const NAMED: usize = 100;
 
 pub(crate) async fn normal(options: &Options) -> Outcome {
     let mut world = Simulated::start(options, "normal", BULK, true).await;
+    world.bucket().await;
     let mut groups = world.people.iter().rev().map(|(id, _)| id.clone()).collect::<Vec<_>>();
     let mut next = move || groups.drain(..NAMED).collect::<Vec<_>>();
     let mut alone = Vec::new();

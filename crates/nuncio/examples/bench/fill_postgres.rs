@@ -1,0 +1,108 @@
+//! Databases of PostgreSQL that are full before the server starts.
+
+use async_trait::async_trait;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
+
+use crate::fill::Fill;
+use crate::sink::now_us;
+
+pub(crate) struct Postgres(PgConnection);
+
+impl Postgres {
+    pub(crate) async fn open(url: &str) -> Self {
+        let options: PgConnectOptions = url.parse().unwrap();
+        Self(options.disable_statement_logging().connect().await.unwrap())
+    }
+
+    async fn run(&mut self, statement: String) {
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut self.0).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Fill for Postgres {
+    async fn lanes(&mut self, lanes: i64) {
+        self.run(format!(
+            "INSERT INTO lanes (app, tenant)
+             SELECT 'main', '00000000-0000-4000-8000-' || lpad(i::text, 12, '0') FROM generate_series(1, {lanes}) AS i
+              ORDER BY i
+             ON CONFLICT (app, tenant) DO NOTHING"
+        ))
+        .await;
+    }
+
+    async fn people(&mut self, per_lane: i64, healthy: i64, service_url: &str) {
+        // The numbers of lanes that were there already may have been taken and not used.
+        self.run(format!(
+            "INSERT INTO recipients (lane_no, kind, key, reach, reach_at, reach_seen)
+             SELECT l.lane_no, 'person', '00000000-0000-4000-9000-' || lpad(((l.n - 1) * {per_lane} + i)::text, 12, '0'),
+                    'reachable', 1, true
+               FROM (SELECT lane_no, row_number() OVER (ORDER BY tenant) AS n FROM lanes) AS l
+              CROSS JOIN generate_series(1, {per_lane}) AS i
+              ORDER BY l.n, i;
+             INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+             SELECT r.lane_no, r.recipient_no,
+                    CASE WHEN l.n <= {healthy} THEN 'a:' WHEN l.n <= {healthy} + 10 THEN 'a:slow' ELSE 'a:full' END
+                    || r.recipient_no, '{service_url}', 'inbound', 1
+               FROM recipients AS r
+               JOIN (SELECT lane_no, row_number() OVER (ORDER BY tenant) AS n FROM lanes) AS l USING (lane_no)
+              ORDER BY r.recipient_no"
+        ))
+        .await;
+    }
+
+    async fn known(&mut self, people: &[(String, String)], service_url: &str) {
+        let (keys, conversations): (Vec<String>, Vec<String>) = people.iter().cloned().unzip();
+        sqlx::query(
+            "WITH known AS (
+                 INSERT INTO recipients (lane_no, kind, key, reach, reach_at, reach_seen)
+                 SELECT (SELECT min(lane_no) FROM lanes), 'person', key, 'reachable', 1, true FROM unnest($1) AS key
+                 RETURNING lane_no, recipient_no, key)
+             INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
+             SELECT lane_no, recipient_no, conversation_id, $3, 'inbound', 1
+               FROM known JOIN unnest($1, $2) AS u (key, conversation_id) USING (key)",
+        )
+        .bind(keys)
+        .bind(conversations)
+        .bind(service_url)
+        .execute(&mut self.0)
+        .await
+        .unwrap();
+    }
+
+    async fn messages(&mut self, text: &str) {
+        let (now, later) = (now_us(), now_us() + 86_400_000_000);
+        self.run(format!(
+            "INSERT INTO messages (id, lane_no, key_no, class, state, content, max_recipients, sources, fence_at,
+                                   audience_final, expires_at, created_at)
+             SELECT gen_random_uuid(), lane_no, 1, 'normal', 'sending', '{{\"text\":\"{text}\"}}', 1000000, '[]',
+                    9000000000000, true, {later}, {now} FROM lanes ORDER BY lane_no;
+             INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
+             SELECT m.message_no, r.recipient_no, r.recipient_no, r.lane_no, 'pending'
+               FROM messages AS m JOIN recipients AS r USING (lane_no) ORDER BY m.message_no, r.recipient_no;
+             INSERT INTO message_counts (message_no, pending)
+             SELECT message_no, count(*) FROM deliveries GROUP BY message_no"
+        ))
+        .await;
+    }
+
+    async fn unfinished(&mut self) -> i64 {
+        let open = "SELECT count(*) FROM messages WHERE state NOT IN ('completed', 'cancelled')";
+        sqlx::query_scalar(open).fetch_one(&mut self.0).await.unwrap()
+    }
+
+    async fn bytes(&mut self) -> u64 {
+        let size: i64 = sqlx::query_scalar("SELECT pg_database_size(current_database())")
+            .fetch_one(&mut self.0)
+            .await
+            .unwrap();
+        size as u64
+    }
+
+    async fn end(mut self: Box<Self>) {
+        self.run("VACUUM ANALYZE".to_owned()).await;
+        self.run("CHECKPOINT".to_owned()).await;
+        self.0.close().await.unwrap();
+    }
+}
