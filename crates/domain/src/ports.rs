@@ -97,6 +97,9 @@ pub trait Ledger: Send + Sync + 'static {
     async fn page(&self, message_no: i64, after: i64, limit: i64) -> Result<Vec<Row>, StoreError>;
     /// Pending deliveries with a due time up to `until`, soonest first.
     async fn due(&self, lane_no: i64, until: Time, limit: i64) -> Result<Vec<Row>, StoreError>;
+    /// Those with a due time that go to channels and chats, soonest first: all of them, since each holds what comes
+    /// after it there. A thread has one of them for each class, unless they are resends.
+    async fn holding(&self, lane_no: i64) -> Result<Vec<Row>, StoreError>;
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
     /// What calls came to whose owner was taken over meanwhile: those that were accepted settle their delivery, if the
     /// takeover made it ambiguous. How many. Only where a takeover is possible is there anything to it.

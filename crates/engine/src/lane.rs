@@ -208,6 +208,13 @@ impl Shell {
                     let _ = events.send(Event::Input(Input::Due { rows }));
                 });
             }
+            Action::LoadHolding => {
+                let lane_no = self.lane.lane_no;
+                tokio::spawn(async move {
+                    let rows = insist("holding", || ledger.holding(lane_no)).await;
+                    let _ = events.send(Event::Input(Input::Holding { rows }));
+                });
+            }
             Action::LoadReferences { key } => {
                 let registry = Arc::clone(&self.shared.ports.registry);
                 let lane_no = self.lane.lane_no;

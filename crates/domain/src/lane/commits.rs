@@ -73,7 +73,7 @@ impl LaneCore {
                 // Someone settled it meanwhile; it is theirs.
                 if let Some(flight) = self.flights.remove(&key) {
                     self.pace.give_back(flight.slot);
-                    self.release(&flight.item, false);
+                    self.release(&flight.item);
                 }
                 self.forget(key);
             } else {

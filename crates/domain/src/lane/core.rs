@@ -73,6 +73,10 @@ pub enum Input {
     Due {
         rows: Vec<Row>,
     },
+    /// Answer to [`Action::LoadHolding`].
+    Holding {
+        rows: Vec<Row>,
+    },
     References {
         key: Key,
         references: Vec<Reference>,
@@ -119,6 +123,8 @@ pub enum Action {
     LoadDue {
         limit: i64,
     },
+    /// Retries of channels and chats, before anything new goes there.
+    LoadHolding,
     LoadReferences {
         key: Key,
     },
@@ -228,6 +234,15 @@ pub(super) enum Next {
     Renew,
 }
 
+/// Whether the retries of channels and chats that an owner before this one left are in memory. Until they are, nothing
+/// new goes there: it might overtake one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holding {
+    Unread,
+    Loading,
+    Read,
+}
+
 /// The owner's state machine for one lane.
 #[derive(Debug)]
 pub struct LaneCore {
@@ -260,6 +275,7 @@ pub struct LaneCore {
     /// Retries were left in the store for want of room.
     pub(super) due_left: bool,
     pub(super) due_loading: bool,
+    pub(super) holding: Holding,
     pub(super) status_at: Time,
     pub(super) status: String,
     pub(super) batch: Batch,
@@ -293,6 +309,7 @@ impl LaneCore {
             wants_room: false,
             due_left: false,
             due_loading: false,
+            holding: Holding::Unread,
             status_at: now,
             status: String::new(),
             batch: Batch::default(),
@@ -326,6 +343,7 @@ impl LaneCore {
             Input::Expanded { message_no, expanded } => self.expanded(now, message_no, expanded),
             Input::Page { message_no, rows } => self.paged(now, message_no, rows),
             Input::Due { rows } => self.due_loaded(now, rows),
+            Input::Holding { rows } => self.holding_loaded(now, rows),
             Input::References { key, references } => self.references(now, key, references),
             Input::Committed { ticket, committed } => self.committed(now, ticket, &committed),
             Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, &answer),

@@ -142,6 +142,7 @@ impl LaneCore {
         self.tending.touched.insert(message_no);
         // One that was begun before may have retries.
         self.due_left |= message.audience_final;
+        self.load_holding();
         match phase {
             Phase::Expanding => self.expand(message_no),
             Phase::Closed(to) => self.sweep(now, message_no, to),

@@ -37,7 +37,8 @@ impl Dice {
 
 /// Wait after the `tries`-th 412; `None` when there were enough.
 pub fn after_conflict(tries: u32, dice: &mut Dice) -> Option<Duration> {
-    (tries < CONFLICT_TRIES).then(|| dice.up_to(Duration::from_secs(1 << tries.min(4))))
+    let least = Duration::from_secs(1);
+    (tries < CONFLICT_TRIES).then(|| least + dice.up_to(Duration::from_secs(1 << tries.min(4)) - least))
 }
 
 /// Wait after the `tries`-th failure of the kind that is worth 8 tries; `None` when there were enough.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::batch::Intent;
-use crate::lane::core::{Action, Flight, Item, LaneCore, Stage};
+use crate::lane::core::{Action, Flight, Holding, Item, LaneCore, Stage};
 use crate::lane::pace::LEASE_LEFT;
 use crate::lane::threads::Free;
 use crate::message::Class;
@@ -195,7 +195,8 @@ impl LaneCore {
             }
             let item = open.queue.pop_front()?;
             let thread_no = item.row.thread_no;
-            let held = !item.holds && self.order.holds.contains_key(&(thread_no, class));
+            let unsure = self.holding != Holding::Read && item.row.kind != RecipientKind::Person;
+            let held = !item.holds && (unsure || self.order.holds.contains_key(&(thread_no, class)));
             match self.threads.free(thread_no, slot) {
                 Free::Now if !held => return Some(item),
                 Free::At(at) if !held => {
@@ -232,9 +233,9 @@ impl LaneCore {
         self.flights.insert(key, flight);
     }
 
-    /// The thread of a delivery is free again.
-    pub(super) fn release(&mut self, item: &Item, accepted: bool) {
-        self.threads.finish(item.row.thread_no, accepted);
+    /// The thread of a delivery is free again: its call is not made.
+    pub(super) fn release(&mut self, item: &Item) {
+        self.threads.give_back(item.row.thread_no);
         self.unpark_thread(item.row.thread_no);
     }
 
@@ -269,6 +270,13 @@ impl LaneCore {
                 return;
             }
             self.order.free_at.pop_first();
+            self.unpark_thread(thread_no);
+        }
+    }
+
+    pub(super) fn unpark_all(&mut self) {
+        let threads: Vec<i64> = self.order.parked.keys().copied().collect();
+        for thread_no in threads {
             self.unpark_thread(thread_no);
         }
     }

@@ -44,7 +44,6 @@ impl LaneCore {
         };
         let accepted = matches!(answer.outcome, Outcome::Accepted { .. });
         if accepted {
-            self.pace.accepted(now);
             if let Some(reference) = item.row.reference.as_ref().filter(|_| !self.left.is_empty()) {
                 self.left.remove(&reference.service_url);
             }
@@ -55,7 +54,7 @@ impl LaneCore {
         };
         self.note_reach(now, &item, operation, answer);
         let fate = self.fate(now, started_at, &mut item, operation, answer);
-        self.threads.finish(item.row.thread_no, accepted);
+        self.threads.finish(item.row.thread_no, now, accepted);
         let from = if operation.makes_message() { DeliveryState::InFlight } else { DeliveryState::Pending };
         self.apply(now, item, from, fate, Some(attempt), activity_id);
     }
@@ -257,7 +256,7 @@ impl LaneCore {
         self.late = stay;
         for key in back {
             let Some(flight) = self.flights.remove(&key) else { continue };
-            self.threads.finish(flight.item.row.thread_no, false);
+            self.threads.give_back(flight.item.row.thread_no);
             if flight.operation.makes_message() {
                 self.apply(now, flight.item, DeliveryState::InFlight, Fate::Again(Next::Front), None, None);
             } else {

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::time::Time;
 
-/// (sends, within, margin for the jitter of the way). Creating counts like sending: which thread it counts against is
-/// not known (protocol section 13), so we take the thread it is for.
+/// (sends, within). Creating counts like sending: which thread it counts against is not known (protocol section 13), so
+/// we take the thread it is for. When a call was counted is not told, but not after its answer, and the next one not
+/// before its start: from answer to start no window can be broken, however uneven the way is.
 const WINDOWS: [(usize, Duration); 4] = [
-    (7, Duration::from_millis(1_030)),
-    (8, Duration::from_millis(2_030)),
-    (60, Duration::from_millis(30_100)),
-    (1800, Duration::from_secs(3_601)),
+    (7, Duration::from_millis(1_010)),
+    (8, Duration::from_millis(2_010)),
+    (60, Duration::from_millis(30_010)),
+    (1800, Duration::from_millis(3_600_010)),
 ];
 /// A thread idle for so long …
 const IDLE: Duration = Duration::from_secs(30);
@@ -24,7 +25,8 @@ const MANY: usize = 3;
 #[derive(Debug, Clone, Default)]
 struct Thread {
     busy: bool,
-    starts: VecDeque<Time>,
+    /// When each call was answered; of one under way, when it starts.
+    calls: VecDeque<Time>,
     cool_until: Time,
     /// 429 in a row, for the backoff where Microsoft names no time.
     refusals: u32,
@@ -64,8 +66,8 @@ impl Threads {
             return Free::Busy;
         }
         let at = WINDOWS.iter().fold(thread.cool_until, |at, (most, within)| {
-            match thread.starts.len().checked_sub(*most) {
-                Some(oldest) => at.max(thread.starts[oldest] + *within),
+            match thread.calls.len().checked_sub(*most) {
+                Some(oldest) => at.max(thread.calls[oldest] + *within),
                 None => at,
             }
         });
@@ -76,16 +78,27 @@ impl Threads {
     pub fn start(&mut self, thread_no: i64, slot: Time) {
         let thread = self.known.entry(thread_no).or_default();
         thread.busy = true;
-        thread.starts.push_back(slot);
-        while thread.starts.len() > WINDOWS[3].0 {
-            thread.starts.pop_front();
+        thread.calls.push_back(slot);
+        while thread.calls.len() > WINDOWS[3].0 {
+            thread.calls.pop_front();
+        }
+    }
+
+    /// The call of a thread was not made after all.
+    pub fn give_back(&mut self, thread_no: i64) {
+        if let Some(thread) = self.known.get_mut(&thread_no) {
+            thread.busy = false;
+            thread.calls.pop_back();
         }
     }
 
     /// The call of a thread has ended.
-    pub fn finish(&mut self, thread_no: i64, accepted: bool) {
+    pub fn finish(&mut self, thread_no: i64, now: Time, accepted: bool) {
         if let Some(thread) = self.known.get_mut(&thread_no) {
             thread.busy = false;
+            if let Some(last) = thread.calls.back_mut() {
+                *last = now;
+            }
             if accepted {
                 thread.refusals = 0;
             }
@@ -103,7 +116,7 @@ impl Threads {
         distinct.sort_unstable();
         distinct.dedup();
         let thread = self.known.entry(thread_no).or_default();
-        let before = thread.starts.len().checked_sub(2).map(|index| thread.starts[index]);
+        let before = thread.calls.len().checked_sub(2).map(|index| thread.calls[index]);
         let idle = before.is_none_or(|before| before + IDLE < now);
         if idle || distinct.len() >= MANY {
             return Whose::Lane;
@@ -122,11 +135,11 @@ impl Threads {
         self.swept_at = now;
         self.known.retain(|_, thread| {
             let hour_ago = now - WINDOWS[3].1;
-            while thread.starts.front().is_some_and(|start| *start < hour_ago) {
-                thread.starts.pop_front();
+            while thread.calls.front().is_some_and(|start| *start < hour_ago) {
+                thread.calls.pop_front();
             }
-            let idle = thread.starts.back().is_none_or(|last| *last + IDLE < now);
-            thread.busy || thread.cool_until > now || !idle || thread.starts.len() > FEW
+            let idle = thread.calls.back().is_none_or(|last| *last + IDLE < now);
+            thread.busy || thread.cool_until > now || !idle || thread.calls.len() > FEW
         });
     }
 
@@ -141,8 +154,8 @@ impl Threads {
     pub fn clock_set(&mut self, by_us: i64) {
         for thread in self.known.values_mut() {
             thread.cool_until = thread.cool_until.moved(by_us);
-            for start in &mut thread.starts {
-                *start = start.moved(by_us);
+            for call in &mut thread.calls {
+                *call = call.moved(by_us);
             }
         }
         for (at, _) in &mut self.refused {
@@ -173,17 +186,22 @@ mod tests {
     fn one_call_at_a_time_and_seven_a_second() {
         let mut threads = Threads::default();
         for n in 0..7 {
-            assert_eq!(threads.free(1, at(n)), Free::Now);
-            threads.start(1, at(n));
-            assert_eq!(threads.free(1, at(n)), Free::Busy);
-            threads.finish(1, true);
+            assert_eq!(threads.free(1, at(n * 20)), Free::Now);
+            threads.start(1, at(n * 20));
+            assert_eq!(threads.free(1, at(n * 20)), Free::Busy);
+            threads.finish(1, at(n * 20 + 15), true);
         }
-        assert_eq!(threads.free(1, at(7)), Free::At(at(1030)));
-        threads.start(1, at(1030));
-        threads.finish(1, true);
+        // It may have been counted as late as it was answered.
+        assert_eq!(threads.free(1, at(140)), Free::At(at(1025)));
+        threads.start(1, at(1025));
+        threads.finish(1, at(1030), true);
         // The eighth fills the window of two seconds.
-        assert_eq!(threads.free(1, at(1031)), Free::At(at(2030)));
+        assert_eq!(threads.free(1, at(1031)), Free::At(at(2025)));
         assert_eq!(threads.free(2, at(1031)), Free::Now);
+        // One that was not made does not count.
+        threads.start(1, at(2025));
+        threads.give_back(1);
+        assert_eq!(threads.free(1, at(2025)), Free::Now);
     }
 
     #[test]
@@ -201,7 +219,7 @@ mod tests {
         assert_eq!(threads.throttled(2, at(120), retry), Whose::Thread(at(2120)));
         assert_eq!(threads.throttled(3, at(130), retry), Whose::Lane);
         assert_eq!(threads.free(1, at(200)), Free::Busy);
-        threads.finish(1, false);
+        threads.finish(1, at(130), false);
         assert_eq!(threads.free(1, at(200)), Free::At(at(2110)));
     }
 
@@ -209,10 +227,10 @@ mod tests {
     fn forgets_the_idle_but_not_the_talkative() {
         let mut threads = Threads::default();
         threads.start(1, at(0));
-        threads.finish(1, true);
+        threads.finish(1, at(1), true);
         for n in 0..20 {
             threads.start(2, at(n * 1000));
-            threads.finish(2, true);
+            threads.finish(2, at(n * 1000), true);
         }
         threads.forget(at(60_000));
         assert_eq!(threads.len(), 1);

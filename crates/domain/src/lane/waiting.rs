@@ -2,8 +2,8 @@
 
 use crate::batch::{Key, Row};
 use crate::delivery::DeliveryState;
-use crate::lane::core::{Action, Fetched, Item, LaneCore, Met, Next};
-use crate::people::Reference;
+use crate::lane::core::{Action, Fetched, Holding, Item, LaneCore, Met, Next};
+use crate::people::{RecipientKind, Reference};
 use crate::skip::unwanted;
 use crate::time::Time;
 
@@ -30,6 +30,24 @@ impl LaneCore {
     pub(super) fn due_loaded(&mut self, now: Time, rows: Vec<Row>) {
         self.due_loading = false;
         self.due_left = rows.len() as i64 >= self.config.chunk;
+        self.take_retries(now, rows);
+    }
+
+    /// Asks for what holds channels and chats, once.
+    pub(super) fn load_holding(&mut self) {
+        if self.holding == Holding::Unread {
+            self.holding = Holding::Loading;
+            self.actions.push(Action::LoadHolding);
+        }
+    }
+
+    pub(super) fn holding_loaded(&mut self, now: Time, rows: Vec<Row>) {
+        self.holding = Holding::Read;
+        self.take_retries(now, rows);
+        self.unpark_all();
+    }
+
+    fn take_retries(&mut self, now: Time, rows: Vec<Row>) {
         for row in rows {
             let Some(open) = self.messages.get(&row.key.message_no) else { continue };
             // A new word of theirs holds for a retry as well; what was refused meanwhile does not.
@@ -54,12 +72,14 @@ impl LaneCore {
         }
         match next {
             Next::Front => self.queue_front(item),
-            Next::WaitUntil(due) if self.waiting.len() < self.config.max_rows => {
+            // What holds a channel or chat stays in memory: out of sight it would be overtaken.
+            Next::WaitUntil(due)
+                if self.waiting.len() < self.config.max_rows || item.row.kind != RecipientKind::Person =>
+            {
                 self.waiting.insert((*due, key), item);
             }
             // No room: it has its due time in the store and is loaded again when there is.
             Next::WaitUntil(_) => {
-                self.unhold(&item);
                 self.forget(key);
                 self.due_left = true;
             }

@@ -419,6 +419,7 @@ impl World {
             Action::LoadDue { limit } => {
                 Input::Due { rows: self.ledger.due(LANE, Time::MAX, limit).await.unwrap() }
             }
+            Action::LoadHolding => Input::Holding { rows: self.ledger.holding(LANE).await.unwrap() },
             Action::LoadReferences { key } => Input::References { key, references: Vec::new() },
             Action::Look => return self.look().await,
             Action::Commit { .. } | Action::Call(_) | Action::Forget { .. } => return,

@@ -142,6 +142,11 @@ impl Ledger for PostgresStore {
         rows::due(&mut self.readers.reading().await?.db(), lane_no, until, limit).await
     }
 
+    #[tracing::instrument(name = "store.holding", level = "debug", skip(self))]
+    async fn holding(&self, lane_no: i64) -> Result<Vec<Row>, StoreError> {
+        rows::holding(&mut self.readers.reading().await?.db(), lane_no).await
+    }
+
     #[tracing::instrument(
         name = "store.commit", level = "debug", skip_all,
         fields(intents = batch.intents.len(), changes = batch.changes.len())

@@ -88,6 +88,11 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
             ],
         ),
         ("due", rows::DUE, &["using deliveries_due on deliveries p", "using messages_pkey on messages m"]),
+        (
+            "holding",
+            rows::HOLDING,
+            &["using deliveries_due on deliveries p", "using recipients_pkey on recipients k"],
+        ),
         ("open", rows::OPEN, &["using messages_open on messages"]),
         (
             "references",

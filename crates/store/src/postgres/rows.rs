@@ -54,6 +54,14 @@ pub(crate) const DUE: &str = rows!(
       ORDER BY p.due_at LIMIT $3"
 );
 
+pub(crate) const HOLDING: &str = rows!(
+    "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+       FROM deliveries AS p
+      WHERE p.lane_no = $1 AND p.due_at IS NOT NULL AND p.state = 'pending'
+        AND (SELECT k.kind FROM recipients AS k WHERE k.recipient_no = p.recipient_no) <> 'person'
+        AND EXISTS (SELECT 1 FROM messages AS m WHERE m.message_no = p.message_no AND m.closed_to IS NULL)"
+);
+
 pub(crate) const REFERENCES: &str = "
     SELECT reference_no, conversation_id, service_url, origin, seen_at, suspect_at
       FROM conversations WHERE recipient_no = $1";
@@ -84,6 +92,12 @@ pub(crate) async fn due(
     limit: i64,
 ) -> Result<Vec<Row>, StoreError> {
     let mut rows = gather(&db.rows(sql(DUE).bind(lane_no).bind(until.0).bind(limit)).await?)?;
+    rows.sort_by_key(|row| (row.due_at, row.key));
+    Ok(rows)
+}
+
+pub(crate) async fn holding(db: &mut Db<'_>, lane_no: i64) -> Result<Vec<Row>, StoreError> {
+    let mut rows = gather(&db.rows(sql(HOLDING).bind(lane_no)).await?)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)
 }

@@ -134,6 +134,11 @@ impl Ledger for SqliteStore {
         rows::due(&self.readers, lane_no, until, limit).await
     }
 
+    #[tracing::instrument(name = "store.holding", level = "debug", skip(self))]
+    async fn holding(&self, lane_no: i64) -> Result<Vec<Row>, StoreError> {
+        rows::holding(&self.readers, lane_no).await
+    }
+
     #[tracing::instrument(
         name = "store.commit", level = "debug", skip_all,
         fields(intents = batch.intents.len(), changes = batch.changes.len())

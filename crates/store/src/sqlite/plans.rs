@@ -38,7 +38,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 23] = [
+    let expected: [(&str, &str, &[&str]); 24] = [
         (
             "intents",
             commit::INTENTS,
@@ -82,6 +82,15 @@ async fn hot_statements_take_their_keys() {
                 "SEARCH p USING INDEX deliveries_due (lane_no=? AND due_at>? AND due_at<?)",
                 "SEARCH m USING INTEGER PRIMARY KEY",
                 "SEARCH r USING INTEGER PRIMARY KEY",
+            ],
+        ),
+        (
+            "holding",
+            rows::HOLDING,
+            &[
+                "SEARCH p USING INDEX deliveries_due (lane_no=? AND due_at>?)",
+                "SEARCH m USING INTEGER PRIMARY KEY",
+                "SEARCH k USING INTEGER PRIMARY KEY",
             ],
         ),
         ("open", rows::OPEN, &["SEARCH messages USING INDEX messages_open (lane_no=?)"]),

@@ -54,6 +54,15 @@ pub(crate) const DUE: &str = rows!(
       ORDER BY p.due_at, p.message_no, p.recipient_no LIMIT ?3"
 );
 
+pub(crate) const HOLDING: &str = rows!(
+    "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+       FROM deliveries AS p INDEXED BY deliveries_due
+      CROSS JOIN messages AS m ON m.message_no = p.message_no
+      CROSS JOIN recipients AS k ON k.recipient_no = p.recipient_no
+      WHERE p.lane_no = ?1 AND p.due_at IS NOT NULL AND p.state = 'pending' AND m.closed_to IS NULL
+        AND k.kind <> 'person'"
+);
+
 pub(crate) const REFERENCES: &str = "
     SELECT reference_no, conversation_id, service_url, origin, seen_at, suspect_at
       FROM conversations WHERE recipient_no = ?1";
@@ -85,6 +94,13 @@ pub(crate) async fn due(
     limit: i64,
 ) -> Result<Vec<Row>, StoreError> {
     let found = sqlx::query(DUE).bind(lane_no).bind(until.0).bind(limit).fetch_all(readers).await;
+    let mut rows = gather(&found.map_err(of_sqlx)?)?;
+    rows.sort_by_key(|row| (row.due_at, row.key));
+    Ok(rows)
+}
+
+pub(crate) async fn holding(readers: &SqlitePool, lane_no: i64) -> Result<Vec<Row>, StoreError> {
+    let found = sqlx::query(HOLDING).bind(lane_no).fetch_all(readers).await;
     let mut rows = gather(&found.map_err(of_sqlx)?)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)

@@ -59,7 +59,7 @@ macro_rules! conformance {
             replies_share_the_thread_of_their_channel, exclusions_are_marked, who_opted_out_is_marked, idempotency_same_other_and_expired,
             too_large_waits_for_a_word, empty_audiences_end_at_once, scheduled_ones_stay_scheduled,
             a_delivery_goes_its_way, lost_intents_and_changes_are_told, finals_stay_final,
-            several_changes_of_one_delivery_in_a_batch, retries_come_back_soonest_first,
+            several_changes_of_one_delivery_in_a_batch, retries_come_back_soonest_first, retries_of_channels_are_read_by_themselves,
             calls_that_make_no_message_leave_it_pending, reasons_are_counted,
             completing_holds_only_when_nothing_is_left, controls_are_left_for_the_owner,
             cancel_settles_counts_at_once_and_rows_later, in_flight_ones_of_a_cancelled_message_record_their_end,

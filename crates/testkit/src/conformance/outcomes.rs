@@ -2,7 +2,9 @@
 
 use nuncio_domain::DeliveryState::{Ambiguous, Delivered, Failed, InFlight, Pending, Skipped};
 use nuncio_domain::batch::{MessageChange, Why};
-use nuncio_domain::{Batch, Counts, DeliveryState, FailReason, Key, SkipReason, Time};
+use nuncio_domain::message::Named;
+use nuncio_domain::people::RecipientKind;
+use nuncio_domain::{Batch, Counts, DeliveryState, FailReason, Key, NewMessage, SkipReason, Time};
 
 use super::{Fixture, OPERATOR, Table, attempt, batch, change, changes, id, intent};
 
@@ -123,6 +125,39 @@ pub async fn retries_come_back_soonest_first(fixture: &dyn Fixture) {
     // Started again, it is no longer due.
     table.start(&due[..1], 7_000).await;
     assert_eq!(table.ledger().due(table.lane_no, Time(8_000), 10).await.unwrap(), due[1..]);
+}
+
+pub async fn retries_of_channels_are_read_by_themselves(fixture: &dyn Fixture) {
+    let table = Table::lay(fixture).await;
+    let channel = |name: &str| Named { kind: RecipientKind::Channel, key: format!("19:{name}@thread.tacv2") };
+    let mut message = table.message(1, &["ann"]);
+    message.named.extend([channel("x"), channel("y")]);
+    let one = table.send(message).await;
+    let two = table.send(NewMessage { named: vec![channel("x")], ..table.message(2, &[]) }).await;
+    assert!(table.ledger().holding(table.lane_no).await.unwrap().is_empty());
+    let mut rows = table.page(one).await;
+    rows.extend(table.page(two).await);
+    table.start(&rows, 3_000).await;
+    // The second message's comes first.
+    let all = rows.iter().map(|row| {
+        let mut change = change(row.key, InFlight, Pending, 3_100);
+        change.due_at = Some(Time(9_000 - row.key.message_no));
+        change.attempt = Some(attempt("throttled", 3_100));
+        change
+    });
+    table.settle(changes(all.collect(), 3_100)).await;
+    let mut wanted: Vec<Key> =
+        rows.iter().filter(|row| row.kind == RecipientKind::Channel).map(|row| row.key).collect();
+    wanted.sort_by_key(|key| (-key.message_no, key.recipient_no));
+    assert_eq!(wanted.len(), 3);
+    let holding = table.ledger().holding(table.lane_no).await.unwrap();
+    assert_eq!(holding.iter().map(|row| row.key).collect::<Vec<_>>(), wanted);
+    let due = table.ledger().due(table.lane_no, Time::MAX, 10).await.unwrap();
+    assert_eq!(due.len(), 4);
+    assert!(holding.iter().all(|row| due.contains(row)));
+    // Under way again, it holds no more from the store's side.
+    table.start(&holding[..1], 9_000).await;
+    assert_eq!(table.ledger().holding(table.lane_no).await.unwrap(), holding[1..]);
 }
 
 pub async fn calls_that_make_no_message_leave_it_pending(fixture: &dyn Fixture) {

@@ -5,7 +5,7 @@ use nuncio_domain::batch::{Late, Row};
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
 };
-use nuncio_domain::people::{Reference, SeenPerson};
+use nuncio_domain::people::{RecipientKind, Reference, SeenPerson};
 use nuncio_domain::ports::{Ledger, StoreError};
 use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
 use nuncio_domain::{Batch, Committed, Counts, Key, MessageId, NewMessage, ReachState, Scope, Time};
@@ -106,6 +106,12 @@ impl Ledger for MemoryLedger {
 
     async fn due(&self, lane_no: i64, until: Time, limit: i64) -> Result<Vec<Row>, StoreError> {
         Ok(self.state().due(lane_no, until, limit))
+    }
+
+    async fn holding(&self, lane_no: i64) -> Result<Vec<Row>, StoreError> {
+        let mut rows = self.state().due(lane_no, Time::MAX, i64::MAX);
+        rows.retain(|row| row.kind != RecipientKind::Person);
+        Ok(rows)
     }
 
     async fn testify(&self, accepted: Vec<Late>, now: Time) -> Result<i64, StoreError> {
