@@ -16,11 +16,7 @@ use super::{SqliteStore, commit, control, expand, lanes, recover, rows, settle, 
 impl Ledger for SqliteStore {
     #[tracing::instrument(name = "store.submit", level = "debug", skip_all, fields(message = %new.id))]
     async fn submit(&self, scope: &Scope, new: NewMessage) -> Result<Submitted, StoreError> {
-        let scope = scope.clone();
-        self.write(Queue::Api, move |connection| {
-            Box::pin(async move { submit::submit(connection, &scope, &new).await })
-        })
-        .await
+        self.intake.submit(scope.clone(), new).await
     }
 
     async fn repeated(

@@ -7,6 +7,7 @@ mod control;
 mod conversations;
 mod evidence;
 mod expand;
+mod intake;
 mod keys;
 mod lanes;
 mod learn;
@@ -23,6 +24,7 @@ mod recover;
 mod registry;
 mod rows;
 mod settle;
+mod store;
 mod submit;
 mod teams;
 mod verify;
@@ -43,6 +45,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::error::{of_sqlx, unavailable};
+use intake::Intake;
 use writer::{Queue, Queues};
 
 const READERS: u32 = 4;
@@ -51,6 +54,7 @@ const BUSY: Duration = Duration::from_secs(5);
 /// `Ledger` and `Registry` in one file. Only one process has it open.
 pub struct SqliteStore {
     queues: Arc<Queues>,
+    intake: Arc<Intake>,
     readers: SqlitePool,
     written: Arc<Notify>,
     ending: Arc<AtomicBool>,
@@ -114,7 +118,8 @@ impl SqliteStore {
                 drop(lock);
             }),
         ]);
-        Ok(Arc::new(Self { queues, readers, written, ending, tasks }))
+        let intake = Intake::new(Arc::clone(&queues));
+        Ok(Arc::new(Self { queues, intake, readers, written, ending, tasks }))
     }
 
     /// Writes what waits, refuses what comes later, and closes the file.

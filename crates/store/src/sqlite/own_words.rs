@@ -10,7 +10,7 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Class, Content, MessageState, NewMessage, Source, Time};
 use sqlx::SqliteConnection;
 
-use super::submit;
+use super::store::{self, Draft};
 use crate::error::{broken, of_sqlx};
 use crate::new_message::{Gathering, own, with_name};
 use crate::words::{from_json, get, json, time};
@@ -234,8 +234,9 @@ async fn tell(
         .await
         .map_err(of_sqlx)?;
     let Some(row) = open else {
-        submit::store(connection, 0, new, Some(&gathering)).await?;
-        return Ok(());
+        let numbers = store::numbers(&mut *connection).await?;
+        let draft = Draft { key_no: 0, new, retries: None, gathering: Some(gathering) };
+        return store::store(connection, numbers, &[draft]).await;
     };
     let sources: Vec<Source> = from_json(get(&row, "sources")?)?;
     let [Source::List(list_no)] = sources[..] else {

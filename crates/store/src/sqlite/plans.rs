@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 use super::SqliteStore;
 use super::{
     commit, commit_message, conversations, evidence, expand, opt_outs, own_words, recover, rows, settle,
-    submit, views,
+    store, submit, views,
 };
 
 const FILL: &str = "
@@ -38,7 +38,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 24] = [
+    let expected: [(&str, &str, &[&str]); 28] = [
         (
             "intents",
             commit::INTENTS,
@@ -166,9 +166,32 @@ async fn hot_statements_take_their_keys() {
         ),
         (
             "named",
-            submit::NAMED,
+            store::NAMED,
             &["SEARCH r USING COVERING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)"],
         ),
+        (
+            "last of lists",
+            store::LAST_OF_LISTS,
+            &["SCAN j VIRTUAL TABLE", "SEARCH a USING PRIMARY KEY (list_no=?)"],
+        ),
+        (
+            "threads of replies",
+            store::THREADS,
+            &[
+                "SCAN j VIRTUAL TABLE",
+                "SEARCH b USING COVERING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)",
+                "SEARCH recipients USING COVERING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)",
+            ],
+        ),
+        (
+            "keys used",
+            submit::USED,
+            &[
+                "SEARCH i USING PRIMARY KEY (key_no=? AND key=?)",
+                "SEARCH m USING INTEGER PRIMARY KEY (rowid=?)",
+            ],
+        ),
+        ("messages of ids", submit::OF_IDS, &["SEARCH m USING INDEX sqlite_autoindex_messages_1 (id=?)"]),
         ("gathering", own_words::GATHERING, &["SEARCH messages USING INDEX messages_gathering (lane_no=?)"]),
         (
             "recent welcomes",

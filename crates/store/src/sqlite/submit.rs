@@ -1,145 +1,157 @@
-//! Taking a message in: recipients, audience, counts and idempotency key in one transaction.
+//! Taking messages in: recipients, audience, counts and idempotency keys of all that have come together, in a handful
+//! of statements over arrays whatever their number. Each is answered as if they had come one after the other.
 
-use nuncio_domain::message::{Idempotency, Retries, Submitted};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use nuncio_domain::message::{Idempotency, Submitted};
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{MessageId, NewMessage, RecipientKind, Scope, Source, Time};
+use nuncio_domain::{MessageId, NewMessage, Scope, Time};
 use sqlx::SqliteConnection;
 
+use super::store::{Draft, numbers, store};
 use crate::error::{broken, of_sqlx};
-use crate::new_message::{Begin, Distinct, Gathering, KEEP_KEYS, REPLY, begin, distinct};
+use crate::new_message::KEEP_KEYS;
 use crate::words::{get, id, json};
 
-pub(crate) const NAMED: &str = "
-    INSERT INTO audience_members (list_no, recipient_no)
-    SELECT ?2, r.recipient_no
+pub(crate) const USED: &str = "
+    SELECT i.key_no, i.key, i.body_hash, i.at, m.id
       FROM json_each(?1) AS j
-     CROSS JOIN recipients AS r ON r.lane_no = j.value ->> 0 AND r.kind = j.value ->> 1 AND r.key = j.value ->> 2";
+     CROSS JOIN idempotency AS i ON i.key_no = j.value ->> 0 AND i.key = j.value ->> 1
+     CROSS JOIN messages AS m ON m.message_no = i.message_no";
 
+pub(crate) const OF_IDS: &str = "
+    SELECT m.id, m.lane_no, m.message_no FROM json_each(?1) AS j CROSS JOIN messages AS m ON m.id = unhex(j.value)";
+
+/// The app of every lane that was asked for: it never changes.
+#[derive(Default)]
+pub(crate) struct Apps(Mutex<HashMap<i64, String>>);
+
+impl Apps {
+    fn sees(&self, scope: &Scope, lane_no: i64) -> bool {
+        let apps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        apps.get(&lane_no).is_some_and(|app| scope.sees_app(app))
+    }
+
+    /// Reads those that are not known yet.
+    async fn learn(
+        &self,
+        connection: &mut SqliteConnection,
+        batch: &[(Scope, NewMessage)],
+    ) -> Result<(), StoreError> {
+        let new: Vec<i64> = {
+            let apps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            batch.iter().map(|(_, new)| new.lane_no).filter(|lane_no| !apps.contains_key(lane_no)).collect()
+        };
+        if new.is_empty() {
+            return Ok(());
+        }
+        let rows =
+            sqlx::query("SELECT lane_no, app FROM lanes WHERE lane_no IN (SELECT value FROM json_each(?))")
+                .bind(json(&new)?)
+                .fetch_all(connection)
+                .await
+                .map_err(of_sqlx)?;
+        let mut apps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in rows {
+            apps.insert(get(&row, "lane_no")?, get(&row, "app")?);
+        }
+        Ok(())
+    }
+}
+
+/// What a key of a caller was used for, and when.
+struct Use {
+    body_hash: Vec<u8>,
+    message: MessageId,
+    at: Time,
+}
+
+/// An answer to each, in order. An error of the whole means that nothing of it may stay written.
 pub(crate) async fn submit(
     connection: &mut SqliteConnection,
-    scope: &Scope,
-    new: &NewMessage,
-) -> Result<Submitted, StoreError> {
-    if let Some(idempotency) = &new.idempotency
-        && let Some(known) = repeated(&mut *connection, scope, idempotency, new.created_at).await?
-    {
-        return Ok(known);
+    apps: &Apps,
+    batch: &[(Scope, NewMessage)],
+) -> Result<Vec<Result<Submitted, StoreError>>, StoreError> {
+    apps.learn(&mut *connection, batch).await?;
+    let mut used = used(&mut *connection, batch).await?;
+    let mut retried = retried(&mut *connection, batch).await?;
+    let numbers = numbers(&mut *connection).await?;
+    let mut next = numbers.message;
+    let mut drafts = Vec::with_capacity(batch.len());
+    let mut answers = Vec::with_capacity(batch.len());
+    for (scope, new) in batch {
+        let key = new.idempotency.as_ref().map(|idempotency| (scope.key_no, idempotency.key.as_str()));
+        let before = key.and_then(|key| used.get(&(key.0, key.1.to_owned())));
+        if let (Some(before), Some(idempotency)) = (before, &new.idempotency)
+            && before.at.0 > new.created_at.0 - KEEP_KEYS
+        {
+            answers.push(Ok(answer_of(&before.body_hash, before.message, idempotency)));
+            continue;
+        }
+        if !apps.sees(scope, new.lane_no) {
+            answers.push(Err(broken("a message for a lane that its caller may not use")));
+            continue;
+        }
+        let mut retries = None;
+        if let Some(of) = &new.retries {
+            retries = retried.get(&(of.of, new.lane_no)).copied();
+            if retries.is_none() {
+                answers.push(Err(broken("a message that tries again what its lane has not")));
+                continue;
+            }
+        }
+        if let Some(idempotency) = &new.idempotency {
+            let body_hash = idempotency.body_hash.to_vec();
+            let now = Use { body_hash, message: new.id, at: new.created_at };
+            used.insert((scope.key_no, idempotency.key.clone()), now);
+        }
+        retried.insert((new.id, new.lane_no), next);
+        next += 1;
+        drafts.push(Draft { key_no: scope.key_no, new, retries, gathering: None });
+        answers.push(Ok(Submitted::Stored));
     }
-    let app: Option<String> = sqlx::query_scalar("SELECT app FROM lanes WHERE lane_no = ?")
-        .bind(new.lane_no)
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(of_sqlx)?;
-    if !app.is_some_and(|app| scope.sees_app(&app)) {
-        return Err(broken("a message for a lane that its caller may not use"));
+    if !drafts.is_empty() {
+        store(connection, numbers, &drafts).await?;
     }
-    let message_no = store(connection, scope.key_no, new, None).await?;
-    remember(connection, scope, new, message_no).await?;
-    Ok(Submitted::Stored)
+    Ok(answers)
 }
 
-/// Writes a message with all that belongs to it.
-pub(crate) async fn store(
+async fn used(
     connection: &mut SqliteConnection,
-    key_no: i64,
-    new: &NewMessage,
-    gathering: Option<&Gathering>,
-) -> Result<i64, StoreError> {
-    let mut sources = Vec::new();
-    let mut duplicates = 0;
-    if !new.named.is_empty() {
-        let (list_no, twice) = list_of_named(connection, new).await?;
-        duplicates = twice;
-        sources.push(Source::List(list_no));
+    batch: &[(Scope, NewMessage)],
+) -> Result<HashMap<(i64, String), Use>, StoreError> {
+    let keys: Vec<(i64, &str)> = batch
+        .iter()
+        .filter_map(|(scope, new)| Some((scope.key_no, new.idempotency.as_ref()?.key.as_str())))
+        .collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
     }
-    if new.installed {
-        sources.push(Source::Installed);
-    }
-    let retries = match &new.retries {
-        Some(retries) => Some(retried(connection, new.lane_no, retries, &mut sources).await?),
-        None => None,
-    };
-    let Begin { state, send_at, purpose, cause, gathers } = begin(new, gathering);
-    let message_no = sqlx::query(
-        "INSERT INTO messages (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources,
-                               send_at, expires_at, created_at, purpose, gathers, cause, retries, fence_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
-                 iif(?, 9223372036854775807, (SELECT coalesce(max(recipient_no), 0) FROM recipients)))",
-    )
-    .bind(new.id.0.as_bytes().as_slice())
-    .bind(new.lane_no)
-    .bind(key_no)
-    .bind(new.class.as_str())
-    .bind(state.as_str())
-    .bind(&new.label)
-    .bind(json(&new.content)?)
-    .bind(new.on_ambiguous.map(nuncio_domain::OnAmbiguous::as_str))
-    .bind(new.max_recipients)
-    .bind(json(&sources)?)
-    .bind(send_at.map(|at| at.0))
-    .bind(new.expires_at.0)
-    .bind(new.created_at.0)
-    .bind(purpose.as_str())
-    .bind(gathers)
-    .bind(cause)
-    .bind(retries)
-    // Who comes later joins.
-    .bind(gathers)
-    .execute(&mut *connection)
-    .await
-    .map_err(of_sqlx)?
-    .last_insert_rowid();
-    sqlx::query("INSERT INTO message_counts (message_no, duplicates_removed) VALUES (?, ?)")
-        .bind(message_no)
-        .bind(duplicates)
-        .execute(&mut *connection)
-        .await
-        .map_err(of_sqlx)?;
-    if !new.exclude.is_empty() {
-        sqlx::query(
-            "INSERT OR IGNORE INTO message_exclusions (message_no, key) SELECT ?2, j.value FROM json_each(?1) AS j",
-        )
-        .bind(json(&new.exclude)?)
-        .bind(message_no)
-        .execute(&mut *connection)
-        .await
-        .map_err(of_sqlx)?;
-    }
-    if let Some(of) = retries {
-        // Whoever was left out is left out still.
-        sqlx::query(
-            "INSERT INTO message_exclusions (message_no, key)
-             SELECT ?2, e.key FROM message_exclusions AS e WHERE e.message_no = ?1 ON CONFLICT DO NOTHING",
-        )
-        .bind(of)
-        .bind(message_no)
-        .execute(connection)
-        .await
-        .map_err(of_sqlx)?;
-    }
-    Ok(message_no)
+    let rows = sqlx::query(USED).bind(json(&keys)?).fetch_all(connection).await.map_err(of_sqlx)?;
+    rows.iter()
+        .map(|row| {
+            let message = id(row, "id", MessageId)?;
+            let of = Use { body_hash: get(row, "body_hash")?, message, at: Time(get(row, "at")?) };
+            Ok(((get(row, "key_no")?, get(row, "key")?), of))
+        })
+        .collect()
 }
 
-/// The number of a message that is tried again, whose deliveries become a source.
+/// The numbers of those that are tried again.
 async fn retried(
     connection: &mut SqliteConnection,
-    lane_no: i64,
-    retries: &Retries,
-    sources: &mut Vec<Source>,
-) -> Result<i64, StoreError> {
-    let of: Option<i64> = sqlx::query_scalar("SELECT message_no FROM messages WHERE id = ? AND lane_no = ?")
-        .bind(retries.of.0.as_bytes().as_slice())
-        .bind(lane_no)
-        .fetch_optional(connection)
-        .await
-        .map_err(of_sqlx)?;
-    let message_no = of.ok_or_else(|| broken("a message that tries again what its lane has not"))?;
-    sources.push(Source::Retry {
-        message_no,
-        states: retries.states.clone(),
-        reasons: retries.reasons.clone(),
-    });
-    Ok(message_no)
+    batch: &[(Scope, NewMessage)],
+) -> Result<HashMap<(MessageId, i64), i64>, StoreError> {
+    let ids: Vec<String> =
+        batch.iter().filter_map(|(_, new)| Some(new.retries.as_ref()?.of.0.simple().to_string())).collect();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query(OF_IDS).bind(json(&ids)?).fetch_all(connection).await.map_err(of_sqlx)?;
+    rows.iter()
+        .map(|row| Ok(((id(row, "id", MessageId)?, get(row, "lane_no")?), get(row, "message_no")?)))
+        .collect()
 }
 
 /// What the same key was used for in the last day.
@@ -161,95 +173,10 @@ pub(crate) async fn repeated(
     .map_err(of_sqlx)?;
     let Some(row) = row else { return Ok(None) };
     let hash: &[u8] = get(&row, "body_hash")?;
-    if hash == idempotency.body_hash {
-        Ok(Some(Submitted::Repeated(id(&row, "id", MessageId)?)))
-    } else {
-        Ok(Some(Submitted::KeyReused))
-    }
+    let used = id(&row, "id", MessageId)?;
+    Ok(Some(answer_of(hash, used, idempotency)))
 }
 
-async fn remember(
-    connection: &mut SqliteConnection,
-    scope: &Scope,
-    new: &NewMessage,
-    message_no: i64,
-) -> Result<(), StoreError> {
-    let Some(idempotency) = &new.idempotency else { return Ok(()) };
-    sqlx::query(
-        "INSERT OR REPLACE INTO idempotency (key_no, key, body_hash, message_no, at) VALUES (?, ?, ?, ?, ?)",
-    )
-    .bind(scope.key_no)
-    .bind(&idempotency.key)
-    .bind(idempotency.body_hash.as_slice())
-    .bind(message_no)
-    .bind(new.created_at.0)
-    .execute(&mut *connection)
-    .await
-    .map_err(of_sqlx)?;
-    if message_no % 256 == 0 {
-        sqlx::query("DELETE FROM idempotency WHERE at <= ?")
-            .bind(new.created_at.0 - KEEP_KEYS)
-            .execute(connection)
-            .await
-            .map_err(of_sqlx)?;
-    }
-    Ok(())
-}
-
-/// The named recipients as a list of their own, and how many were named more than once.
-async fn list_of_named(
-    connection: &mut SqliteConnection,
-    new: &NewMessage,
-) -> Result<(i64, i64), StoreError> {
-    let distinct = distinct(new);
-    let rows = json(&distinct)?;
-    add_recipients(connection, &rows).await?;
-    if distinct.iter().any(|(_, _, key)| key.contains(REPLY)) {
-        threads_of_replies(connection, &distinct).await?;
-    }
-    let list_no = sqlx::query("INSERT INTO audience_lists (lane_no, created_at) VALUES (?, ?)")
-        .bind(new.lane_no)
-        .bind(new.created_at.0)
-        .execute(&mut *connection)
-        .await
-        .map_err(of_sqlx)?
-        .last_insert_rowid();
-    sqlx::query(NAMED).bind(rows).bind(list_no).execute(connection).await.map_err(of_sqlx)?;
-    Ok((list_no, new.named.len() as i64 - distinct.len() as i64))
-}
-
-async fn add_recipients(connection: &mut SqliteConnection, rows: &str) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO recipients (lane_no, kind, key)
-         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM json_each(?) AS j WHERE true
-         ON CONFLICT (lane_no, kind, key) DO NOTHING",
-    )
-    .bind(rows)
-    .execute(connection)
-    .await
-    .map_err(of_sqlx)?;
-    Ok(())
-}
-
-/// Replies share the window and the order of their channel.
-async fn threads_of_replies(
-    connection: &mut SqliteConnection,
-    named: &Distinct<'_>,
-) -> Result<(), StoreError> {
-    let replies: Vec<(i64, RecipientKind, &str, &str)> = named
-        .iter()
-        .filter_map(|(lane, kind, key)| Some((*lane, *kind, key.split_once(REPLY)?.0, *key)))
-        .collect();
-    add_recipients(connection, &json(&replies)?).await?;
-    sqlx::query(
-        "UPDATE recipients SET thread_no = b.recipient_no
-           FROM json_each(?1) AS j
-          CROSS JOIN recipients AS b ON b.lane_no = j.value ->> 0 AND b.kind = j.value ->> 1 AND b.key = j.value ->> 2
-          WHERE recipients.lane_no = j.value ->> 0 AND recipients.kind = j.value ->> 1 AND recipients.key = j.value ->> 3",
-    )
-    .bind(json(&replies)?)
-    .execute(connection)
-    .await
-    .map_err(of_sqlx)?;
-    Ok(())
+fn answer_of(hash: &[u8], used: MessageId, idempotency: &Idempotency) -> Submitted {
+    if hash == idempotency.body_hash { Submitted::Repeated(used) } else { Submitted::KeyReused }
 }

@@ -99,15 +99,26 @@ impl Queues {
         F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
+        self.push(queue, Box::new(Task { work: Some(work), result: None, answer }))?;
+        answered.await.unwrap_or_else(|_| Err(unavailable("shutting down")))
+    }
+
+    /// Refused once closed.
+    pub(crate) fn push(&self, queue: Queue, job: Box<dyn Job>) -> Result<(), StoreError> {
         {
             let mut waiting = self.waiting();
             if waiting.closed {
                 return Err(unavailable("shutting down"));
             }
-            waiting.jobs[queue as usize].push_back(Box::new(Task { work: Some(work), result: None, answer }));
+            waiting.jobs[queue as usize].push_back(job);
         }
         self.changed.notify_one();
-        answered.await.unwrap_or_else(|_| Err(unavailable("shutting down")))
+        Ok(())
+    }
+
+    /// For the rest of a job that runs: before all others of its queue, and not refused when closed meanwhile.
+    pub(crate) fn push_next(&self, queue: Queue, job: Box<dyn Job>) {
+        self.waiting().jobs[queue as usize].push_front(job);
     }
 
     /// Takes no more; what waits is still written.

@@ -9,3 +9,4 @@ mod files;
 mod operators;
 mod registry;
 mod server;
+mod together;
