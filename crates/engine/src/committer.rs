@@ -13,7 +13,7 @@ use nuncio_domain::{Batch, Committed, DeliveryState};
 use tokio::sync::mpsc;
 
 use crate::clock::pause;
-use crate::lane::{Event, LaneSender};
+use crate::lane::LaneSender;
 
 /// Rows of a merged batch at most; a single lane's batch may be larger.
 const ROWS: usize = 2_000;
@@ -144,6 +144,6 @@ fn answer(jobs: Vec<Job>, committed: &Committed) {
     for job in jobs {
         // A lane that is gone has no use for the answer.
         let input = Input::Committed { ticket: job.ticket, committed: committed.clone() };
-        let _ = job.reply.send(Event::Input(input));
+        let _ = job.reply.send(input.into());
     }
 }

@@ -8,7 +8,7 @@ use nuncio_domain::lane::{Input, LaneConfig};
 use nuncio_domain::people::Lane;
 use nuncio_domain::ports::{Ledger, Registry, Sender, StoreError, Wake};
 use nuncio_domain::{Clock, Time};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock::wait_until;
@@ -46,6 +46,9 @@ pub enum EngineError {
 /// A stop that could not commit what happened waits no longer than this beyond the drain.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 
+/// Lanes that look at the store at once; it answers one after the other anyway.
+const LOOKS: usize = 64;
+
 /// The running lanes of this process.
 pub struct Engine {
     shared: Arc<Shared>,
@@ -57,6 +60,8 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) room: Room,
+    /// For looks at the store: each holds memory, and after a start all lanes want one.
+    pub(crate) turns: Semaphore,
     wakes: mpsc::UnboundedSender<i64>,
     lanes: Mutex<HashMap<i64, Running>>,
     drain: Duration,
@@ -80,6 +85,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             ports,
             room: Room::new(NODE),
+            turns: Semaphore::new(LOOKS),
             wakes,
             lanes: Mutex::default(),
             drain: config.drain,
@@ -144,7 +150,7 @@ impl Engine {
         let tasks: Vec<JoinHandle<()>> = {
             let mut lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
             for lane in lanes.values() {
-                let _ = lane.events.send(Event::Input(Input::Drain));
+                let _ = lane.events.send(Input::Drain.into());
             }
             lanes.values_mut().filter_map(|lane| lane.task.take()).collect()
         };
@@ -188,7 +194,7 @@ impl Shared {
         *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = until;
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         for lane in lanes.values() {
-            let _ = lane.events.send(Event::Input(Input::Leased { until }));
+            let _ = lane.events.send(Input::Leased { until }.into());
         }
     }
 
@@ -207,7 +213,7 @@ fn spawn(
     let (events, inbox) = mpsc::unbounded_channel();
     let lane_no = lane.lane_no;
     let lane_config = (config.lane)(&lane);
-    let _ = events.send(Event::Input(Input::Leased { until: shared.lease() }));
+    let _ = events.send(Input::Leased { until: shared.lease() }.into());
     let task =
         tokio::spawn(lane::run(Arc::clone(shared), lane, lane_config, events.clone(), inbox, jobs.clone()));
     shared

@@ -24,15 +24,22 @@ const MOST_BEGUN: usize = 100;
 
 pub(crate) type LaneSender = mpsc::UnboundedSender<Event>;
 
-/// What a lane is told.
+/// What a lane is told. A channel keeps room for 32 even when nothing is said, and there are thousands of lanes: so
+/// what is large is boxed.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Something was stored for it: look.
     Wake,
     /// It is known anew.
-    Lane(Lane),
+    Lane(Box<Lane>),
     /// For its core; [`Input::Drain`] ends the lane when all that is under way has ended.
-    Input(Input),
+    Input(Box<Input>),
+}
+
+impl From<Input> for Event {
+    fn from(input: Input) -> Self {
+        Self::Input(Box::new(input))
+    }
 }
 
 struct Shell {
@@ -63,7 +70,11 @@ pub(crate) async fn run(
     jobs: mpsc::UnboundedSender<Job>,
 ) {
     let now = shared.ports.clock.now();
-    let taken_over = insist("recover", || shared.ports.ledger.recover(lane.lane_no, now)).await;
+    let taken_over = insist("recover", async || {
+        let _turn = shared.turns.acquire().await;
+        shared.ports.ledger.recover(lane.lane_no, now).await
+    })
+    .await;
     match taken_over {
         (0, 0) => {}
         (ambiguous, resent) => tracing::warn!(
@@ -121,10 +132,10 @@ impl Shell {
         let input = match event {
             Event::Wake => return self.look(self.seen),
             Event::Lane(lane) => {
-                self.lane = Arc::new(lane);
+                self.lane = Arc::new(*lane);
                 return;
             }
-            Event::Input(input) => input,
+            Event::Input(input) => *input,
         };
         match &input {
             Input::Opened(opened) => {
@@ -171,11 +182,14 @@ impl Shell {
             return;
         }
         self.looking = true;
-        let (ledger, events, lane_no) =
-            (Arc::clone(&self.shared.ports.ledger), self.events.clone(), self.lane.lane_no);
+        let (shared, events, lane_no) = (Arc::clone(&self.shared), self.events.clone(), self.lane.lane_no);
         tokio::spawn(async move {
-            let opened = insist("open", || ledger.open(lane_no, after)).await;
-            let _ = events.send(Event::Input(Input::Opened(opened)));
+            let opened = insist("open", async || {
+                let _turn = shared.turns.acquire().await;
+                shared.ports.ledger.open(lane_no, after).await
+            })
+            .await;
+            let _ = events.send(Input::Opened(opened).into());
         });
     }
 
@@ -192,27 +206,27 @@ impl Shell {
                 let clock = Arc::clone(&self.shared.ports.clock);
                 tokio::spawn(async move {
                     let expanded = insist("expand", || ledger.expand(message_no, limit, clock.now())).await;
-                    let _ = events.send(Event::Input(Input::Expanded { message_no, expanded }));
+                    let _ = events.send(Input::Expanded { message_no, expanded }.into());
                 });
             }
             Action::LoadPage { message_no, after, limit } => {
                 tokio::spawn(async move {
                     let rows = insist("page", || ledger.page(message_no, after, limit)).await;
-                    let _ = events.send(Event::Input(Input::Page { message_no, rows }));
+                    let _ = events.send(Input::Page { message_no, rows }.into());
                 });
             }
             Action::LoadDue { limit } => {
                 let lane_no = self.lane.lane_no;
                 tokio::spawn(async move {
                     let rows = insist("due", || ledger.due(lane_no, Time::MAX, limit)).await;
-                    let _ = events.send(Event::Input(Input::Due { rows }));
+                    let _ = events.send(Input::Due { rows }.into());
                 });
             }
             Action::LoadHolding => {
                 let lane_no = self.lane.lane_no;
                 tokio::spawn(async move {
                     let rows = insist("holding", || ledger.holding(lane_no)).await;
-                    let _ = events.send(Event::Input(Input::Holding { rows }));
+                    let _ = events.send(Input::Holding { rows }.into());
                 });
             }
             Action::LoadReferences { key } => {
@@ -223,9 +237,9 @@ impl Shell {
                     // Where first contacts go may have changed with it.
                     let lanes = insist("lanes", || registry.lanes()).await;
                     if let Some(lane) = lanes.into_iter().find(|lane| lane.lane_no == lane_no) {
-                        let _ = events.send(Event::Lane(lane));
+                        let _ = events.send(Event::Lane(Box::new(lane)));
                     }
-                    let _ = events.send(Event::Input(Input::References { key, references }));
+                    let _ = events.send(Input::References { key, references }.into());
                 });
             }
             Action::Look => self.look(0),
@@ -261,7 +275,7 @@ impl Shell {
             // A process that stood still may have lost its lane meanwhile, and the call would come beside another's.
             let late = may_miss && started_at > at + MISSED;
             if late || started_at + LEASE_LEFT > shared.lease() {
-                let _ = events.send(Event::Input(Input::Missed { key }));
+                let _ = events.send(Input::Missed { key }.into());
                 return;
             }
             let answer = shared.ports.sender.call(call).await;
@@ -274,7 +288,7 @@ impl Shell {
                 code = answer.code,
                 "attempt"
             );
-            let _ = events.send(Event::Input(Input::Answered { key, started_at, answer }));
+            let _ = events.send(Input::Answered { key, started_at, answer }.into());
         });
     }
 }
