@@ -37,8 +37,8 @@ impl Dice {
 
 /// Wait after the `tries`-th 412; `None` when there were enough.
 pub fn after_conflict(tries: u32, dice: &mut Dice) -> Option<Duration> {
-    let least = Duration::from_secs(1);
-    (tries < CONFLICT_TRIES).then(|| least + dice.up_to(Duration::from_secs(1 << tries.min(4)) - least))
+    let over_a_second = Duration::from_secs((1 << tries.min(4)) - 1);
+    (tries < CONFLICT_TRIES).then(|| Duration::from_secs(1) + dice.up_to(over_a_second))
 }
 
 /// Wait after the `tries`-th failure of the kind that is worth 8 tries; `None` when there were enough.

@@ -43,10 +43,8 @@ impl LaneCore {
             _ => Met::Other,
         };
         let accepted = matches!(answer.outcome, Outcome::Accepted { .. });
-        if accepted {
-            if let Some(reference) = item.row.reference.as_ref().filter(|_| !self.left.is_empty()) {
-                self.left.remove(&reference.service_url);
-            }
+        if accepted && let Some(reference) = &item.row.reference {
+            self.left.remove(&reference.service_url);
         }
         let activity_id = match &answer.outcome {
             Outcome::Accepted { activity_id, .. } if operation.makes_message() => activity_id.clone(),
