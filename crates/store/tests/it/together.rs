@@ -1,5 +1,6 @@
 //! Messages that come at once are written together and expanded together, and all is as if they had come one after the other.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use futures_util::future::join_all;
@@ -79,7 +80,7 @@ async fn expand(store: &SqliteStore, message_no: i64) -> String {
     let mut answers = String::new();
     loop {
         let answer = store.expand(message_no, 2, nuncio_domain::Time(5_000)).await;
-        answers += &format!("{answer:?} ");
+        write!(answers, "{answer:?} ").unwrap();
         if answer.map_or(true, |expanded| expanded.done) {
             return answers;
         }
