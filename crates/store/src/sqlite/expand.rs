@@ -1,10 +1,17 @@
-//! From an audience to deliveries, a chunk at a time: cursor, rows and counts move together.
+//! From an audience to deliveries, a chunk at a time: cursor, rows and counts move together. Short lists, of which there
+//! is one for each message to a few people, are expanded together.
 
+use std::collections::{HashMap, HashSet};
+
+use futures_util::future::BoxFuture;
 use nuncio_domain::message::Expanded;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{MessageState, Source, Time};
 use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
 
+use super::intake::{Kind, Written};
+use super::writer::Queue;
 use crate::control::CONFIRM;
 use crate::error::{broken, of_sqlx};
 use crate::words::{from_json, get, json, time_or_null, word};
@@ -58,36 +65,164 @@ pub(crate) const RETRY_INSERT: &str = "
      ORDER BY d.recipient_no
     ON CONFLICT (message_no, recipient_no) DO NOTHING";
 
+/// How many a short list has at most, and how many rows are written together.
+const SHORT: i64 = 500;
+const ROWS: i64 = 5_000;
+
+/// The messages, and how many their list has if it is short and not begun yet.
+pub(crate) const MESSAGES: &str = "
+    SELECT m.message_no, m.lane_no, m.state, m.sources, m.source_no, m.source_after, m.fence_at, m.audience_final,
+           m.send_at, m.max_recipients, m.gathers,
+           iif(m.source_no = 0 AND m.source_after = 0
+               AND (SELECT 1 FROM audience_members AS a
+                     WHERE a.list_no = m.sources ->> '$[0].list' AND a.recipient_no <= m.fence_at
+                     LIMIT 1 OFFSET ?2) IS NULL,
+               (SELECT count(*) FROM audience_members AS b
+                 WHERE b.list_no = m.sources ->> '$[0].list' AND b.recipient_no <= m.fence_at), NULL) AS listed
+      FROM json_each(?1) AS j CROSS JOIN messages AS m ON m.message_no = j.value";
+
+pub(crate) const SHORT_INSERT: &str = "
+    INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
+    SELECT j.value ->> 0, r.recipient_no, coalesce(r.thread_no, r.recipient_no), r.lane_no, 'pending'
+      FROM json_each(?1) AS j
+     CROSS JOIN audience_members AS a ON a.list_no = j.value ->> 1 AND a.recipient_no <= j.value ->> 2
+     CROSS JOIN recipients AS r ON r.recipient_no = a.recipient_no
+     WHERE true
+    ON CONFLICT (message_no, recipient_no) DO NOTHING";
+
+pub(crate) const COUNTS: &str = "
+    UPDATE message_counts
+       SET pending = pending + (j.value ->> 1), duplicates_removed = duplicates_removed + (j.value ->> 2)
+      FROM json_each(?1) AS j
+     WHERE message_counts.message_no = j.value ->> 0
+    RETURNING message_no,
+              pending + in_flight + delivered + failed + skipped + ambiguous + cancelled + expired AS audience";
+
+pub(crate) const STATES: &str = "
+    UPDATE messages
+       SET source_no = j.value ->> 1, source_after = j.value ->> 2, audience_final = j.value ->> 3,
+           state = j.value ->> 4, gathers = 0, cause = iif(j.value ->> 3, j.value ->> 5, cause)
+      FROM json_each(?1) AS j
+     WHERE messages.message_no = j.value ->> 0";
+
 /// Nothing to add, now or later.
 const OVER: Expanded = Expanded { added: 0, duplicates: 0, done: true, confirm: false };
 
-pub(crate) async fn expand(
-    connection: &mut SqliteConnection,
-    message_no: i64,
-    limit: i64,
-    now: Time,
-) -> Result<Expanded, StoreError> {
-    let row = sqlx::query(
-        "SELECT lane_no, state, sources, source_no, source_after, fence_at, audience_final, send_at, max_recipients, gathers
-           FROM messages WHERE message_no = ?",
-    )
-    .bind(message_no)
-    .fetch_optional(&mut *connection)
-    .await
-    .map_err(of_sqlx)?
-    .ok_or_else(|| broken("no such message"))?;
-    // Closing a message makes its audience final too.
-    if get(&row, "audience_final")? {
-        return Ok(OVER);
-    }
-    let lane_no: i64 = get(&row, "lane_no")?;
-    let fence: i64 = get(&row, "fence_at")?;
-    let sources: Vec<Source> = from_json(get(&row, "sources")?)?;
-    let mut source_no = usize::try_from(get::<i64>(&row, "source_no")?).unwrap_or(usize::MAX);
-    let mut after: i64 = get(&row, "source_after")?;
+/// What an owner asks for.
+pub(crate) struct Ask {
+    pub(crate) message_no: i64,
+    /// Rows of a chunk.
+    pub(crate) limit: i64,
+    pub(crate) now: Time,
+}
 
+pub(crate) struct Expansions;
+
+impl Kind for Expansions {
+    type Item = Ask;
+    type Answer = Expanded;
+    const QUEUE: Queue = Queue::Expansion;
+
+    fn weight(_: &Ask) -> usize {
+        0
+    }
+
+    fn write<'a>(
+        &'a self,
+        connection: &'a mut SqliteConnection,
+        asks: &'a [Ask],
+    ) -> BoxFuture<'a, Result<Vec<Written<Expanded>>, StoreError>> {
+        Box::pin(expand(connection, asks))
+    }
+}
+
+/// How far a message has come.
+struct Step {
+    source_no: usize,
+    after: i64,
+    expanded: Expanded,
+}
+
+/// As many as make up a chunk, but the first in any case; the others have to wait.
+async fn expand(
+    connection: &mut SqliteConnection,
+    asks: &[Ask],
+) -> Result<Vec<Written<Expanded>>, StoreError> {
+    let numbers: Vec<i64> = asks.iter().map(|ask| ask.message_no).collect();
+    let mut rows: HashMap<i64, SqliteRow> = HashMap::with_capacity(asks.len());
+    let found = sqlx::query(MESSAGES).bind(json(&numbers)?).bind(SHORT).fetch_all(&mut *connection).await;
+    for row in found.map_err(of_sqlx)? {
+        rows.insert(get(&row, "message_no")?, row);
+    }
+    let mut answers = Vec::with_capacity(asks.len());
+    let mut steps: Vec<(usize, Step)> = Vec::with_capacity(asks.len());
+    let mut short = Vec::new();
+    let (mut met, mut written, mut listed_in_all) = (HashSet::new(), 0, 0);
+    for (n, ask) in asks.iter().enumerate() {
+        // Not twice in one go: the second time it is another row.
+        let wait = !met.insert(ask.message_no);
+        let Some(row) = rows.get(&ask.message_no) else {
+            answers.push(Some(Err(broken("no such message"))));
+            continue;
+        };
+        // Closing a message makes its audience final too.
+        if !wait && get(row, "audience_final")? {
+            answers.push(Some(Ok(OVER)));
+            continue;
+        }
+        let sources: Vec<Source> = from_json(get(row, "sources")?)?;
+        let listed =
+            get::<Option<i64>>(row, "listed")?.filter(|listed| asks.len() > 1 && *listed < ask.limit);
+        let list = match sources.as_slice() {
+            [Source::List(list_no)] => listed.map(|listed| (*list_no, listed)),
+            _ => None,
+        };
+        let rows_of_it = list.map_or(ask.limit, |(_, listed)| listed);
+        if wait || (n > 0 && written + rows_of_it > ROWS) {
+            answers.push(None);
+            continue;
+        }
+        written += rows_of_it;
+        let step = if let Some((list_no, listed)) = list {
+            short.push((ask.message_no, list_no, get::<i64>(row, "fence_at")?));
+            listed_in_all += listed;
+            let expanded = Expanded { added: listed, duplicates: 0, done: true, confirm: false };
+            Step { source_no: 1, after: 0, expanded }
+        } else {
+            chunk(connection, ask, row, &sources).await?
+        };
+        steps.push((n, step));
+        answers.push(None);
+    }
+    if !short.is_empty() {
+        let inserted = sqlx::query(SHORT_INSERT).bind(json(&short)?).execute(&mut *connection).await;
+        // Then it is done one by one, where each knows its own.
+        if inserted.map_err(of_sqlx)?.rows_affected() as i64 != listed_in_all {
+            return Err(broken("of some lists there were deliveries already"));
+        }
+    }
+    if !steps.is_empty() {
+        keep(connection, asks, &rows, &mut steps).await?;
+    }
+    for (n, step) in steps {
+        answers[n] = Some(Ok(step.expanded));
+    }
+    Ok(answers)
+}
+
+/// The next chunk of one message.
+async fn chunk(
+    connection: &mut SqliteConnection,
+    ask: &Ask,
+    row: &SqliteRow,
+    sources: &[Source],
+) -> Result<Step, StoreError> {
+    let lane_no: i64 = get(row, "lane_no")?;
+    let fence: i64 = get(row, "fence_at")?;
+    let mut source_no = usize::try_from(get::<i64>(row, "source_no")?).unwrap_or(usize::MAX);
+    let mut after: i64 = get(row, "source_after")?;
     let mut expanded = Expanded { added: 0, duplicates: 0, done: false, confirm: false };
-    let mut left = limit.max(1);
+    let mut left = ask.limit.max(1);
     while let Some(source) = sources.get(source_no) {
         if left == 0 {
             break;
@@ -107,7 +242,7 @@ pub(crate) async fn expand(
             .map_err(of_sqlx)?;
         let selected: i64 = get(&end, "n")?;
         if let Some(last) = get::<Option<i64>>(&end, "last")? {
-            let mut insert = sqlx::query(insert).bind(of).bind(after).bind(last).bind(message_no);
+            let mut insert = sqlx::query(insert).bind(of).bind(after).bind(last).bind(ask.message_no);
             if let Source::Retry { states, reasons, .. } = source {
                 let closed_to = closed_to(connection, of).await?;
                 insert = insert.bind(json(states)?).bind(json(reasons)?).bind(closed_to);
@@ -127,23 +262,47 @@ pub(crate) async fn expand(
         left -= selected;
     }
     expanded.done = source_no >= sources.len();
+    Ok(Step { source_no, after, expanded })
+}
 
-    let audience: i64 = sqlx::query_scalar(
-        "UPDATE message_counts SET pending = pending + ?2, duplicates_removed = duplicates_removed + ?3
-          WHERE message_no = ?1
-         RETURNING pending + in_flight + delivered + failed + skipped + ambiguous + cancelled + expired",
-    )
-    .bind(message_no)
-    .bind(expanded.added)
-    .bind(expanded.duplicates)
-    .fetch_one(&mut *connection)
-    .await
-    .map_err(of_sqlx)?;
-    let state = word(&row, "state", MessageState::of_word)?;
-    expanded.confirm = expanded.done && audience > get::<i64>(&row, "max_recipients")?;
-    let next = match state {
+/// Counts, cursors and states of what was expanded.
+async fn keep(
+    connection: &mut SqliteConnection,
+    asks: &[Ask],
+    rows: &HashMap<i64, SqliteRow>,
+    steps: &mut [(usize, Step)],
+) -> Result<(), StoreError> {
+    let deltas: Vec<(i64, i64, i64)> = steps
+        .iter()
+        .map(|(n, Step { expanded, .. })| (asks[*n].message_no, expanded.added, expanded.duplicates))
+        .collect();
+    let counted = sqlx::query(COUNTS).bind(json(&deltas)?).fetch_all(&mut *connection).await;
+    let mut audiences: HashMap<i64, i64> = HashMap::with_capacity(steps.len());
+    for row in counted.map_err(of_sqlx)? {
+        audiences.insert(get(&row, "message_no")?, get(&row, "audience")?);
+    }
+    let mut states = Vec::with_capacity(steps.len());
+    for (n, step) in steps {
+        let ask = &asks[*n];
+        let (Some(row), Some(audience)) = (rows.get(&ask.message_no), audiences.get(&ask.message_no)) else {
+            return Err(broken("a message without counts"));
+        };
+        let expanded = &mut step.expanded;
+        expanded.confirm = expanded.done && *audience > get::<i64>(row, "max_recipients")?;
+        let next = next_state(row, expanded, ask.now)?;
+        let cause = expanded.confirm.then_some(CONFIRM);
+        let done = expanded.done;
+        states.push((ask.message_no, step.source_no, step.after, done, next.as_str(), cause));
+    }
+    sqlx::query(STATES).bind(json(&states)?).execute(connection).await.map_err(of_sqlx)?;
+    Ok(())
+}
+
+fn next_state(row: &SqliteRow, expanded: &Expanded, now: Time) -> Result<MessageState, StoreError> {
+    let state = word(row, "state", MessageState::of_word)?;
+    Ok(match state {
         // Its time has come, or it would not be expanded.
-        MessageState::Scheduled | MessageState::Waiting if get(&row, "gathers")? => {
+        MessageState::Scheduled | MessageState::Waiting if get(row, "gathers")? => {
             if expanded.done {
                 MessageState::Sending
             } else {
@@ -154,25 +313,9 @@ pub(crate) async fn expand(
         // Even of a paused one: resuming must not stand in for confirming.
         _ if expanded.confirm => MessageState::Waiting,
         MessageState::Paused => state,
-        MessageState::Scheduled if time_or_null(&row, "send_at")?.is_some_and(|at| at > now) => state,
+        MessageState::Scheduled if time_or_null(row, "send_at")?.is_some_and(|at| at > now) => state,
         _ => MessageState::Sending,
-    };
-    sqlx::query(
-        "UPDATE messages SET source_no = ?2, source_after = ?3, audience_final = ?4, state = ?5, gathers = 0,
-                cause = iif(?6, ?7, cause)
-          WHERE message_no = ?1",
-    )
-    .bind(message_no)
-    .bind(source_no as i64)
-    .bind(after)
-    .bind(expanded.done)
-    .bind(next.as_str())
-    .bind(expanded.done)
-    .bind(expanded.confirm.then_some(CONFIRM))
-    .execute(connection)
-    .await
-    .map_err(of_sqlx)?;
-    Ok(expanded)
+    })
 }
 
 /// What pending rows of a message count as, once it is closed.

@@ -9,14 +9,15 @@ use nuncio_domain::ports::{Ledger, StoreError};
 use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
 use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
 
+use super::expand::Ask;
 use super::writer::Queue;
-use super::{SqliteStore, commit, control, expand, lanes, recover, rows, settle, submit, views};
+use super::{SqliteStore, commit, control, lanes, recover, rows, settle, submit, views};
 
 #[async_trait]
 impl Ledger for SqliteStore {
     #[tracing::instrument(name = "store.submit", level = "debug", skip_all, fields(message = %new.id))]
     async fn submit(&self, scope: &Scope, new: NewMessage) -> Result<Submitted, StoreError> {
-        self.intake.submit(scope.clone(), new).await
+        self.submits.write((scope.clone(), new)).await
     }
 
     async fn repeated(
@@ -114,10 +115,7 @@ impl Ledger for SqliteStore {
 
     #[tracing::instrument(name = "store.expand", level = "debug", skip(self, now))]
     async fn expand(&self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError> {
-        self.write(Queue::Expansion, move |connection| {
-            Box::pin(expand::expand(connection, message_no, limit, now))
-        })
-        .await
+        self.expansions.write(Ask { message_no, limit, now }).await
     }
 
     #[tracing::instrument(name = "store.page", level = "debug", skip(self))]

@@ -45,7 +45,9 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::error::{of_sqlx, unavailable};
+use expand::Expansions;
 use intake::Intake;
+use submit::Submits;
 use writer::{Queue, Queues};
 
 const READERS: u32 = 4;
@@ -54,7 +56,8 @@ const BUSY: Duration = Duration::from_secs(5);
 /// `Ledger` and `Registry` in one file. Only one process has it open.
 pub struct SqliteStore {
     queues: Arc<Queues>,
-    intake: Arc<Intake>,
+    submits: Arc<Intake<Submits>>,
+    expansions: Arc<Intake<Expansions>>,
     readers: SqlitePool,
     written: Arc<Notify>,
     ending: Arc<AtomicBool>,
@@ -118,8 +121,9 @@ impl SqliteStore {
                 drop(lock);
             }),
         ]);
-        let intake = Intake::new(Arc::clone(&queues));
-        Ok(Arc::new(Self { queues, intake, readers, written, ending, tasks }))
+        let submits = Intake::new(Arc::clone(&queues), Submits::default());
+        let expansions = Intake::new(Arc::clone(&queues), Expansions);
+        Ok(Arc::new(Self { queues, submits, expansions, readers, written, ending, tasks }))
     }
 
     /// Writes what waits, refuses what comes later, and closes the file.

@@ -38,7 +38,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 28] = [
+    let expected: [(&str, &str, &[&str]); 32] = [
         (
             "intents",
             commit::INTENTS,
@@ -111,6 +111,35 @@ async fn hot_statements_take_their_keys() {
                 "SEARCH a USING PRIMARY KEY (list_no=? AND recipient_no>? AND recipient_no<?)",
                 "SEARCH r USING INTEGER PRIMARY KEY",
             ],
+        ),
+        (
+            "messages to expand",
+            expand::MESSAGES,
+            &[
+                "SCAN j VIRTUAL TABLE",
+                "SEARCH m USING INTEGER PRIMARY KEY (rowid=?)",
+                "SEARCH a USING PRIMARY KEY (list_no=? AND recipient_no<?)",
+                "SEARCH b USING PRIMARY KEY (list_no=? AND recipient_no<?)",
+            ],
+        ),
+        (
+            "short lists",
+            expand::SHORT_INSERT,
+            &[
+                "SCAN j VIRTUAL TABLE",
+                "SEARCH a USING PRIMARY KEY (list_no=? AND recipient_no<?)",
+                "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
+            ],
+        ),
+        (
+            "counts of expansion",
+            expand::COUNTS,
+            &["SCAN j VIRTUAL TABLE", "SEARCH message_counts USING INTEGER PRIMARY KEY (rowid=?)"],
+        ),
+        (
+            "states after expansion",
+            expand::STATES,
+            &["SCAN j VIRTUAL TABLE", "SEARCH messages USING INTEGER PRIMARY KEY (rowid=?)"],
         ),
         (
             "installed chunk",

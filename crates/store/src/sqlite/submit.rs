@@ -4,12 +4,15 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::future::BoxFuture;
 use nuncio_domain::message::{Idempotency, Submitted};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{MessageId, NewMessage, Scope, Time};
 use sqlx::SqliteConnection;
 
+use super::intake::{Kind, Written};
 use super::store::{Draft, numbers, store};
+use super::writer::Queue;
 use crate::error::{broken, of_sqlx};
 use crate::new_message::KEEP_KEYS;
 use crate::words::{get, id, json};
@@ -25,7 +28,7 @@ pub(crate) const OF_IDS: &str = "
 
 /// The app of every lane that was asked for: it never changes.
 #[derive(Default)]
-pub(crate) struct Apps(Mutex<HashMap<i64, String>>);
+struct Apps(Mutex<HashMap<i64, String>>);
 
 impl Apps {
     fn sees(&self, scope: &Scope, lane_no: i64) -> bool {
@@ -60,6 +63,31 @@ impl Apps {
     }
 }
 
+/// Messages that have come, in their order.
+#[derive(Default)]
+pub(crate) struct Submits(Apps);
+
+impl Kind for Submits {
+    type Item = (Scope, NewMessage);
+    type Answer = Submitted;
+    const QUEUE: Queue = Queue::Api;
+
+    fn weight((_, new): &Self::Item) -> usize {
+        new.named.len()
+    }
+
+    fn write<'a>(
+        &'a self,
+        connection: &'a mut SqliteConnection,
+        batch: &'a [Self::Item],
+    ) -> BoxFuture<'a, Result<Vec<Written<Submitted>>, StoreError>> {
+        Box::pin(async move {
+            let answers = submit(connection, &self.0, batch).await?;
+            Ok(answers.into_iter().map(Some).collect())
+        })
+    }
+}
+
 /// What a key of a caller was used for, and when.
 struct Use {
     body_hash: Vec<u8>,
@@ -68,7 +96,7 @@ struct Use {
 }
 
 /// An answer to each, in order. An error of the whole means that nothing of it may stay written.
-pub(crate) async fn submit(
+async fn submit(
     connection: &mut SqliteConnection,
     apps: &Apps,
     batch: &[(Scope, NewMessage)],

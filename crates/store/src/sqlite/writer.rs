@@ -25,8 +25,9 @@ pub(crate) enum Queue {
     Expansion,
 }
 
-/// How many of each queue go into one transaction. A chunk of expansion takes as long as hundreds of API jobs.
-const TOGETHER: [usize; 3] = [256, 8, 1];
+/// How many of each queue go into one transaction. An activity takes a quarter of a millisecond, and a lane's intents are
+/// late after 25 ms; a chunk of expansion takes as long as hundreds of activities.
+const TOGETHER: [usize; 3] = [16, 8, 1];
 
 /// Something to be written.
 pub(crate) trait Job: Send {

@@ -1,5 +1,6 @@
-//! Messages that come at once are written together, and all is as if they had come one after the other.
+//! Messages that come at once are written together and expanded together, and all is as if they had come one after the other.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use futures_util::future::join_all;
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::files::message;
 
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "lanes",
     "recipients",
     "audience_lists",
@@ -21,6 +22,7 @@ const TABLES: [&str; 8] = [
     "message_counts",
     "message_exclusions",
     "idempotency",
+    "deliveries",
 ];
 
 fn retries(of: u128) -> Retries {
@@ -73,6 +75,18 @@ async fn dump(path: &Path) -> Vec<(&'static str, Vec<String>)> {
     tables
 }
 
+/// What each chunk of a message came to.
+async fn expand(store: &SqliteStore, message_no: i64) -> String {
+    let mut answers = String::new();
+    loop {
+        let answer = store.expand(message_no, 2, nuncio_domain::Time(5_000)).await;
+        write!(answers, "{answer:?} ").unwrap();
+        if answer.map_or(true, |expanded| expanded.done) {
+            return answers;
+        }
+    }
+}
+
 /// `spoiled` has one among them that no statement with it survives: its id is taken.
 async fn same_as_one_by_one(spoiled: bool) {
     let directory = tempfile::tempdir().unwrap();
@@ -98,12 +112,30 @@ async fn same_as_one_by_one(spoiled: bool) {
                 answers.push(request.await);
             }
         }
+        // The first one twice, and one that there is not.
+        let asks = (1..=180).chain([1, 9_999]).map(|message_no| expand(&store, message_no));
+        if together {
+            answers.extend(join_all(asks).await);
+        } else {
+            for ask in asks {
+                answers.push(ask.await);
+            }
+        }
         assert_eq!(store.verify_ledger().await.unwrap(), []);
         seen.push((answers, dump(&path).await));
         store.close().await;
     }
     let (answers, tables) = &seen[0];
-    for word in ["Ok(Stored)", "Repeated", "KeyReused", "may not use", "has not"] {
+    for word in [
+        "Ok(Stored)",
+        "Repeated",
+        "KeyReused",
+        "may not use",
+        "has not",
+        "added: 1",
+        "done: false",
+        "no such message",
+    ] {
         assert!(answers.iter().any(|answer| answer.contains(word)), "no answer has {word}");
     }
     assert_eq!(answers.iter().filter(|answer| answer.contains("UNIQUE")).count(), usize::from(spoiled));
