@@ -13,7 +13,7 @@ use nuncio_domain::{Batch, Committed, DeliveryState};
 use tokio::sync::mpsc;
 
 use crate::clock::pause;
-use crate::lane::LaneSender;
+use crate::inbox::Inbox;
 
 /// Rows of a merged batch at most; a single lane's batch may be larger.
 const ROWS: usize = 2_000;
@@ -23,7 +23,7 @@ const BACKOFF: Duration = Duration::from_millis(200);
 pub(crate) struct Job {
     pub(crate) ticket: u64,
     pub(crate) batch: Batch,
-    pub(crate) reply: LaneSender,
+    pub(crate) reply: Arc<Inbox>,
 }
 
 /// Commits until every sender is gone. A store that fails is asked again: nothing that happened is thrown away. Once
@@ -142,8 +142,6 @@ async fn insist(ledger: &dyn Ledger, job: Job) -> Option<Job> {
 
 fn answer(jobs: Vec<Job>, committed: &Committed) {
     for job in jobs {
-        // A lane that is gone has no use for the answer.
-        let input = Input::Committed { ticket: job.ticket, committed: committed.clone() };
-        let _ = job.reply.send(input.into());
+        job.reply.tell(Input::Committed { ticket: job.ticket, committed: committed.clone() });
     }
 }

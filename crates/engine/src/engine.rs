@@ -13,9 +13,10 @@ use tokio::task::JoinHandle;
 
 use crate::clock::wait_until;
 use crate::committer;
-use crate::lane::{self, Event, LaneSender};
+use crate::inbox::{Event, Inbox};
+use crate::lane;
 use crate::lease;
-use crate::room::{NODE, Room};
+use crate::room::{NODE, Room, Rows};
 
 /// What the engine works with.
 #[derive(Clone)]
@@ -60,6 +61,7 @@ pub struct Engine {
 pub(crate) struct Shared {
     pub(crate) ports: Ports,
     pub(crate) room: Room,
+    pub(crate) rows: Rows,
     /// For looks at the store: each holds memory, and after a start all lanes want one.
     pub(crate) turns: Semaphore,
     wakes: mpsc::UnboundedSender<i64>,
@@ -71,7 +73,7 @@ pub(crate) struct Shared {
 }
 
 struct Running {
-    events: LaneSender,
+    inbox: Arc<Inbox>,
     /// Until a stop waits for it.
     task: Option<JoinHandle<()>>,
 }
@@ -85,6 +87,7 @@ impl Engine {
         let shared = Arc::new(Shared {
             ports,
             room: Room::new(NODE),
+            rows: Rows::default(),
             turns: Semaphore::new(LOOKS),
             wakes,
             lanes: Mutex::default(),
@@ -150,7 +153,7 @@ impl Engine {
         let tasks: Vec<JoinHandle<()>> = {
             let mut lanes = self.shared.lanes.lock().unwrap_or_else(PoisonError::into_inner);
             for lane in lanes.values() {
-                let _ = lane.events.send(Input::Drain.into());
+                lane.inbox.tell(Input::Drain);
             }
             lanes.values_mut().filter_map(|lane| lane.task.take()).collect()
         };
@@ -194,13 +197,14 @@ impl Shared {
         *self.lease.lock().unwrap_or_else(PoisonError::into_inner) = until;
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         for lane in lanes.values() {
-            let _ = lane.events.send(Input::Leased { until }.into());
+            lane.inbox.tell(Input::Leased { until });
         }
     }
 
     fn tell(&self, lane_no: i64, event: Event) -> bool {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        lanes.get(&lane_no).is_some_and(|lane| lane.events.send(event).is_ok())
+        let lane = lanes.get(&lane_no);
+        lane.inspect(|lane| lane.inbox.tell(event)).is_some()
     }
 }
 
@@ -210,17 +214,17 @@ fn spawn(
     lane: Lane,
     jobs: &mpsc::UnboundedSender<committer::Job>,
 ) {
-    let (events, inbox) = mpsc::unbounded_channel();
+    let inbox = Arc::new(Inbox::default());
     let lane_no = lane.lane_no;
     let lane_config = (config.lane)(&lane);
-    let _ = events.send(Input::Leased { until: shared.lease() }.into());
+    inbox.tell(Input::Leased { until: shared.lease() });
     let task =
-        tokio::spawn(lane::run(Arc::clone(shared), lane, lane_config, events.clone(), inbox, jobs.clone()));
+        tokio::spawn(lane::run(Arc::clone(shared), lane, lane_config, Arc::clone(&inbox), jobs.clone()));
     shared
         .lanes
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .insert(lane_no, Running { events, task: Some(task) });
+        .insert(lane_no, Running { inbox, task: Some(task) });
 }
 
 struct Waker(Arc<Shared>);

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::clock::{Stepped, pause, wait_until};
 use crate::committer::Job;
 use crate::engine::Shared;
+use crate::inbox::{Event, Inbox};
 
 const BACKOFF: Duration = Duration::from_millis(250);
 /// How long a new owner looks for words of the one before it: a call of that one ends within 30 s.
@@ -22,32 +23,12 @@ const HEARS: Duration = Duration::from_mins(1);
 /// What one step may begin at most: a lane has fewer in flight.
 const MOST_BEGUN: usize = 100;
 
-pub(crate) type LaneSender = mpsc::UnboundedSender<Event>;
-
-/// What a lane is told. A channel keeps room for 32 even when nothing is said, and there are thousands of lanes: so
-/// what is large is boxed.
-#[derive(Debug)]
-pub(crate) enum Event {
-    /// Something was stored for it: look.
-    Wake,
-    /// It is known anew.
-    Lane(Box<Lane>),
-    /// For its core; [`Input::Drain`] ends the lane when all that is under way has ended.
-    Input(Box<Input>),
-}
-
-impl From<Input> for Event {
-    fn from(input: Input) -> Self {
-        Self::Input(Box::new(input))
-    }
-}
-
 struct Shell {
     shared: Arc<Shared>,
     lane: Arc<Lane>,
     core: LaneCore,
     contents: HashMap<i64, Arc<Spoken>>,
-    events: LaneSender,
+    inbox: Arc<Inbox>,
     jobs: mpsc::UnboundedSender<Job>,
     stepped: Stepped,
     /// Until then the process that was taken over may say what its calls came to.
@@ -65,56 +46,23 @@ pub(crate) async fn run(
     shared: Arc<Shared>,
     lane: Lane,
     config: LaneConfig,
-    events: LaneSender,
-    mut inbox: mpsc::UnboundedReceiver<Event>,
+    inbox: Arc<Inbox>,
     jobs: mpsc::UnboundedSender<Job>,
 ) {
-    let now = shared.ports.clock.now();
-    let taken_over = insist("recover", async || {
-        let _turn = shared.turns.acquire().await;
-        shared.ports.ledger.recover(lane.lane_no, now).await
-    })
-    .await;
-    match taken_over {
-        (0, 0) => {}
-        (ambiguous, resent) => tracing::warn!(
-            lane = lane.lane_no,
-            ambiguous,
-            resent,
-            "calls were under way when the process before this one ended"
-        ),
-    }
-    let now = shared.ports.clock.now();
-    let mut shell = Shell {
-        lane: Arc::new(lane),
-        core: LaneCore::new(config, now),
-        contents: HashMap::new(),
-        events,
-        jobs,
-        stepped: Stepped::new(now),
-        hears_until: if taken_over == (0, 0) { Time::ZERO } else { now + HEARS },
-        seen: 0,
-        looking: false,
-        look_again: None,
-        draining: false,
-        shared,
-    };
-    shell.look(0);
+    // On the heap, to be gone afterwards: a task is as large as the largest that it ever waits for.
+    let mut shell = Box::pin(begin(shared, lane, config, inbox, jobs)).await;
     loop {
         let wake = shell.core.wake_at();
         tokio::select! {
             biased;
-            event = inbox.recv() => match event {
-                Some(event) => {
-                    let mut inputs = Vec::new();
+            () = shell.inbox.told() => {
+                let events = shell.inbox.take();
+                let mut inputs = Vec::with_capacity(events.len());
+                for event in events {
                     shell.take(event, &mut inputs);
-                    while let Ok(event) = inbox.try_recv() {
-                        shell.take(event, &mut inputs);
-                    }
-                    shell.step(inputs);
                 }
-                None => return,
-            },
+                shell.step(inputs);
+            }
             () = wait_until(shell.shared.ports.clock.as_ref(), wake) => shell.step(vec![Input::Tick]),
             () = shell.shared.room.freed(), if shell.core.wants_room() => {
                 shell.step(vec![Input::Tick]);
@@ -127,15 +75,59 @@ pub(crate) async fn run(
     }
 }
 
+/// Takes a lane over and looks at what there is to do.
+async fn begin(
+    shared: Arc<Shared>,
+    lane: Lane,
+    config: LaneConfig,
+    inbox: Arc<Inbox>,
+    jobs: mpsc::UnboundedSender<Job>,
+) -> Box<Shell> {
+    let ports = &shared.ports;
+    let turn = shared.turns.acquire().await;
+    let now = ports.clock.now();
+    let taken_over = insist("recover", || ports.ledger.recover(lane.lane_no, now)).await;
+    match taken_over {
+        (0, 0) => {}
+        (ambiguous, resent) => tracing::warn!(
+            lane = lane.lane_no,
+            ambiguous,
+            resent,
+            "calls were under way when the process before this one ended"
+        ),
+    }
+    let opened = insist("open", || ports.ledger.open(lane.lane_no, 0)).await;
+    drop(turn);
+    let now = ports.clock.now();
+    let mut shell = Box::new(Shell {
+        lane: Arc::new(lane),
+        core: LaneCore::new(config, now),
+        contents: HashMap::new(),
+        inbox,
+        jobs,
+        stepped: Stepped::new(now),
+        hears_until: if taken_over == (0, 0) { Time::ZERO } else { now + HEARS },
+        seen: 0,
+        looking: false,
+        look_again: None,
+        draining: false,
+        shared,
+    });
+    let mut inputs = Vec::new();
+    shell.take(Input::Opened(opened).into(), &mut inputs);
+    shell.step(inputs);
+    shell
+}
+
 impl Shell {
     fn take(&mut self, event: Event, inputs: &mut Vec<Input>) {
         let input = match event {
             Event::Wake => return self.look(self.seen),
             Event::Lane(lane) => {
-                self.lane = Arc::new(*lane);
+                self.lane = Arc::new(lane);
                 return;
             }
-            Event::Input(input) => *input,
+            Event::Input(input) => input,
         };
         match &input {
             Input::Opened(opened) => {
@@ -168,7 +160,10 @@ impl Shell {
         let before = self.core.in_flight();
         let taken = self.shared.room.take(MOST_BEGUN);
         self.core.allow(taken);
+        let held = self.core.held();
+        self.core.hold_at_most(self.shared.rows.most(held));
         let actions = self.core.steps(now, inputs);
+        self.shared.rows.moved(held, self.core.held());
         self.shared.room.give((taken + before).saturating_sub(self.core.in_flight()));
         for action in actions {
             self.perform(action);
@@ -182,51 +177,51 @@ impl Shell {
             return;
         }
         self.looking = true;
-        let (shared, events, lane_no) = (Arc::clone(&self.shared), self.events.clone(), self.lane.lane_no);
+        let (shared, inbox, lane_no) = (Arc::clone(&self.shared), Arc::clone(&self.inbox), self.lane.lane_no);
         tokio::spawn(async move {
             let opened = insist("open", async || {
                 let _turn = shared.turns.acquire().await;
                 shared.ports.ledger.open(lane_no, after).await
             })
             .await;
-            let _ = events.send(Input::Opened(opened).into());
+            inbox.tell(Input::Opened(opened));
         });
     }
 
     fn perform(&mut self, action: Action) {
         let ledger = Arc::clone(&self.shared.ports.ledger);
-        let events = self.events.clone();
+        let inbox = Arc::clone(&self.inbox);
         match action {
             Action::Commit { ticket, batch } => {
                 // The committer outlives its lanes.
-                let _ = self.jobs.send(Job { ticket, batch, reply: events });
+                let _ = self.jobs.send(Job { ticket, batch, reply: inbox });
             }
             Action::Call(order) => self.call(order),
             Action::Expand { message_no, limit } => {
                 let clock = Arc::clone(&self.shared.ports.clock);
                 tokio::spawn(async move {
                     let expanded = insist("expand", || ledger.expand(message_no, limit, clock.now())).await;
-                    let _ = events.send(Input::Expanded { message_no, expanded }.into());
+                    inbox.tell(Input::Expanded { message_no, expanded });
                 });
             }
             Action::LoadPage { message_no, after, limit } => {
                 tokio::spawn(async move {
                     let rows = insist("page", || ledger.page(message_no, after, limit)).await;
-                    let _ = events.send(Input::Page { message_no, rows }.into());
+                    inbox.tell(Input::Page { message_no, rows });
                 });
             }
             Action::LoadDue { limit } => {
                 let lane_no = self.lane.lane_no;
                 tokio::spawn(async move {
                     let rows = insist("due", || ledger.due(lane_no, Time::MAX, limit)).await;
-                    let _ = events.send(Input::Due { rows }.into());
+                    inbox.tell(Input::Due { rows });
                 });
             }
             Action::LoadHolding => {
                 let lane_no = self.lane.lane_no;
                 tokio::spawn(async move {
                     let rows = insist("holding", || ledger.holding(lane_no)).await;
-                    let _ = events.send(Input::Holding { rows }.into());
+                    inbox.tell(Input::Holding { rows });
                 });
             }
             Action::LoadReferences { key } => {
@@ -237,9 +232,9 @@ impl Shell {
                     // Where first contacts go may have changed with it.
                     let lanes = insist("lanes", || registry.lanes()).await;
                     if let Some(lane) = lanes.into_iter().find(|lane| lane.lane_no == lane_no) {
-                        let _ = events.send(Event::Lane(Box::new(lane)));
+                        inbox.tell(Event::Lane(lane));
                     }
-                    let _ = events.send(Input::References { key, references }.into());
+                    inbox.tell(Input::References { key, references });
                 });
             }
             Action::Look => self.look(0),
@@ -267,7 +262,7 @@ impl Shell {
             reference: row.reference,
             content: Arc::clone(content),
         };
-        let (shared, events) = (Arc::clone(&self.shared), self.events.clone());
+        let (shared, inbox) = (Arc::clone(&self.shared), Arc::clone(&self.inbox));
         tokio::spawn(async move {
             let clock = shared.ports.clock.as_ref();
             wait_until(clock, Some(at)).await;
@@ -275,7 +270,7 @@ impl Shell {
             // A process that stood still may have lost its lane meanwhile, and the call would come beside another's.
             let late = may_miss && started_at > at + MISSED;
             if late || started_at + LEASE_LEFT > shared.lease() {
-                let _ = events.send(Input::Missed { key }.into());
+                inbox.tell(Input::Missed { key });
                 return;
             }
             let answer = shared.ports.sender.call(call).await;
@@ -288,7 +283,7 @@ impl Shell {
                 code = answer.code,
                 "attempt"
             );
-            let _ = events.send(Input::Answered { key, started_at, answer }.into());
+            inbox.tell(Input::Answered { key, started_at, answer });
         });
     }
 }

@@ -1,11 +1,33 @@
-//! How many deliveries a process may have in flight, whatever the number of its lanes (`docs/delivery.md`, Intents).
+//! How many deliveries a process may have in flight, whatever the number of its lanes (`docs/delivery.md`, Intents), and
+//! how many in memory (`docs/engine.md`, Tables).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
 /// Deliveries in flight on a node at most.
 pub(crate) const NODE: usize = 2_000;
+
+/// Deliveries in memory on a node at most, beside the few that every lane may have.
+const ROWS: usize = 50_000;
+
+/// What the lanes hold in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Rows(AtomicUsize);
+
+impl Rows {
+    /// What a lane may hold that holds so many now.
+    pub(crate) fn most(&self, held: usize) -> usize {
+        (ROWS + held).saturating_sub(self.0.load(Ordering::Relaxed))
+    }
+
+    /// A lane holds another number than before.
+    pub(crate) fn moved(&self, before: usize, held: usize) {
+        // Wraps around to the right sum where a lane holds less.
+        self.0.fetch_add(held.wrapping_sub(before), Ordering::Relaxed);
+    }
+}
 
 /// What is left of them.
 #[derive(Debug)]
@@ -53,6 +75,19 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_one_lane_holds_others_may_not() {
+        let rows = Rows::default();
+        assert_eq!(rows.most(0), ROWS);
+        rows.moved(0, 300);
+        rows.moved(0, 50);
+        assert_eq!((rows.most(300), rows.most(0)), (ROWS - 50, ROWS - 350));
+        rows.moved(300, 20);
+        assert_eq!(rows.most(50), ROWS - 20);
+        rows.moved(20, ROWS);
+        assert_eq!(rows.most(0), 0);
+    }
 
     #[tokio::test]
     async fn what_one_lane_gives_back_another_gets() {

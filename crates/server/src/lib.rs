@@ -35,6 +35,7 @@ mod cursor;
 mod observe;
 mod problem;
 mod query;
+mod remembered;
 mod routes;
 pub mod secret;
 mod state;

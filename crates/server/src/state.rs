@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nuncio_domain::people::{Learned, LearnedDone};
 use nuncio_domain::ports::{Ledger, Registry, StoreError, Wake};
@@ -12,6 +12,7 @@ use nuncio_teams::inbound::Authenticator;
 use uuid::Uuid;
 
 pub use crate::bot::say::OwnWords;
+use crate::remembered::Remembered;
 
 /// 32 bytes that nobody can guess, at every call.
 pub type Random = Arc<dyn Fn() -> [u8; 32] + Send + Sync>;
@@ -61,6 +62,7 @@ struct Inner {
     state: ServerState,
     /// Requests with an idempotency key that are being worked on: (key_no, idempotency key).
     running: Mutex<HashSet<(i64, String)>>,
+    remembered: Remembered,
 }
 
 /// The ports that need a scope.
@@ -72,7 +74,7 @@ pub(crate) struct Ports<'a> {
 
 impl App {
     pub(crate) fn new(state: ServerState) -> Self {
-        Self(Arc::new(Inner { state, running: Mutex::default() }))
+        Self(Arc::new(Inner { state, running: Mutex::default(), remembered: Remembered::default() }))
     }
 
     /// For `access.rs` only: there it is put together with a scope.
@@ -103,7 +105,33 @@ impl App {
 
     /// Who a secret belongs to.
     pub(crate) async fn caller(&self, hash: [u8; 32]) -> Result<Option<Scope>, StoreError> {
-        self.0.state.registry.caller(hash).await
+        let Inner { state, remembered, .. } = &*self.0;
+        let now = Instant::now();
+        let mark = match remembered.caller(&hash, now) {
+            Ok(scope) => return Ok(Some(scope)),
+            Err(mark) => mark,
+        };
+        let caller = state.registry.caller(hash).await?;
+        if let Some(scope) = &caller {
+            remembered.keep_caller(hash, scope, mark, now);
+        }
+        Ok(caller)
+    }
+
+    /// A key was revoked: who calls is to be asked anew.
+    pub(crate) fn forget_callers(&self) {
+        self.0.remembered.forget_callers();
+    }
+
+    /// The lane of an app in a tenant, made if it is new.
+    pub(crate) async fn lane_no(&self, app: &str, tenant: &str) -> Result<i64, StoreError> {
+        let Inner { state, remembered, .. } = &*self.0;
+        if let Some(lane_no) = remembered.lane(app, tenant) {
+            return Ok(lane_no);
+        }
+        let lane = state.registry.lane(app, tenant).await?;
+        remembered.keep_lane(app, tenant, lane.lane_no);
+        Ok(lane.lane_no)
     }
 
     /// Whether the store works.

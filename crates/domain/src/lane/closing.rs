@@ -99,7 +99,7 @@ impl LaneCore {
         if done {
             let (class, alarm) = (open.class, open.alarm);
             if open.reading == Reading::Loading {
-                self.tending.loading -= open.reserves(self.config.page);
+                self.tending.loading -= open.loads();
             }
             self.messages.remove(&message_no);
             self.order.remove(class, message_no);

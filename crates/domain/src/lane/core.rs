@@ -17,6 +17,9 @@ use crate::outcome::{Answer, Operation};
 use crate::people::Reference;
 use crate::time::Time;
 
+/// A lane holds as many rows as this however full its node is, or it would never send.
+pub const LEAST_ROWS: usize = 20;
+
 /// How a lane is run.
 #[derive(Debug, Clone)]
 pub struct LaneConfig {
@@ -271,10 +274,13 @@ pub struct LaneCore {
     pub(super) lease_until: Time,
     /// Deliveries that may be begun in this step, whatever the lane's own limits.
     room: usize,
+    /// Rows that may be held now.
+    pub(super) most_rows: usize,
     pub(super) wants_room: bool,
     /// Retries were left in the store for want of room.
     pub(super) due_left: bool,
     pub(super) due_loading: bool,
+    pub(super) due_limit: i64,
     pub(super) holding: Holding,
     pub(super) status_at: Time,
     pub(super) status: String,
@@ -306,9 +312,11 @@ impl LaneCore {
             trouble: Trouble::default(),
             lease_until: Time::MAX,
             room: usize::MAX,
+            most_rows: config.max_rows,
             wants_room: false,
             due_left: false,
             due_loading: false,
+            due_limit: 0,
             holding: Holding::Unread,
             status_at: now,
             status: String::new(),
@@ -359,6 +367,17 @@ impl LaneCore {
     /// in flight on a node).
     pub fn allow(&mut self, room: usize) {
         self.room = room;
+    }
+
+    /// Says how many rows may be held, within the lane's own bound (`docs/engine.md`: 50,000 on a node). What is held
+    /// stays.
+    pub fn hold_at_most(&mut self, rows: usize) {
+        self.most_rows = rows.max(LEAST_ROWS).min(self.config.max_rows);
+    }
+
+    /// Rows in memory or on their way there.
+    pub fn held(&self) -> usize {
+        self.known.len() + self.tending.loading
     }
 
     /// Whether the last step would have begun more if it had been allowed.

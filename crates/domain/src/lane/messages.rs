@@ -59,6 +59,8 @@ pub(super) struct Open {
     size: Option<i64>,
     pub(super) cursor: i64,
     pub(super) reading: Reading,
+    /// Rows of the page that is being loaded.
+    limit: i64,
     /// Not to be read again before this.
     pub(super) again_at: Time,
     pub(super) alarm: Option<Time>,
@@ -72,8 +74,13 @@ impl Open {
     }
 
     /// Rows of memory that its next page may take.
-    pub(super) fn reserves(&self, page: i64) -> usize {
+    fn reserves(&self, page: i64) -> usize {
         self.size.map_or(page, |size| size.min(page)) as usize
+    }
+
+    /// The same for the page that is being loaded.
+    pub(super) fn loads(&self) -> usize {
+        self.reserves(self.limit)
     }
 
     pub(super) fn closed_to(&self) -> Option<DeliveryState> {
@@ -133,6 +140,7 @@ impl LaneCore {
             size: (message.state == MessageState::Expanding || message.gathers).then_some(0),
             cursor: 0,
             reading: Reading::Ready,
+            limit: 0,
             again_at: Time::ZERO,
             alarm: None,
             asked: Asked::Nothing,
@@ -188,9 +196,9 @@ impl LaneCore {
 
     pub(super) fn paged(&mut self, now: Time, message_no: i64, rows: Vec<Row>) {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
-        self.tending.loading -= open.reserves(self.config.page);
+        self.tending.loading -= open.loads();
         self.tending.touched.insert(message_no);
-        let last = (rows.len() as i64) < self.config.page;
+        let last = (rows.len() as i64) < open.limit;
         open.reading = if last { Reading::Ended } else { Reading::Ready };
         if let Some(last) = rows.last() {
             open.cursor = last.key.recipient_no;
@@ -280,17 +288,19 @@ impl LaneCore {
             }
             (Phase::Sending, None) => {
                 let class = open.class;
-                let wants = open.reading == Reading::Ready && (open.queue.len() as i64) < self.config.page;
+                let limit = self.config.page.min(self.most_rows as i64 / 2);
+                let wants = open.reading == Reading::Ready && (open.queue.len() as i64) < limit;
                 if wants && open.again_at > now {
                     wake = wake.min(open.again_at);
                 } else if wants {
                     // What is urgent is read however full the memory is.
-                    let reserves = open.reserves(self.config.page);
+                    let reserves = open.reserves(limit);
                     let held = self.known.len() + self.tending.loading + reserves;
-                    if held <= self.config.max_rows || class == Class::Urgent {
+                    if held <= self.most_rows || class == Class::Urgent {
                         open.reading = Reading::Loading;
+                        open.limit = limit;
                         self.tending.loading += reserves;
-                        let (after, limit) = (open.cursor, self.config.page);
+                        let after = open.cursor;
                         self.actions.push(Action::LoadPage { message_no, after, limit });
                     } else {
                         self.tending.hungry.insert((class, message_no));

@@ -19,17 +19,17 @@ impl LaneCore {
             let item = entry.remove();
             self.queue_front(item);
         }
-        let room = self.config.max_rows.saturating_sub(self.waiting.len());
-        if self.due_left && !self.due_loading && room > self.config.max_rows / 2 && !self.messages.is_empty()
-        {
+        let room = self.most_rows.saturating_sub(self.waiting.len());
+        if self.due_left && !self.due_loading && room > self.most_rows / 2 && !self.messages.is_empty() {
             self.due_loading = true;
-            self.actions.push(Action::LoadDue { limit: self.config.chunk });
+            self.due_limit = self.config.chunk.min(self.most_rows as i64);
+            self.actions.push(Action::LoadDue { limit: self.due_limit });
         }
     }
 
     pub(super) fn due_loaded(&mut self, now: Time, rows: Vec<Row>) {
         self.due_loading = false;
-        self.due_left = rows.len() as i64 >= self.config.chunk;
+        self.due_left = rows.len() as i64 >= self.due_limit;
         self.take_retries(now, rows);
     }
 
@@ -74,7 +74,7 @@ impl LaneCore {
             Next::Front => self.queue_front(item),
             // What holds a channel or chat stays in memory: out of sight it would be overtaken.
             Next::WaitUntil(due)
-                if self.waiting.len() < self.config.max_rows || item.row.kind != RecipientKind::Person =>
+                if self.waiting.len() < self.most_rows || item.row.kind != RecipientKind::Person =>
             {
                 self.waiting.insert((*due, key), item);
             }

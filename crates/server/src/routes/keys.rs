@@ -42,6 +42,7 @@ pub(crate) async fn create(
 pub(crate) async fn revoke(caller: Caller<IsAdmin>, Path(text): Path<String>) -> Result<StatusCode, Refusal> {
     let key: KeyId = id(&text, "key")?;
     let revoked = caller.registry().revoke_key(caller.scope(), key, caller.app().now()).await?;
+    caller.app().forget_callers();
     if revoked { Ok(StatusCode::NO_CONTENT) } else { Err(Refusal::not_found("key")) }
 }
 

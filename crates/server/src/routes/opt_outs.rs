@@ -74,5 +74,5 @@ async fn lane_no(access: &Access, mut findings: Findings, asked: Asked<'_>) -> R
     let lane = find_lane(&mut findings, access, asked).await?;
     findings.none()?;
     let (app, tenant) = lane.expect("a missing lane was found above");
-    Ok(access.registry().lane(&app, &tenant).await?.lane_no)
+    Ok(access.app().lane_no(&app, &tenant).await?)
 }

@@ -67,10 +67,10 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
 
     // Only now, so that a refused request leaves no lane behind.
     let (app, tenant) = lane.expect("a missing lane was found above");
-    let lane = access.registry().lane(&app, &tenant).await?;
+    let lane_no = access.app().lane_no(&app, &tenant).await?;
     Ok(NewMessage {
         id: MessageId(access.app().new_uuid()),
-        lane_no: lane.lane_no,
+        lane_no,
         class,
         content: content.expect("missing content was found above"),
         label,

@@ -8,7 +8,6 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::error::of_sqlx;
 use crate::views::lane_view;
-use crate::words::time_or_null;
 
 const VIEWS: &str = "
     SELECT l.lane_no, l.app, l.tenant, l.service_url, l.paused_at, l.status,
@@ -42,20 +41,6 @@ pub(crate) async fn control(
         .await
         .map_err(of_sqlx)?;
     Ok(done.rows_affected() == 1)
-}
-
-/// Since when a lane is held, and when it last went on.
-pub(crate) async fn held(
-    readers: &SqlitePool,
-    lane_no: i64,
-) -> Result<(Option<Time>, Option<Time>), StoreError> {
-    let row = sqlx::query("SELECT paused_at, resumed_at FROM lanes WHERE lane_no = ?")
-        .bind(lane_no)
-        .fetch_optional(readers)
-        .await
-        .map_err(of_sqlx)?;
-    let Some(row) = row else { return Ok((None, None)) };
-    Ok((time_or_null(&row, "paused_at")?, time_or_null(&row, "resumed_at")?))
 }
 
 pub(crate) async fn views(readers: &SqlitePool, scope: &Scope) -> Result<Vec<LaneView>, StoreError> {

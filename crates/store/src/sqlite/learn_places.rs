@@ -7,7 +7,7 @@ use nuncio_domain::{ReachState, RecipientKind};
 use sqlx::SqliteConnection;
 
 use super::learn::{refer, tell_reach};
-use super::reach;
+use super::reach::{self, Told};
 use crate::error::of_sqlx;
 use crate::words::{get, word, word_or_null};
 
@@ -142,6 +142,7 @@ async fn channels(
     .fetch_all(&mut *connection)
     .await
     .map_err(of_sqlx)?;
+    let mut told = Vec::new();
     for row in &rows {
         let Some(reach) = word_or_null(row, "reach", ReachState::of_word)? else { continue };
         let with_team = because.is_some() && get::<Option<&str>>(row, "evidence")? == because;
@@ -152,8 +153,8 @@ async fn channels(
         };
         if !stays && reach != becomes {
             let recipient_no = get(row, "recipient_no")?;
-            reach::from_event(connection, recipient_no, reach, (becomes, evidence), learned.at).await?;
+            told.push(Told { recipient_no, before: reach, state: becomes, evidence, at: learned.at });
         }
     }
-    Ok(())
+    reach::from_events(connection, &told).await
 }

@@ -10,6 +10,7 @@ use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFil
 use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
 
 use super::expand::Ask;
+use super::rows::{AskPage, Look};
 use super::writer::Queue;
 use super::{SqliteStore, commit, control, lanes, recover, rows, settle, submit, views};
 
@@ -110,7 +111,7 @@ impl Ledger for SqliteStore {
 
     #[tracing::instrument(name = "store.open", level = "debug", skip(self))]
     async fn open(&self, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
-        rows::open(&self.readers, lane_no, after).await
+        self.looks.ask(Look(lane_no, after)).await
     }
 
     #[tracing::instrument(name = "store.expand", level = "debug", skip(self, now))]
@@ -120,7 +121,7 @@ impl Ledger for SqliteStore {
 
     #[tracing::instrument(name = "store.page", level = "debug", skip(self))]
     async fn page(&self, message_no: i64, after: i64, limit: i64) -> Result<Vec<Row>, StoreError> {
-        rows::page(&self.readers, message_no, after, limit).await
+        self.pages.ask(AskPage { message_no, after, limit }).await
     }
 
     #[tracing::instrument(name = "store.due", level = "debug", skip(self, until))]

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_places.sql"),
     include_str!("migrations/0003_own_words.sql"),
     include_str!("migrations/0004_settlements.sql"),
+    include_str!("migrations/0005_looks.sql"),
 ];
 
 pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {

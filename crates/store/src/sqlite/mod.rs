@@ -1,5 +1,6 @@
 //! The store on one SQLite file.
 
+mod asks;
 mod checkpoint;
 mod commit;
 mod commit_message;
@@ -45,8 +46,11 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::error::{of_sqlx, unavailable};
+use asks::Asks;
 use expand::Expansions;
 use intake::Intake;
+use learn::Learns;
+use rows::{AskPage, Look};
 use submit::Submits;
 use writer::{Queue, Queues};
 
@@ -58,6 +62,9 @@ pub struct SqliteStore {
     queues: Arc<Queues>,
     submits: Arc<Intake<Submits>>,
     expansions: Arc<Intake<Expansions>>,
+    learns: Arc<Intake<Learns>>,
+    looks: Arc<Asks<Look>>,
+    pages: Arc<Asks<AskPage>>,
     readers: SqlitePool,
     written: Arc<Notify>,
     ending: Arc<AtomicBool>,
@@ -123,7 +130,20 @@ impl SqliteStore {
         ]);
         let submits = Intake::new(Arc::clone(&queues), Submits::default());
         let expansions = Intake::new(Arc::clone(&queues), Expansions);
-        Ok(Arc::new(Self { queues, submits, expansions, readers, written, ending, tasks }))
+        let learns = Intake::new(Arc::clone(&queues), Learns);
+        let (looks, pages) = (Asks::new(readers.clone()), Asks::new(readers.clone()));
+        Ok(Arc::new(Self {
+            queues,
+            submits,
+            expansions,
+            learns,
+            looks,
+            pages,
+            readers,
+            written,
+            ending,
+            tasks,
+        }))
     }
 
     /// Writes what waits, refuses what comes later, and closes the file.

@@ -5,8 +5,8 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::{
-    commit, commit_message, conversations, evidence, expand, opt_outs, own_words, recover, rows, settle,
-    store, submit, views,
+    commit, commit_message, conversations, evidence, expand, learn, opt_outs, own_words, recover, rows,
+    settle, store, submit, views,
 };
 
 const FILL: &str = "
@@ -38,7 +38,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 32] = [
+    let expected: [(&str, &str, &[&str]); 37] = [
         (
             "intents",
             commit::INTENTS,
@@ -66,10 +66,11 @@ async fn hot_statements_take_their_keys() {
             &["SEARCH deliveries USING PRIMARY KEY (message_no=? AND recipient_no>?)"],
         ),
         (
-            "page",
-            rows::PAGE,
+            "pages",
+            rows::PAGES,
             &[
-                "SEARCH p USING PRIMARY KEY (message_no=? AND recipient_no>?)",
+                "SEARCH q USING PRIMARY KEY (message_no=? AND recipient_no>?)",
+                "SEARCH p USING PRIMARY KEY (message_no=? AND recipient_no>? AND recipient_no<?)",
                 "SEARCH r USING INTEGER PRIMARY KEY",
                 "SEARCH c USING INDEX sqlite_autoindex_conversations_1 (recipient_no=?)",
                 "SEARCH o USING INTEGER PRIMARY KEY (rowid=?)",
@@ -93,7 +94,22 @@ async fn hot_statements_take_their_keys() {
                 "SEARCH k USING INTEGER PRIMARY KEY",
             ],
         ),
-        ("open", rows::OPEN, &["SEARCH messages USING INDEX messages_open (lane_no=?)"]),
+        (
+            "open",
+            rows::OPEN,
+            &[
+                "SEARCH m USING INDEX messages_open (lane_no=? AND rowid>?)",
+                "SEARCH m USING INDEX messages_told (lane_no=? AND rowid<?)",
+            ],
+        ),
+        (
+            "held",
+            rows::HELD,
+            &[
+                "SEARCH l USING INTEGER PRIMARY KEY (rowid=?)",
+                "SEARCH s USING INDEX settlements_open (lane_no=?)",
+            ],
+        ),
         (
             "recover",
             recover::IN_FLIGHT,
@@ -221,6 +237,22 @@ async fn hot_statements_take_their_keys() {
             ],
         ),
         ("messages of ids", submit::OF_IDS, &["SEARCH m USING INDEX sqlite_autoindex_messages_1 (id=?)"]),
+        (
+            "lanes of activities",
+            learn::LANES,
+            &["SEARCH l USING COVERING INDEX sqlite_autoindex_lanes_1 (app=? AND tenant=?)"],
+        ),
+        (
+            "activities seen",
+            learn::SEEN,
+            &["SEARCH s USING PRIMARY KEY (lane_no=? AND conversation_id=? AND activity_id=?)"],
+        ),
+        ("hosts", learn::HOSTS, &["SEARCH lanes USING INTEGER PRIMARY KEY (rowid=?)"]),
+        (
+            "people of activities",
+            learn::KNOWN,
+            &["SEARCH r USING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)"],
+        ),
         ("gathering", own_words::GATHERING, &["SEARCH messages USING INDEX messages_gathering (lane_no=?)"]),
         (
             "recent welcomes",

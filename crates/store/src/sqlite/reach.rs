@@ -1,15 +1,22 @@
 //! Whether recipients can be reached: the current state, and a history of its changes
 //! (`docs/delivery.md`, Reachability).
 
+use std::collections::BTreeMap;
+
 use nuncio_domain::batch::ReachChange;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{ReachState, Time};
 use sqlx::SqliteConnection;
 
+use super::store::write;
 use crate::error::of_sqlx;
 use crate::reach::{Decided, decide};
 use crate::rows::known;
 use crate::words::json;
+
+const HISTORY: &str = "
+    INSERT INTO reach_history (recipient_no, at, state, evidence)
+    SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 FROM json_each(?1) AS j";
 
 /// What calls told. Several may speak of one recipient, so they are gone through here and written as arrays.
 pub(crate) async fn from_calls(
@@ -34,64 +41,54 @@ pub(crate) async fn from_calls(
     .map(known)
     .collect::<Result<_, StoreError>>()?;
     let Decided { now, history } = decide(changes, known);
-    if !now.is_empty() {
-        let rows: Vec<_> = now
-            .values()
-            .map(|change| (change.recipient_no, change.state, change.at, &change.evidence))
-            .collect();
-        sqlx::query(
-            "UPDATE recipients
-                SET reach = j.value ->> 1, reach_at = j.value ->> 2, evidence = j.value ->> 3, reach_seen = 0
-               FROM json_each(?1) AS j WHERE recipients.recipient_no = j.value ->> 0",
-        )
-        .bind(json(&rows)?)
-        .execute(&mut *connection)
-        .await
-        .map_err(of_sqlx)?;
-    }
-    if !history.is_empty() {
-        sqlx::query(
-            "INSERT INTO reach_history (recipient_no, at, state, evidence)
-             SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 FROM json_each(?1) AS j",
-        )
-        .bind(json(&history)?)
-        .execute(connection)
-        .await
-        .map_err(of_sqlx)?;
-    }
-    Ok(())
+    let now: Vec<_> =
+        now.values().map(|change| (change.recipient_no, change.state, change.at, &change.evidence)).collect();
+    write(
+        &mut *connection,
+        "UPDATE recipients
+            SET reach = j.value ->> 1, reach_at = j.value ->> 2, evidence = j.value ->> 3, reach_seen = 0
+           FROM json_each(?1) AS j WHERE recipients.recipient_no = j.value ->> 0",
+        &now,
+    )
+    .await?;
+    write(connection, HISTORY, &history).await
 }
 
-/// What an activity told: it always holds, and holds against calls.
-pub(crate) async fn from_event(
+/// What an activity told of a recipient.
+pub(crate) struct Told<'a> {
+    pub(crate) recipient_no: i64,
+    /// What was known before all that is told here.
+    pub(crate) before: ReachState,
+    pub(crate) state: ReachState,
+    pub(crate) evidence: &'a str,
+    pub(crate) at: Time,
+}
+
+/// What activities told: it always holds, and holds against calls.
+pub(crate) async fn from_events(
     connection: &mut SqliteConnection,
-    recipient_no: i64,
-    before: ReachState,
-    (state, evidence): (ReachState, &str),
-    at: Time,
+    told: &[Told<'_>],
 ) -> Result<(), StoreError> {
-    if state == before && !state.is_refusal() {
-        return Ok(());
+    let mut now: BTreeMap<i64, &Told<'_>> = BTreeMap::new();
+    let mut history = Vec::new();
+    for one in told {
+        let before = now.get(&one.recipient_no).map_or(one.before, |earlier| earlier.state);
+        if one.state == before && !one.state.is_refusal() {
+            continue;
+        }
+        if one.state != before {
+            history.push((one.recipient_no, one.at, one.state, one.evidence));
+        }
+        now.insert(one.recipient_no, one);
     }
-    sqlx::query(
-        "UPDATE recipients SET reach = ?2, reach_at = ?3, evidence = ?4, reach_seen = 1 WHERE recipient_no = ?1",
+    let now: Vec<_> = now.values().map(|one| (one.recipient_no, one.state, one.at, one.evidence)).collect();
+    write(
+        &mut *connection,
+        "UPDATE recipients
+            SET reach = j.value ->> 1, reach_at = j.value ->> 2, evidence = j.value ->> 3, reach_seen = 1
+           FROM json_each(?1) AS j WHERE recipients.recipient_no = j.value ->> 0",
+        &now,
     )
-    .bind(recipient_no)
-    .bind(state.as_str())
-    .bind(at.0)
-    .bind(evidence)
-    .execute(&mut *connection)
-    .await
-    .map_err(of_sqlx)?;
-    if state != before {
-        sqlx::query("INSERT INTO reach_history (recipient_no, at, state, evidence) VALUES (?1, ?2, ?3, ?4)")
-            .bind(recipient_no)
-            .bind(at.0)
-            .bind(state.as_str())
-            .bind(evidence)
-            .execute(connection)
-            .await
-            .map_err(of_sqlx)?;
-    }
-    Ok(())
+    .await?;
+    write(connection, HISTORY, &history).await
 }

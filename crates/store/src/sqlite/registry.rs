@@ -47,10 +47,7 @@ impl Registry for SqliteStore {
 
     #[tracing::instrument(name = "store.learn", level = "debug", skip_all)]
     async fn learn(&self, learned: Learned) -> Result<LearnedDone, StoreError> {
-        self.write(Queue::Api, move |connection| {
-            Box::pin(async move { learn::learn(connection, &learned).await })
-        })
-        .await
+        self.learns.write(learned).await
     }
 
     #[tracing::instrument(name = "store.references", level = "debug", skip(self))]

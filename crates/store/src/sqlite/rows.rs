@@ -1,29 +1,60 @@
 //! What an owner reads: its open messages, and pending deliveries with all that a call needs.
 
+use futures_util::future::BoxFuture;
 use nuncio_domain::Time;
 use nuncio_domain::batch::Row;
 use nuncio_domain::message::Opened;
 use nuncio_domain::people::Reference;
 use nuncio_domain::ports::StoreError;
+use serde::Serialize;
 use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteRow;
 
-use super::{lanes, settle};
+use super::asks::Question;
+use super::settle;
 use crate::error::of_sqlx;
 use crate::rows::{best_first, gather, open_message, seen};
+use crate::words::{get, json, small, time_or_null};
 
-pub(crate) const OPEN: &str = "
-    SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at,
-           purpose, gathers, retries IS NOT NULL AS retries
-      FROM messages INDEXED BY messages_open
-     WHERE lane_no = ?1 AND open = 1 AND (state NOT IN ('completed', 'cancelled') OR swept = 0)
-       AND (message_no > ?2 OR control IS NOT NULL OR gathers = 1)
-     ORDER BY message_no";
+/// Rows that are read together at most, unless one page has more.
+const ROWS: i64 = 5_000;
+
+macro_rules! open {
+    ($index:literal, $which:literal) => {
+        concat!(
+            "SELECT j.key AS asked, m.message_no, m.id, m.class, m.state, m.control, m.content, m.on_ambiguous,
+                    m.audience_final, m.send_at, m.expires_at, m.purpose, m.gathers, m.retries IS NOT NULL AS retries
+               FROM json_each(?1) AS j CROSS JOIN messages AS m INDEXED BY ",
+            $index,
+            " WHERE m.lane_no = j.value ->> 0 AND m.open = 1 AND ",
+            $which,
+            " AND (m.state NOT IN ('completed', 'cancelled') OR m.swept = 0)"
+        )
+    };
+}
+
+/// Of lanes, each with the last message that its owner has seen: those after that one, and those before it that were told
+/// something or still gather.
+pub(crate) const OPEN: &str = concat!(
+    open!("messages_open", "m.message_no > j.value ->> 1"),
+    " UNION ALL ",
+    open!("messages_told", "m.message_no <= j.value ->> 1 AND (m.control IS NOT NULL OR m.gathers = 1)"),
+);
+
+/// Since when lanes are held, when they last went on, and whether there are words for them.
+pub(crate) const HELD: &str = "
+    SELECT j.key AS asked, l.paused_at, l.resumed_at,
+           EXISTS (SELECT 1 FROM settlements AS s INDEXED BY settlements_open
+                    WHERE s.lane_no = l.lane_no AND s.done_at IS NULL) AS words
+      FROM json_each(?1) AS j CROSS JOIN lanes AS l ON l.lane_no = j.value ->> 0";
 
 /// The page is taken first and the rest joined to it. A delivery comes once for each of its references.
 macro_rules! rows {
-    ($page:literal) => {
+    ($more:literal, $page:literal) => {
         concat!(
-            "SELECT d.message_no, d.recipient_no, d.thread_no, d.attempts, d.tries, d.resent, d.due_at,
+            "SELECT ",
+            $more,
+            "d.message_no, d.recipient_no, d.thread_no, d.attempts, d.tries, d.resent, d.due_at,
                     r.kind, r.key, r.mri, r.reach, r.reach_at,
                     EXISTS (SELECT 1 FROM message_exclusions AS e
                              WHERE e.message_no = d.message_no AND e.key = r.key) AS excluded,
@@ -38,15 +69,24 @@ macro_rules! rows {
     };
 }
 
-pub(crate) const PAGE: &str = rows!(
-    "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
-       FROM deliveries AS p
-      WHERE p.message_no = ?1 AND p.recipient_no > ?2 AND p.state = 'pending' AND p.due_at IS NULL
-        AND (SELECT m.closed_to IS NULL FROM messages AS m WHERE m.message_no = ?1)
-      ORDER BY p.recipient_no LIMIT ?3"
+/// Pages of ?2 rows and of ?3 together, one after the other.
+pub(crate) const PAGES: &str = rows!(
+    "d.asked, ",
+    "SELECT j.key AS asked, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+       FROM json_each(?1) AS j
+      CROSS JOIN deliveries AS p
+      WHERE p.message_no = j.value ->> 0 AND p.recipient_no > j.value ->> 1
+        AND p.recipient_no <= coalesce((SELECT q.recipient_no FROM deliveries AS q
+                WHERE q.message_no = j.value ->> 0 AND q.recipient_no > j.value ->> 1
+                  AND q.state = 'pending' AND q.due_at IS NULL
+                ORDER BY q.recipient_no LIMIT 1 OFFSET ?2 - 1), 9223372036854775807)
+        AND p.state = 'pending' AND p.due_at IS NULL
+        AND (SELECT m.closed_to IS NULL FROM messages AS m WHERE m.message_no = j.value ->> 0)
+      LIMIT ?3"
 );
 
 pub(crate) const DUE: &str = rows!(
+    "",
     "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p INDEXED BY deliveries_due
       CROSS JOIN messages AS m ON m.message_no = p.message_no
@@ -55,6 +95,7 @@ pub(crate) const DUE: &str = rows!(
 );
 
 pub(crate) const HOLDING: &str = rows!(
+    "",
     "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p INDEXED BY deliveries_due
       CROSS JOIN messages AS m ON m.message_no = p.message_no
@@ -67,24 +108,89 @@ pub(crate) const REFERENCES: &str = "
     SELECT reference_no, conversation_id, service_url, origin, seen_at, suspect_at
       FROM conversations WHERE recipient_no = ?1";
 
-pub(crate) async fn open(readers: &SqlitePool, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
-    let found = sqlx::query(OPEN).bind(lane_no).bind(after).fetch_all(readers).await.map_err(of_sqlx)?;
-    let messages = found.iter().map(open_message).collect::<Result<_, _>>()?;
-    let (paused_at, resumed_at) = lanes::held(readers, lane_no).await?;
-    let settlements = settle::open(readers, lane_no).await?;
-    Ok(Opened { messages, paused: paused_at.is_some(), resumed_at, settlements })
+/// A lane whose owner looks, and the last message that it has seen.
+#[derive(Serialize)]
+pub(crate) struct Look(pub(crate) i64, pub(crate) i64);
+
+impl Question for Look {
+    type Answer = Opened;
+
+    fn answer<'a>(
+        readers: &'a SqlitePool,
+        asked: &'a [Self],
+    ) -> BoxFuture<'a, Result<Vec<Option<Opened>>, StoreError>> {
+        Box::pin(async move {
+            let lanes = json(asked)?;
+            let mut opened: Vec<Opened> = asked.iter().map(|_| Opened::default()).collect();
+            for row in &sqlx::query(OPEN).bind(&lanes).fetch_all(readers).await.map_err(of_sqlx)? {
+                opened[of(row)?].messages.push(open_message(row)?);
+            }
+            for row in &sqlx::query(HELD).bind(&lanes).fetch_all(readers).await.map_err(of_sqlx)? {
+                let (asked, opened) = (&asked[of(row)?], &mut opened[of(row)?]);
+                opened.paused = time_or_null(row, "paused_at")?.is_some();
+                opened.resumed_at = time_or_null(row, "resumed_at")?;
+                if get(row, "words")? {
+                    opened.settlements = settle::open(readers, asked.0).await?;
+                }
+            }
+            for opened in &mut opened {
+                opened.messages.sort_by_key(|message| message.message_no);
+            }
+            Ok(opened.into_iter().map(Some).collect())
+        })
+    }
 }
 
-pub(crate) async fn page(
-    readers: &SqlitePool,
-    message_no: i64,
-    after: i64,
-    limit: i64,
-) -> Result<Vec<Row>, StoreError> {
-    let found = sqlx::query(PAGE).bind(message_no).bind(after).bind(limit).fetch_all(readers).await;
-    let mut rows = gather(&found.map_err(of_sqlx)?)?;
-    rows.sort_by_key(|row| row.key);
-    Ok(rows)
+/// A page that an owner wants.
+#[derive(Serialize)]
+pub(crate) struct AskPage {
+    pub(crate) message_no: i64,
+    pub(crate) after: i64,
+    /// Rows of it at most.
+    pub(crate) limit: i64,
+}
+
+impl Question for AskPage {
+    type Answer = Vec<Row>;
+
+    fn answer<'a>(
+        readers: &'a SqlitePool,
+        asked: &'a [Self],
+    ) -> BoxFuture<'a, Result<Vec<Option<Vec<Row>>>, StoreError>> {
+        Box::pin(async move {
+            let limit = asked.first().map_or(0, |ask| ask.limit);
+            let alike = asked.iter().take_while(|ask| ask.limit == limit).count();
+            let rows: Vec<(i64, i64)> =
+                asked[..alike].iter().map(|ask| (ask.message_no, ask.after)).collect();
+            let found = sqlx::query(PAGES)
+                .bind(json(&rows)?)
+                .bind(limit)
+                .bind(limit.max(ROWS))
+                .fetch_all(readers)
+                .await
+                .map_err(of_sqlx)?;
+            let mut pages: Vec<Option<Vec<Row>>> = asked.iter().map(|_| None).collect();
+            pages[..alike].fill(Some(Vec::new()));
+            let (mut whole, mut last) = (0, 0);
+            for rows in found.chunk_by(|one, other| of(one).is_ok_and(|n| of(other).is_ok_and(|m| n == m))) {
+                last = of(&rows[0])?;
+                let mut page = gather(rows)?;
+                page.sort_by_key(|row| row.key);
+                whole += page.len() as i64;
+                pages[last] = Some(page);
+            }
+            if whole >= limit.max(ROWS) {
+                // Cut off there; only the first is certain to be whole.
+                pages[last.max(1)..].fill(None);
+            }
+            Ok(pages)
+        })
+    }
+}
+
+/// Which question a row belongs to.
+fn of(row: &SqliteRow) -> Result<usize, StoreError> {
+    small(row, "asked")
 }
 
 pub(crate) async fn due(

@@ -106,7 +106,8 @@ pub(crate) async fn store(
     remember(connection, numbers.message, drafts).await
 }
 
-async fn write<T: Serialize>(
+/// A statement over rows, unless there are none.
+pub(crate) async fn write<T: Serialize>(
     connection: &mut SqliteConnection,
     statement: &'static str,
     rows: &[T],

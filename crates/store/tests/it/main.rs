@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests too")]
 
+mod activities;
 mod agree;
 mod conform;
 mod evidence;
