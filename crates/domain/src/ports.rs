@@ -200,14 +200,9 @@ pub trait Registry: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Call {
     pub lane: Arc<Lane>,
-    /// The delivery that it is made for.
-    pub key: Key,
     pub operation: Operation,
-    pub kind: crate::people::RecipientKind,
-    /// Entra object id, or conversation id of a channel or chat.
-    pub address: String,
-    pub mri: Option<String>,
-    pub reference: Option<Reference>,
+    /// The delivery that it is made for.
+    pub row: Arc<Row>,
     pub content: Arc<Spoken>,
 }
 

@@ -252,16 +252,7 @@ impl Shell {
             tracing::error!(message_no = key.message_no, "a call without its content was not made");
             return;
         };
-        let call = Call {
-            lane: Arc::clone(&self.lane),
-            key,
-            operation,
-            kind: row.kind,
-            address: row.address,
-            mri: row.mri,
-            reference: row.reference,
-            content: Arc::clone(content),
-        };
+        let call = Call { lane: Arc::clone(&self.lane), operation, row, content: Arc::clone(content) };
         let (shared, inbox) = (Arc::clone(&self.shared), Arc::clone(&self.inbox));
         tokio::spawn(async move {
             let clock = shared.ports.clock.as_ref();

@@ -1,6 +1,7 @@
 //! The [`Sender`] that speaks to Microsoft's Connector (or to the simulator).
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use nuncio_domain::message::Body;
@@ -25,21 +26,27 @@ pub struct AppConnector {
     pub gateway_errors: GatewayErrors,
 }
 
+/// Of service URLs, which are a handful for each app, so many are remembered as checked.
+const MOST_CHECKED: usize = 1_000;
+
 /// Makes the calls of all apps of this process.
 #[derive(Debug)]
 pub struct ConnectorSender {
     apps: HashMap<String, AppConnector>,
     hosts: Hosts,
+    /// Service URLs as stored, by the app that they were checked for. What an app's cloud allows never changes.
+    checked: Mutex<HashMap<String, HashMap<String, ServiceUrl>>>,
 }
 
 impl ConnectorSender {
     /// By the names of the apps in the configuration.
     pub fn new(apps: HashMap<String, AppConnector>) -> Self {
-        Self { apps, hosts: Hosts::default() }
+        Self { apps, hosts: Hosts::default(), checked: Mutex::default() }
     }
 
-    fn service_url(app: &AppConnector, call: &Call) -> Result<ServiceUrl, String> {
+    fn service_url(&self, app: &AppConnector, call: &Call) -> Result<ServiceUrl, String> {
         let known = call
+            .row
             .reference
             .as_ref()
             .map(|reference| reference.service_url.as_str())
@@ -52,10 +59,21 @@ impl ConnectorSender {
                     .to_owned(),
             );
         };
+        // No code of ours panics while holding it.
+        let checked = || self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(url) = checked().get(&call.lane.app).and_then(|of_app| of_app.get(known)) {
+            return Ok(url.clone());
+        }
         // Whatever was stored, no request and no token leaves the hosts of the app's cloud.
-        app.endpoints.check_service_url(known).map_err(|error| {
+        let url = app.endpoints.check_service_url(known).map_err(|error| {
             format!("the stored service URL is not one of the app's cloud and is not called: {error}")
-        })
+        })?;
+        let mut checked = checked();
+        let of_app = checked.entry(call.lane.app.clone()).or_default();
+        if of_app.len() < MOST_CHECKED {
+            of_app.insert(known.to_owned(), url.clone());
+        }
+        Ok(url)
     }
 }
 
@@ -71,7 +89,7 @@ impl Sender for ConnectorSender {
         let Some(app) = self.apps.get(&call.lane.app) else {
             return waits(format!("app {} is not in the configuration any more", call.lane.app));
         };
-        let known = match Self::service_url(app, &call) {
+        let known = match self.service_url(app, &call) {
             Ok(service_url) => service_url,
             Err(problem) => return waits(problem),
         };
@@ -122,7 +140,7 @@ async fn create(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Re
     let create = CreatePersonal {
         bot_id: app.app_id.clone(),
         bot_name: None,
-        member_id: call.mri.clone().unwrap_or_else(|| call.address.clone()),
+        member_id: call.row.mri.clone().unwrap_or_else(|| call.row.address.clone()),
         tenant_id: call.lane.tenant.clone(),
     };
     app.connector.create_personal(service_url, &create).await
@@ -131,7 +149,7 @@ async fn create(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Re
 async fn new_thread(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Result<Reply, CallError> {
     let create = CreateThread {
         bot_id: app.app_id.clone(),
-        channel_id: call.address.clone(),
+        channel_id: call.row.address.clone(),
         team_id: None,
         tenant_id: call.lane.tenant.clone(),
         activity: activity(call),
@@ -140,14 +158,17 @@ async fn new_thread(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -
 }
 
 async fn send(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Result<Reply, CallError> {
-    let conversation_id =
-        call.reference.as_ref().map_or(call.address.as_str(), |reference| reference.conversation_id.as_str());
+    let conversation_id = call
+        .row
+        .reference
+        .as_ref()
+        .map_or(call.row.address.as_str(), |reference| reference.conversation_id.as_str());
     let activity = activity(call).in_conversation(conversation_id, &call.lane.tenant);
     app.connector.send(service_url, conversation_id, &activity).await
 }
 
 fn activity(call: &Call) -> OutboundActivity {
-    let spoken = call.content.wire(call.key, |content| {
+    let spoken = call.content.wire(call.row.key, |content| {
         let summary = content.summary.as_deref();
         match &content.body {
             Body::Text(text) => vec![MessageContent::text(text, summary).as_json().into()],
@@ -155,8 +176,8 @@ fn activity(call: &Call) -> OutboundActivity {
         }
     });
     let activity = OutboundActivity::new(MessageContent::stored(spoken));
-    match call.kind {
-        RecipientKind::Person => activity.to_person(&call.address),
+    match call.row.kind {
+        RecipientKind::Person => activity.to_person(&call.row.address),
         RecipientKind::Channel | RecipientKind::Chat => activity,
     }
 }

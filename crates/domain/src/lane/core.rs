@@ -1,6 +1,7 @@
 //! State, inputs and actions of a lane core, and what follows from a commit.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::{Batch, Change, Committed, Intent, Key, Row};
@@ -150,7 +151,7 @@ pub enum Action {
 pub struct CallOrder {
     pub operation: Operation,
     pub at: Time,
-    pub row: Row,
+    pub row: Arc<Row>,
     /// If it cannot start within [`MISSED`](crate::lane::pace::MISSED) of `at`, it is to be given back with
     /// [`Input::Missed`]: late starts bunch up and break Microsoft's window. Only once, or a busy machine would never
     /// send.
@@ -180,7 +181,8 @@ pub(super) enum Fetched {
 /// A delivery in memory with what is remembered of it beyond its row.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
-    pub(super) row: Row,
+    /// Shared with the call while there is one. It moves from place to place all the time, so only a pointer does.
+    pub(super) row: Arc<Row>,
     /// How often its conversation was not found.
     pub(super) gone: u32,
     pub(super) fetched: Fetched,
@@ -192,7 +194,12 @@ pub(super) struct Item {
 impl Item {
     fn new(row: Row) -> Self {
         let holds = row.due_at.is_some();
-        Self { row, gone: 0, fetched: Fetched::Not, met: Met::Other, holds }
+        Self { row: Arc::new(row), gone: 0, fetched: Fetched::Not, met: Met::Other, holds }
+    }
+
+    /// The row to be changed. No call has it any more then.
+    pub(super) fn row_mut(&mut self) -> &mut Row {
+        Arc::make_mut(&mut self.row)
     }
 }
 
@@ -219,7 +226,7 @@ impl Flight {
         CallOrder {
             operation: self.operation,
             at: self.slot,
-            row: self.item.row.clone(),
+            row: Arc::clone(&self.item.row),
             may_miss: !self.missed,
         }
     }

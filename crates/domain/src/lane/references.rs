@@ -16,7 +16,7 @@ impl LaneCore {
     ) {
         let service_url = service_url.unwrap_or_default();
         self.keep(now, item, conversation_id, service_url);
-        item.row.reference = Some(Reference {
+        item.row_mut().reference = Some(Reference {
             reference_no: 0,
             conversation_id: conversation_id.to_owned(),
             service_url: service_url.to_owned(),

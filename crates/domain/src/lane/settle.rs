@@ -36,7 +36,7 @@ impl LaneCore {
             correlation: answer.correlation.clone(),
         };
         self.watch_lane(now, item.row.thread_no, &answer.outcome);
-        item.row.attempts += 1;
+        item.row_mut().attempts += 1;
         item.met = match answer.outcome {
             Outcome::Throttled { .. } => Met::Throttled,
             Outcome::NeverSent => Met::Nobody,
@@ -106,7 +106,7 @@ impl LaneCore {
             Fate::Again(next) => {
                 if let Next::WaitUntil(due) = next {
                     change.due_at = Some(due);
-                    item.row.due_at = Some(due);
+                    item.row_mut().due_at = Some(due);
                 }
                 if !item.holds {
                     self.hold(&item);
@@ -150,7 +150,7 @@ impl LaneCore {
                 Fate::Again(Next::WaitUntil(until))
             }
             Outcome::Conflict => {
-                item.row.tries += 1;
+                item.row_mut().tries += 1;
                 match retry::after_conflict(item.row.tries, &mut self.dice) {
                     Some(wait) => Fate::Again(Next::WaitUntil(now + wait)),
                     None => failed(FailReason::UpstreamError),
@@ -175,7 +175,7 @@ impl LaneCore {
                     .get(&item.row.key.message_no)
                     .is_some_and(|open| open.resends(item.row.kind));
                 if resends && !item.row.resent {
-                    item.row.resent = true;
+                    item.row_mut().resent = true;
                     Fate::Again(Next::WaitUntil(now + self.dice.up_to(RESEND_WITHIN)))
                 } else {
                     Fate::Final(DeliveryState::Ambiguous, None)
@@ -184,7 +184,7 @@ impl LaneCore {
             Outcome::ReferenceGone => {
                 item.gone += 1;
                 if let Some(reference) =
-                    item.row.reference.take().filter(|reference| reference.reference_no > 0)
+                    item.row_mut().reference.take().filter(|reference| reference.reference_no > 0)
                 {
                     self.batch.suspects.push(reference.reference_no);
                 }
@@ -212,7 +212,7 @@ impl LaneCore {
     }
 
     fn try_again(&mut self, now: Time, item: &mut Item, retry_after: Option<Duration>) -> Fate {
-        item.row.tries += 1;
+        item.row_mut().tries += 1;
         match retry::after_unavailable(item.row.tries, retry_after, &mut self.dice) {
             Some(wait) => Fate::Again(Next::WaitUntil(now + wait)),
             None => Fate::Final(DeliveryState::Failed, Some(FailReason::UpstreamError)),

@@ -107,7 +107,7 @@ impl LaneCore {
         if !self.messages.contains_key(&key.message_no) {
             return self.forget(key);
         }
-        let used = item.row.reference.take();
+        let used = item.row_mut().reference.take();
         let id = |reference: &Reference| Some(reference.conversation_id.clone());
         let other = references
             .into_iter()
@@ -118,13 +118,13 @@ impl LaneCore {
                 self.left.insert(dead.to_owned());
             }
             item.fetched = Fetched::Anew;
-            item.row.reference = other.or(used);
+            item.row_mut().reference = other.or(used);
             self.queue_front(item);
         } else if other.is_some() {
-            item.row.reference = other;
+            item.row_mut().reference = other;
             self.queue_front(item);
         } else {
-            item.row.reference = used;
+            item.row_mut().reference = used;
             self.fail_not_installed(now, item, DeliveryState::Pending, None);
         }
     }

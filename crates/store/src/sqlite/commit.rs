@@ -18,7 +18,7 @@ use crate::words::{get, json, word_or_null};
 pub(crate) const INTENTS: &str = "
     UPDATE deliveries
        SET state = 'in_flight', due_at = NULL, started_at = j.value ->> 3, reference_no = j.value ->> 2
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
        AND deliveries.state = 'pending'
     RETURNING message_no, recipient_no";
@@ -29,7 +29,7 @@ pub(crate) const CHANGES: &str = "
            activity_id = coalesce(j.value ->> 5, deliveries.activity_id), due_at = j.value ->> 6,
            tries = j.value ->> 7, resent = j.value ->> 8, done_at = j.value ->> 9,
            attempts = deliveries.attempts + (j.value ->> 10)
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
        AND deliveries.state = j.value ->> 2
     RETURNING message_no, recipient_no, attempts";
@@ -38,7 +38,7 @@ const ATTEMPTS: &str = "
     INSERT INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome, status, code, text, correlation)
     SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5,
            j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10
-      FROM json_each(?1) AS j";
+      FROM jsonb_each(?1) AS j";
 
 pub(crate) const COUNTS: &str = "
     UPDATE message_counts
@@ -46,18 +46,18 @@ pub(crate) const COUNTS: &str = "
            delivered = delivered + (j.value ->> 3), failed = failed + (j.value ->> 4),
            skipped = skipped + (j.value ->> 5), ambiguous = ambiguous + (j.value ->> 6),
            cancelled = cancelled + (j.value ->> 7), expired = expired + (j.value ->> 8)
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      WHERE message_counts.message_no = j.value ->> 0";
 
 const REASONS: &str = "
     INSERT INTO message_reasons (message_no, state, reason, n)
-    SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 FROM json_each(?1) AS j WHERE true
+    SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 FROM jsonb_each(?1) AS j WHERE true
     ON CONFLICT (message_no, state, reason) DO UPDATE SET n = n + excluded.n";
 
 const REFERENCES: &str = "
     INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
     SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5
-      FROM json_each(?1) AS j WHERE true
+      FROM jsonb_each(?1) AS j WHERE true
     ON CONFLICT (recipient_no, conversation_id) DO UPDATE
        SET service_url = iif(excluded.seen_at >= seen_at AND excluded.service_url <> '', excluded.service_url, service_url),
            origin = iif(origin = 'inbound' OR excluded.origin = 'graph', origin, excluded.origin),
@@ -70,7 +70,7 @@ const EVENTS: &str = "
     SELECT m.lane_no, ?2, json_object('messages', json_group_array(json_object('no', m.message_no, 'state', m.state,
            'counts', json_array(c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled,
                                 c.expired))))
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      CROSS JOIN messages AS m ON m.message_no = j.value
      CROSS JOIN message_counts AS c ON c.message_no = m.message_no
      GROUP BY m.lane_no";
@@ -108,7 +108,7 @@ pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> R
     if !batch.suspects.is_empty() {
         sqlx::query(
             "UPDATE conversations SET suspect_at = ?2
-              WHERE reference_no IN (SELECT value FROM json_each(?1)) AND suspect_at IS NULL",
+              WHERE reference_no IN (SELECT value FROM jsonb_each(?1)) AND suspect_at IS NULL",
         )
         .bind(json(&batch.suspects)?)
         .bind(batch.at.0)
@@ -147,7 +147,7 @@ async fn closed(connection: &mut SqliteConnection, numbers: &BTreeSet<i64>) -> R
     }
     sqlx::query(
         "SELECT m.message_no, m.closed_to
-           FROM json_each(?1) AS j CROSS JOIN messages AS m ON m.message_no = j.value",
+           FROM jsonb_each(?1) AS j CROSS JOIN messages AS m ON m.message_no = j.value",
     )
     .bind(json(numbers)?)
     .fetch_all(connection)

@@ -61,7 +61,7 @@ async fn set_state(
     sqlx::query(
         "UPDATE messages
             SET state = ?2, cause = ?3, completed_at = ?4,
-                control = iif(control IN (SELECT value FROM json_each(?5)), NULL, control)
+                control = iif(control IN (SELECT value FROM jsonb_each(?5)), NULL, control)
           WHERE message_no = ?1 AND closed_to IS NULL AND state <> 'cancelled'",
     )
     .bind(message_no)
@@ -179,7 +179,7 @@ pub(crate) async fn reopen_or_leave(
             SET open = (state NOT IN ('completed', 'cancelled') OR swept = 0
                         OR EXISTS (SELECT 1 FROM message_counts AS c
                                     WHERE c.message_no = messages.message_no AND c.in_flight > 0))
-          WHERE message_no IN (SELECT value FROM json_each(?))",
+          WHERE message_no IN (SELECT value FROM jsonb_each(?))",
     )
     .bind(numbers)
     .execute(connection)

@@ -60,8 +60,8 @@ pub(crate) const RETRY_INSERT: &str = "
     SELECT ?4, d.recipient_no, d.thread_no, d.lane_no, 'pending'
       FROM deliveries AS d
      WHERE d.message_no = ?1 AND d.recipient_no > ?2 AND d.recipient_no <= ?3
-       AND iif(d.state = 'pending' AND ?7 IS NOT NULL, ?7, d.state) IN (SELECT value FROM json_each(?5))
-       AND (?6 = '[]' OR d.state NOT IN ('failed', 'skipped') OR d.reason IN (SELECT value FROM json_each(?6)))
+       AND iif(d.state = 'pending' AND ?7 IS NOT NULL, ?7, d.state) IN (SELECT value FROM jsonb_each(?5))
+       AND (?6 = '[]' OR d.state NOT IN ('failed', 'skipped') OR d.reason IN (SELECT value FROM jsonb_each(?6)))
      ORDER BY d.recipient_no
     ON CONFLICT (message_no, recipient_no) DO NOTHING";
 
@@ -79,12 +79,12 @@ pub(crate) const MESSAGES: &str = "
                      LIMIT 1 OFFSET ?2) IS NULL,
                (SELECT count(*) FROM audience_members AS b
                  WHERE b.list_no = m.sources ->> '$[0].list' AND b.recipient_no <= m.fence_at), NULL) AS listed
-      FROM json_each(?1) AS j CROSS JOIN messages AS m ON m.message_no = j.value";
+      FROM jsonb_each(?1) AS j CROSS JOIN messages AS m ON m.message_no = j.value";
 
 pub(crate) const SHORT_INSERT: &str = "
     INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
     SELECT j.value ->> 0, r.recipient_no, coalesce(r.thread_no, r.recipient_no), r.lane_no, 'pending'
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      CROSS JOIN audience_members AS a ON a.list_no = j.value ->> 1 AND a.recipient_no <= j.value ->> 2
      CROSS JOIN recipients AS r ON r.recipient_no = a.recipient_no
      WHERE true
@@ -93,7 +93,7 @@ pub(crate) const SHORT_INSERT: &str = "
 pub(crate) const COUNTS: &str = "
     UPDATE message_counts
        SET pending = pending + (j.value ->> 1), duplicates_removed = duplicates_removed + (j.value ->> 2)
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      WHERE message_counts.message_no = j.value ->> 0
     RETURNING message_no,
               pending + in_flight + delivered + failed + skipped + ambiguous + cancelled + expired AS audience";
@@ -102,7 +102,7 @@ pub(crate) const STATES: &str = "
     UPDATE messages
        SET source_no = j.value ->> 1, source_after = j.value ->> 2, audience_final = j.value ->> 3,
            state = j.value ->> 4, gathers = 0, cause = iif(j.value ->> 3, j.value ->> 5, cause)
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      WHERE messages.message_no = j.value ->> 0";
 
 /// Nothing to add, now or later.

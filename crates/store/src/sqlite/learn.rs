@@ -25,36 +25,36 @@ const KEEP_SEEN: i64 = 15 * 60 * 1_000_000;
 
 pub(crate) const LANES: &str = "
     SELECT l.lane_no, l.app, l.tenant
-      FROM json_each(?1) AS j CROSS JOIN lanes AS l ON l.app = j.value ->> 0 AND l.tenant = j.value ->> 1";
+      FROM jsonb_each(?1) AS j CROSS JOIN lanes AS l ON l.app = j.value ->> 0 AND l.tenant = j.value ->> 1";
 
 /// The places in the array of those that are known.
 pub(crate) const SEEN: &str = "
     SELECT j.key
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      CROSS JOIN inbound_seen AS s ON s.lane_no = j.value ->> 0 AND s.conversation_id = j.value ->> 1
                                  AND s.activity_id = j.value ->> 2";
 
 pub(crate) const HOSTS: &str = "
     UPDATE lanes SET service_url = j.value ->> 1
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      WHERE lanes.lane_no = j.value ->> 0 AND lanes.service_url IS NOT j.value ->> 1";
 
 const PEOPLE: &str = "
     INSERT INTO recipients (lane_no, kind, key, mri, name, upn)
     SELECT j.value ->> 0, 'person', j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4
-      FROM json_each(?1) AS j WHERE true
+      FROM jsonb_each(?1) AS j WHERE true
     ON CONFLICT (lane_no, kind, key) DO UPDATE
        SET mri = coalesce(excluded.mri, mri), name = coalesce(excluded.name, name), upn = coalesce(excluded.upn, upn)";
 
 pub(crate) const KNOWN: &str = "
     SELECT j.key, r.recipient_no, r.reach
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      CROSS JOIN recipients AS r ON r.lane_no = j.value ->> 0 AND r.kind = 'person' AND r.key = j.value ->> 1";
 
 const REFERENCES: &str = "
     INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at, kind)
     SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, 'inbound', j.value ->> 4, j.value ->> 5
-      FROM json_each(?1) AS j WHERE true
+      FROM jsonb_each(?1) AS j WHERE true
     ON CONFLICT (recipient_no, conversation_id) DO UPDATE
        SET service_url = iif(excluded.seen_at >= seen_at, excluded.service_url, service_url),
            seen_at = max(seen_at, excluded.seen_at), origin = 'inbound', suspect_at = NULL";
@@ -215,7 +215,7 @@ async fn new(
     write(
         connection,
         "INSERT INTO inbound_seen (lane_no, conversation_id, activity_id, at)
-         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 FROM json_each(?) AS j",
+         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 FROM jsonb_each(?) AS j",
         &noted,
     )
     .await?;
@@ -317,7 +317,7 @@ async fn tell(connection: &mut SqliteConnection, news: &[News<'_>]) -> Result<()
     }
     let seq = sqlx::query(
         "INSERT INTO commits (lane_no, at, events)
-         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM json_each(?) AS j",
+         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM jsonb_each(?) AS j",
     )
     .bind(json(&rows)?)
     .execute(&mut *connection)

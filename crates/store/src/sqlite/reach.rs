@@ -16,7 +16,7 @@ use crate::words::json;
 
 const HISTORY: &str = "
     INSERT INTO reach_history (recipient_no, at, state, evidence)
-    SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 FROM json_each(?1) AS j";
+    SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 FROM jsonb_each(?1) AS j";
 
 /// What calls told. Several may speak of one recipient, so they are gone through here and written as arrays.
 pub(crate) async fn from_calls(
@@ -31,7 +31,7 @@ pub(crate) async fn from_calls(
         "SELECT r.recipient_no, r.reach, r.reach_seen,
                 iif(r.reach_seen AND r.reach <> 'reachable', (SELECT h.state FROM reach_history AS h
                      WHERE h.recipient_no = r.recipient_no ORDER BY h.rowid DESC LIMIT 1), NULL) AS last
-           FROM json_each(?1) AS j CROSS JOIN recipients AS r ON r.recipient_no = j.value",
+           FROM jsonb_each(?1) AS j CROSS JOIN recipients AS r ON r.recipient_no = j.value",
     )
     .bind(json(&numbers)?)
     .fetch_all(&mut *connection)
@@ -47,7 +47,7 @@ pub(crate) async fn from_calls(
         &mut *connection,
         "UPDATE recipients
             SET reach = j.value ->> 1, reach_at = j.value ->> 2, evidence = j.value ->> 3, reach_seen = 0
-           FROM json_each(?1) AS j WHERE recipients.recipient_no = j.value ->> 0",
+           FROM jsonb_each(?1) AS j WHERE recipients.recipient_no = j.value ->> 0",
         &now,
     )
     .await?;
@@ -86,7 +86,7 @@ pub(crate) async fn from_events(
         &mut *connection,
         "UPDATE recipients
             SET reach = j.value ->> 1, reach_at = j.value ->> 2, evidence = j.value ->> 3, reach_seen = 1
-           FROM json_each(?1) AS j WHERE recipients.recipient_no = j.value ->> 0",
+           FROM jsonb_each(?1) AS j WHERE recipients.recipient_no = j.value ->> 0",
         &now,
     )
     .await?;

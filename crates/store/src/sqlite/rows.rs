@@ -24,7 +24,7 @@ macro_rules! open {
         concat!(
             "SELECT j.key AS asked, m.message_no, m.id, m.class, m.state, m.control, m.content, m.on_ambiguous,
                     m.audience_final, m.send_at, m.expires_at, m.purpose, m.gathers, m.retries IS NOT NULL AS retries
-               FROM json_each(?1) AS j CROSS JOIN messages AS m INDEXED BY ",
+               FROM jsonb_each(?1) AS j CROSS JOIN messages AS m INDEXED BY ",
             $index,
             " WHERE m.lane_no = j.value ->> 0 AND m.open = 1 AND ",
             $which,
@@ -46,7 +46,7 @@ pub(crate) const HELD: &str = "
     SELECT j.key AS asked, l.paused_at, l.resumed_at,
            EXISTS (SELECT 1 FROM settlements AS s INDEXED BY settlements_open
                     WHERE s.lane_no = l.lane_no AND s.done_at IS NULL) AS words
-      FROM json_each(?1) AS j CROSS JOIN lanes AS l ON l.lane_no = j.value ->> 0";
+      FROM jsonb_each(?1) AS j CROSS JOIN lanes AS l ON l.lane_no = j.value ->> 0";
 
 /// The page is taken first and the rest joined to it. A delivery comes once for each of its references.
 macro_rules! rows {
@@ -73,7 +73,7 @@ macro_rules! rows {
 pub(crate) const PAGES: &str = rows!(
     "d.asked, ",
     "SELECT j.key AS asked, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
-       FROM json_each(?1) AS j
+       FROM jsonb_each(?1) AS j
       CROSS JOIN deliveries AS p
       WHERE p.message_no = j.value ->> 0 AND p.recipient_no > j.value ->> 1
         AND p.recipient_no <= coalesce((SELECT q.recipient_no FROM deliveries AS q

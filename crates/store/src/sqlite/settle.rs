@@ -45,7 +45,7 @@ pub(crate) const ALL: &str = insert!(
 );
 
 pub(crate) const NAMED: &str = insert!(
-    "json_each(?7) AS j CROSS JOIN deliveries AS d
+    "jsonb_each(?7) AS j CROSS JOIN deliveries AS d
          ON d.message_no = ?1 AND d.recipient_no = j.value AND d.state = 'ambiguous'"
 );
 
@@ -108,7 +108,7 @@ async fn ambiguous_of(
     named: &str,
 ) -> Result<i64, StoreError> {
     sqlx::query_scalar(
-        "SELECT count(*) FROM json_each(?2) AS j
+        "SELECT count(*) FROM jsonb_each(?2) AS j
           CROSS JOIN deliveries AS d ON d.message_no = ?1 AND d.recipient_no = j.value AND d.state = 'ambiguous'",
     )
     .bind(message_no)
@@ -144,7 +144,7 @@ pub(crate) async fn obeyed(
     }
     let found = sqlx::query(
         "SELECT s.settlement_no, s.message_no, s.recipient_no, s.verdict
-           FROM json_each(?1) AS j CROSS JOIN settlements AS s ON s.settlement_no = j.value
+           FROM jsonb_each(?1) AS j CROSS JOIN settlements AS s ON s.settlement_no = j.value
           WHERE s.done_at IS NULL ORDER BY s.settlement_no",
     )
     .bind(json(numbers)?)
@@ -162,7 +162,7 @@ pub(crate) async fn obeyed(
     }
     sqlx::query(
         "UPDATE settlements SET done_at = ?2, took = j.value ->> 1
-           FROM json_each(?1) AS j WHERE settlements.settlement_no = j.value ->> 0",
+           FROM jsonb_each(?1) AS j WHERE settlements.settlement_no = j.value ->> 0",
     )
     .bind(json(&rows)?)
     .bind(at.0)
@@ -182,7 +182,7 @@ pub(crate) async fn reopen(
     }
     sqlx::query(
         "UPDATE messages SET state = 'sending', completed_at = NULL, open = 1
-          WHERE message_no IN (SELECT value FROM json_each(?1)) AND state = 'completed' AND closed_to IS NULL",
+          WHERE message_no IN (SELECT value FROM jsonb_each(?1)) AND state = 'completed' AND closed_to IS NULL",
     )
     .bind(json(messages)?)
     .execute(connection)

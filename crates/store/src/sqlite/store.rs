@@ -16,18 +16,18 @@ use crate::words::{get, json};
 pub(crate) const NAMED: &str = "
     INSERT INTO audience_members (list_no, recipient_no)
     SELECT j.value ->> 3, r.recipient_no
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      CROSS JOIN recipients AS r ON r.lane_no = j.value ->> 0 AND r.kind = j.value ->> 1 AND r.key = j.value ->> 2
      WHERE j.value ->> 3 IS NOT NULL";
 
 pub(crate) const LAST_OF_LISTS: &str = "
     SELECT j.value, (SELECT max(a.recipient_no) FROM audience_members AS a WHERE a.list_no = j.value)
-      FROM json_each(?1) AS j";
+      FROM jsonb_each(?1) AS j";
 
 /// Replies share the window and the order of their channel.
 pub(crate) const THREADS: &str = "
     UPDATE recipients SET thread_no = b.recipient_no
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      CROSS JOIN recipients AS b ON b.lane_no = j.value ->> 0 AND b.kind = j.value ->> 1 AND b.key = j.value ->> 2
      WHERE recipients.lane_no = j.value ->> 0 AND recipients.kind = j.value ->> 1 AND recipients.key = j.value ->> 3";
 
@@ -39,7 +39,7 @@ const MESSAGES: &str = "
            j.value ->> 'on_ambiguous', j.value ->> 'max_recipients', j.value ->> 'sources', j.value ->> 'send_at',
            j.value ->> 'expires_at', j.value ->> 'created_at', j.value ->> 'purpose', j.value ->> 'gathers',
            j.value ->> 'cause', j.value ->> 'retries', j.value ->> 'fence_at'
-      FROM json_each(?1) AS j";
+      FROM jsonb_each(?1) AS j";
 
 /// A message to be written.
 pub(crate) struct Draft<'a> {
@@ -98,7 +98,7 @@ pub(crate) async fn store(
     write(
         &mut *connection,
         "INSERT INTO message_counts (message_no, duplicates_removed)
-         SELECT j.value ->> 0, j.value ->> 1 FROM json_each(?) AS j",
+         SELECT j.value ->> 0, j.value ->> 1 FROM jsonb_each(?) AS j",
         &counts,
     )
     .await?;
@@ -223,7 +223,7 @@ impl<'a> Lists<'a> {
         let named = json(&self.named)?;
         sqlx::query(
             "INSERT INTO recipients (lane_no, kind, key)
-             SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM json_each(?) AS j WHERE true
+             SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM jsonb_each(?) AS j WHERE true
              ON CONFLICT (lane_no, kind, key) DO NOTHING",
         )
         .bind(&named)
@@ -234,7 +234,7 @@ impl<'a> Lists<'a> {
         write(
             &mut *connection,
             "INSERT INTO audience_lists (list_no, lane_no, created_at)
-             SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM json_each(?) AS j",
+             SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2 FROM jsonb_each(?) AS j",
             &self.new,
         )
         .await?;
@@ -266,7 +266,7 @@ async fn exclude(
     write(
         &mut *connection,
         "INSERT OR IGNORE INTO message_exclusions (message_no, key)
-         SELECT j.value ->> 0, j.value ->> 1 FROM json_each(?) AS j",
+         SELECT j.value ->> 0, j.value ->> 1 FROM jsonb_each(?) AS j",
         &keys,
     )
     .await?;
@@ -307,7 +307,7 @@ async fn remember(
         &mut *connection,
         "INSERT OR REPLACE INTO idempotency (key_no, key, body_hash, message_no, at)
          SELECT j.value ->> 0, j.value ->> 1, unhex(j.value ->> 2), j.value ->> 3, j.value ->> 4
-           FROM json_each(?) AS j",
+           FROM jsonb_each(?) AS j",
         &keys,
     )
     .await?;

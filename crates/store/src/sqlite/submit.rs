@@ -19,12 +19,12 @@ use crate::words::{get, id, json};
 
 pub(crate) const USED: &str = "
     SELECT i.key_no, i.key, i.body_hash, i.at, m.id
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      CROSS JOIN idempotency AS i ON i.key_no = j.value ->> 0 AND i.key = j.value ->> 1
      CROSS JOIN messages AS m ON m.message_no = i.message_no";
 
 pub(crate) const OF_IDS: &str = "
-    SELECT m.id, m.lane_no, m.message_no FROM json_each(?1) AS j CROSS JOIN messages AS m ON m.id = unhex(j.value)";
+    SELECT m.id, m.lane_no, m.message_no FROM jsonb_each(?1) AS j CROSS JOIN messages AS m ON m.id = unhex(j.value)";
 
 /// The app of every lane that was asked for: it never changes.
 #[derive(Default)]
@@ -50,7 +50,7 @@ impl Apps {
             return Ok(());
         }
         let rows =
-            sqlx::query("SELECT lane_no, app FROM lanes WHERE lane_no IN (SELECT value FROM json_each(?))")
+            sqlx::query("SELECT lane_no, app FROM lanes WHERE lane_no IN (SELECT value FROM jsonb_each(?))")
                 .bind(json(&new)?)
                 .fetch_all(connection)
                 .await

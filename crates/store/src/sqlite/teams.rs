@@ -31,7 +31,7 @@ const ONE: &str = teams!("AND (t.team_id = ?5 OR t.group_id = lower(?5)) ORDER B
 /// General first, then as they came to be known.
 pub(crate) const CHANNELS: &str = "
     SELECT j.value ->> 0 AS team_no, r.key, r.name, r.channel_kind, r.reach, r.reach_at
-      FROM json_each(?1) AS j
+      FROM jsonb_each(?1) AS j
      CROSS JOIN recipients AS r INDEXED BY recipients_of_team
         ON r.lane_no = j.value ->> 1 AND r.team_id = j.value ->> 2
      WHERE r.kind = 'channel'
