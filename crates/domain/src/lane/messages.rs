@@ -333,6 +333,7 @@ mod tests {
     use super::*;
     use crate::batch::Committed;
     use crate::ids::MessageId;
+    use crate::lane::core::LEAST_ROWS;
     use crate::lane::{Input, LaneConfig};
     use crate::message::{Body, Content, Control, Opened};
 
@@ -396,5 +397,23 @@ mod tests {
         expands(&mut core, 0, looks(vec![gathering(2_000, Some(Control::Pause))]));
         assert!(!expands(&mut core, 3_000, Input::Tick));
         assert!(expands(&mut core, 4_000, looks(vec![gathering(2_000, Some(Control::Resume))])));
+    }
+
+    #[test]
+    fn a_lane_reads_less_where_others_hold_much() {
+        let mut core = LaneCore::new(LaneConfig::new(1, Some(50.0), 1), at(0));
+        let message =
+            OpenMessage { gathers: false, audience_final: true, send_at: None, ..gathering(0, None) };
+        let limit = |actions: Vec<Action>| {
+            actions.iter().find_map(|action| match action {
+                Action::LoadPage { limit, .. } => Some(*limit),
+                _ => None,
+            })
+        };
+        core.hold_at_most(300);
+        assert_eq!(limit(core.step(at(0), looks(vec![message.clone()]))), Some(150));
+        let mut core = LaneCore::new(LaneConfig::new(1, Some(50.0), 1), at(0));
+        core.hold_at_most(0);
+        assert_eq!(limit(core.step(at(0), looks(vec![message]))), Some(LEAST_ROWS as i64 / 2));
     }
 }

@@ -108,6 +108,7 @@ async fn run(seed: u64) {
     });
     world.slow_commits = dice.below(20);
     world.missed_calls = dice.below(10);
+    world.crowded = seed.is_multiple_of(3).then(|| Dice::new(seed + 7));
     let story = format!("seed {seed}: NUNCIO_SEED={seed} cargo test -p nuncio-engine seeds");
     world.story.clone_from(&story);
     let id = world.submit(&to, on_ambiguous(policy)).await;

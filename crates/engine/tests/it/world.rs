@@ -71,6 +71,8 @@ pub(crate) struct World {
     pub(crate) slow_commits: u64,
     /// Of a hundred calls, how many cannot start near their slot.
     pub(crate) missed_calls: u64,
+    /// Other lanes of the node leave room for some rows, at every step for others.
+    pub(crate) crowded: Option<Dice>,
     /// From and to: how long the answer of a call takes.
     pub(crate) latency: (i64, i64),
     /// Said when it fails: how to see it again.
@@ -103,6 +105,7 @@ impl World {
             stalled: None,
             slow_commits: 0,
             missed_calls: 0,
+            crowded: None,
             latency: (20_000, 220_000),
             story: String::new(),
             arrivals: Vec::new(),
@@ -356,6 +359,9 @@ impl World {
     fn step(&mut self, input: Input) {
         let now = self.wall();
         let Some(core) = &mut self.core else { return };
+        if let Some(others) = &mut self.crowded {
+            core.hold_at_most(others.below(300) as usize);
+        }
         let actions = core.step(now, input);
         let wake = core.wake_at();
         for action in actions {
