@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::batch::{Change, MessageChange, Row, Why};
 use crate::delivery::{DeliveryState, SkipReason};
 use crate::lane::core::{Action, Item, LaneCore};
+use crate::lane::in_order::InOrder;
 use crate::message::{Class, Expanded, MessageState, OnAmbiguous, OpenMessage};
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
@@ -107,6 +108,8 @@ pub(super) struct Tending {
     pub(super) ending: BTreeSet<i64>,
     /// Rows of pages that are being read.
     pub(super) loading: usize,
+    pages: InOrder<Vec<Row>>,
+    expansions: InOrder<Expanded>,
 }
 
 impl LaneCore {
@@ -167,10 +170,18 @@ impl LaneCore {
     }
 
     pub(super) fn expand(&mut self, message_no: i64) {
+        self.tending.expansions.ask(message_no);
         self.actions.push(Action::Expand { message_no, limit: self.config.chunk });
     }
 
     pub(super) fn expanded(&mut self, now: Time, message_no: i64, expanded: Expanded) {
+        self.tending.expansions.came(message_no, expanded);
+        while let Some((message_no, expanded)) = self.tending.expansions.next() {
+            self.take_expansion(now, message_no, expanded);
+        }
+    }
+
+    fn take_expansion(&mut self, now: Time, message_no: i64, expanded: Expanded) {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
         self.tending.touched.insert(message_no);
         open.size = open.size.map(|size| size + expanded.added);
@@ -195,6 +206,13 @@ impl LaneCore {
     }
 
     pub(super) fn paged(&mut self, now: Time, message_no: i64, rows: Vec<Row>) {
+        self.tending.pages.came(message_no, rows);
+        while let Some((message_no, rows)) = self.tending.pages.next() {
+            self.take_page(now, message_no, rows);
+        }
+    }
+
+    fn take_page(&mut self, now: Time, message_no: i64, rows: Vec<Row>) {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
         self.tending.loading -= open.loads();
         self.tending.touched.insert(message_no);
@@ -296,11 +314,14 @@ impl LaneCore {
                     // What is urgent is read however full the memory is.
                     let reserves = open.reserves(limit);
                     let held = self.known.len() + self.tending.loading + reserves;
-                    if held <= self.most_rows || class == Class::Urgent {
+                    // Where an earlier one waits for room, a smaller one behind it waits as well.
+                    let earlier = self.tending.hungry.range(..(class, message_no)).next().is_some();
+                    if (held <= self.most_rows && !earlier) || class == Class::Urgent {
                         open.reading = Reading::Loading;
                         open.limit = limit;
                         self.tending.loading += reserves;
                         let after = open.cursor;
+                        self.tending.pages.ask(message_no);
                         self.actions.push(Action::LoadPage { message_no, after, limit });
                     } else {
                         self.tending.hungry.insert((class, message_no));

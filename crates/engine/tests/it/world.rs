@@ -416,11 +416,14 @@ impl World {
         let input = match action {
             Action::Expand { message_no, limit } => {
                 let expanded = self.ledger.expand(message_no, limit, now).await.unwrap();
-                Input::Expanded { message_no, expanded }
+                let delay = self.dice.below(5_000) as i64;
+                return self.at(delay, Event::Input(Input::Expanded { message_no, expanded }));
             }
             Action::LoadPage { message_no, after, limit } => {
                 let rows = self.ledger.page(message_no, after, limit).await.unwrap();
-                Input::Page { message_no, rows }
+                // Several are read at once, and none need come first.
+                let delay = self.dice.below(5_000) as i64;
+                return self.at(delay, Event::Input(Input::Page { message_no, rows }));
             }
             Action::LoadDue { limit } => {
                 Input::Due { rows: self.ledger.due(LANE, Time::MAX, limit).await.unwrap() }
