@@ -52,6 +52,7 @@ use crate::token::TokenSource;
 
 pub use batch::Answered;
 pub use calls::BatchCallError;
+pub use classify::GraphRefusal;
 pub use error::{CallError, GraphError, Said, Throttle};
 pub use operation::{Kind, Operation, Resource, ScopeKind};
 pub use pages::Pages;

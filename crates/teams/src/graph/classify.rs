@@ -66,14 +66,15 @@ pub fn classify(kind: Kind, status: u16, said: &Said) -> GraphRefusal {
             .flatten()
             .any(|said| said.eq_ignore_ascii_case(code))
     };
+    // An expired token is "a 40X with such a code" (Microsoft, "Use delta query to track changes", Token duration).
+    if kind.is_delta() && (status == 410 || ((400..500).contains(&status) && coded("syncStateNotFound"))) {
+        return GraphRefusal::Gone;
+    }
     match status {
         401 => GraphRefusal::Unauthorized,
         403 => forbidden(kind, said, &text, coded("Authorization_RequestDenied")),
         404 => not_found(kind, &text, coded("Request_ResourceNotFound")),
         409 if matches!(kind, Kind::Install(_)) => GraphRefusal::AlreadyInstalled,
-        410 if kind.is_delta() => GraphRefusal::Gone,
-        // An expired token (Microsoft, "Use delta query to track changes", Token duration).
-        400..500 if kind.is_delta() && coded("syncStateNotFound") => GraphRefusal::Gone,
         400 | 412 if wants_consent(kind, &text) => GraphRefusal::RscConsentNeeded,
         429 => GraphRefusal::Throttled,
         408 | 500 | 502 | 503 | 504 => GraphRefusal::Transient,

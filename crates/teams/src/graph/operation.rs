@@ -216,8 +216,8 @@ mod tests {
 
     use super::*;
 
-    fn of(method: Method, url: &str) -> (Kind, u32) {
-        let operation = Operation::of(&method, url);
+    fn of(method: &Method, url: &str) -> (Kind, u32) {
+        let operation = Operation::of(method, url);
         (operation.kind, operation.units)
     }
 
@@ -248,24 +248,24 @@ mod tests {
             ),
             ("https://graph.microsoft.com/V1.0/Users?$skiptoken=x", Kind::Users, 2),
         ] {
-            assert_eq!(of(Method::GET, url), (kind, units), "{url}");
+            assert_eq!(of(&Method::GET, url), (kind, units), "{url}");
         }
     }
 
     #[test]
     fn what_has_a_limit_of_its_own() {
-        let on = |method: Method, url: &str| Operation::of(&method, url).on;
-        assert_eq!(on(Method::GET, "/users/u/teamwork/installedApps"), []);
-        assert_eq!(on(Method::POST, "/chats/19%3Ax/installedApps"), [Resource::Chat("19%3Ax".into())]);
+        let on = |method: &Method, url: &str| Operation::of(method, url).on;
+        assert_eq!(on(&Method::GET, "/users/u/teamwork/installedApps"), []);
+        assert_eq!(on(&Method::POST, "/chats/19%3Ax/installedApps"), [Resource::Chat("19%3Ax".into())]);
         assert_eq!(
-            on(Method::GET, "/teams/T/channels/19%3Ax/members?$top=2"),
+            on(&Method::GET, "/teams/T/channels/19%3Ax/members?$top=2"),
             [Resource::Team("T".into()), Resource::Channel("19%3Ax".into())]
         );
         assert_eq!(
-            on(Method::GET, "/users/u/teamwork/installedApps/i/chat"),
+            on(&Method::GET, "/users/u/teamwork/installedApps/i/chat"),
             [Resource::Installation("i".into())]
         );
-        assert_eq!(on(Method::DELETE, "/users/u/teamwork/installedApps/i"), []);
+        assert_eq!(on(&Method::DELETE, "/users/u/teamwork/installedApps/i"), []);
     }
 
     #[test]
@@ -284,7 +284,7 @@ mod tests {
             (Method::POST, "/users", Kind::OtherWrite),
             (Method::GET, "/", Kind::OtherRead),
         ] {
-            assert_eq!(of(method, url), (kind, 0), "{url}");
+            assert_eq!(of(&method, url), (kind, 0), "{url}");
         }
     }
 

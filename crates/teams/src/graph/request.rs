@@ -90,7 +90,13 @@ impl GraphRequest {
     fn item(&self, id: &str) -> Value {
         let mut headers = Map::new();
         for (name, value) in &self.headers {
-            headers.insert(name.to_string(), value.to_str().unwrap_or_default().into());
+            // As Microsoft writes them: these are members of an object, where case may count.
+            let name = match name.as_str() {
+                "consistencylevel" => "ConsistencyLevel",
+                "prefer" => "Prefer",
+                other => other,
+            };
+            headers.insert(name.to_owned(), value.to_str().unwrap_or_default().into());
         }
         let mut item = serde_json::json!({ "id": id, "method": self.method.as_str(), "url": self.path });
         if let Some(body) = &self.body {

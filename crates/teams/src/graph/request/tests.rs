@@ -111,7 +111,7 @@ fn a_batch() {
              "headers": {"Content-Type": "application/json"},
              "body": {"teamsApp@odata.bind": "https://graph.microsoft.com/v1.0/appCatalogs/teamsApps/a"}},
             {"id": "2", "method": "GET", "url": "/groups/g/transitiveMembers/microsoft.graph.user?$count=true",
-             "headers": {"consistencylevel": "eventual"}},
+             "headers": {"ConsistencyLevel": "eventual"}},
             {"id": "3", "method": "GET", "url": "/users/u"},
         ]}))
     );
