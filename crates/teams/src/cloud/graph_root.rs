@@ -123,10 +123,7 @@ mod tests {
 
     #[test]
     fn no_token_leaves_this_computer_unprotected() {
-        assert_eq!(
-            Endpoints::simulator("http://192.0.2.1:4100").graph_root(),
-            Err(EndpointError::NotSafe)
-        );
+        assert_eq!(Endpoints::simulator("http://192.0.2.1:4100").graph_root(), Err(EndpointError::NotSafe));
         assert_eq!(
             Endpoints::simulator("https://graph.example").graph_root(),
             Err(EndpointError::HostsFixed)
@@ -160,7 +157,9 @@ mod tests {
         }
         let long = format!("https://graph.microsoft.com/v1.0/users?$skiptoken={}", "x".repeat(LONGEST));
         assert_eq!(root.check_link(&long), Err(LinkError::NotAUrl));
-        assert!(!format!("{:?}", root.check_link("https://graph.microsoft.com/ines").unwrap()).contains("ines"));
+        assert!(
+            !format!("{:?}", root.check_link("https://graph.microsoft.com/ines").unwrap()).contains("ines")
+        );
     }
 
     proptest! {

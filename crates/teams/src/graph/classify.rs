@@ -61,10 +61,7 @@ impl GraphRefusal {
 pub fn classify(kind: Kind, status: u16, said: &Said) -> GraphRefusal {
     let text = said.text.to_ascii_lowercase();
     let coded = |code: &str| {
-        [&said.code, &said.inner_code]
-            .into_iter()
-            .flatten()
-            .any(|said| said.eq_ignore_ascii_case(code))
+        [&said.code, &said.inner_code].into_iter().flatten().any(|said| said.eq_ignore_ascii_case(code))
     };
     // An expired token is "a 40X with such a code" (Microsoft, "Use delta query to track changes", Token duration).
     if kind.is_delta() && (status == 410 || ((400..500).contains(&status) && coded("syncStateNotFound"))) {
@@ -113,8 +110,7 @@ fn not_found(kind: Kind, text: &str, by_directory: bool) -> GraphRefusal {
     );
     let words: Vec<&str> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
     let says = |any: &[&str]| words.iter().any(|word| any.contains(word));
-    let (app, user) =
-        (says(&["app", "apps", "teamsapp", "application"]), says(&["user", "users", "userid"]));
+    let (app, user) = (says(&["app", "apps", "teamsapp", "application"]), says(&["user", "users", "userid"]));
     if kind == Kind::User || (of_user && (by_directory || (user && !app))) {
         GraphRefusal::UserNotFound
     } else if of_app && app && !user {
@@ -152,11 +148,9 @@ fn roles_of(kind: Kind) -> Vec<String> {
     let plain = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     match kind {
         Kind::Users | Kind::User | Kind::UsersDelta => plain(&["User.Read.All"]),
-        Kind::Groups
-        | Kind::Group
-        | Kind::GroupsDelta
-        | Kind::GroupMembers
-        | Kind::TransitiveMembers => plain(&["GroupMember.Read.All", "Group.Read.All"]),
+        Kind::Groups | Kind::Group | Kind::GroupsDelta | Kind::GroupMembers | Kind::TransitiveMembers => {
+            plain(&["GroupMember.Read.All", "Group.Read.All"])
+        }
         Kind::Team => plain(&["Team.ReadBasic.All"]),
         Kind::TeamMembers => plain(&["TeamMember.Read.All"]),
         Kind::Channels | Kind::Channel => plain(&["Channel.ReadBasic.All"]),

@@ -147,9 +147,8 @@ pub struct Throttle {
 
 impl Throttle {
     pub(super) fn read(answer: &Answer) -> Self {
-        let text = |name| {
-            text_of(answer, name).map(|text| defuse(&text, 200)).filter(|text| !text.is_empty())
-        };
+        let text =
+            |name| text_of(answer, name).map(|text| defuse(&text, 200)).filter(|text| !text.is_empty());
         Self {
             units: text("x-ms-resource-unit").and_then(|units| units.parse().ok()),
             percentage: text("x-ms-throttle-limit-percentage")

@@ -7,12 +7,12 @@ use std::marker::PhantomData;
 use ::http::{HeaderName, HeaderValue, Method};
 use serde::de::DeserializeOwned;
 
+use super::Graph;
 use super::error::CallError;
 use super::operation::{Kind, Operation};
 use super::query::PageSize;
 use super::reply::{self, Page};
 use super::request::{GraphRequest, consistency, max_page_size};
-use super::Graph;
 use crate::cloud::GraphLink;
 use crate::http::Request;
 

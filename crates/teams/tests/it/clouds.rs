@@ -12,9 +12,7 @@ use nuncio_teams::graph::{self, AppIs, Graph, List, Scope};
 use nuncio_teams::http::HttpClient;
 use nuncio_teams::inbound::{AllowedTenants, Authenticator, InboundError};
 use nuncio_teams::schema::{MessageContent, OutboundActivity};
-use nuncio_teams::token::{
-    Credential, EntraTokens, GraphIdentity, GraphTokens, NoToken, TokenSource as _,
-};
+use nuncio_teams::token::{Credential, EntraTokens, GraphIdentity, GraphTokens, NoToken, TokenSource as _};
 use secrecy::SecretString;
 
 use crate::inbound::{activity, apps, claims, header};
@@ -240,7 +238,8 @@ async fn graph_calls(http: &HttpClient, endpoints: &Endpoints) -> usize {
     let graph = Graph::new(http.clone(), root, Arc::new(NoToken));
     let list = List::default();
     let user = Scope::User("u");
-    let never = |error: graph::CallError| assert!(matches!(error, graph::CallError::NotSent { .. }), "{error}");
+    let never =
+        |error: graph::CallError| assert!(matches!(error, graph::CallError::NotSent { .. }), "{error}");
     let mut made = 0;
     macro_rules! each {
         ($($call:expr,)*) => {

@@ -34,7 +34,9 @@ async fn whether_it_is_installed() {
     assert_eq!(installed[0].teams_app.as_ref().unwrap().id.as_deref(), Some(CATALOGUE_ID));
     assert_eq!(
         world.asked(),
-        format!("GET /users/{INES}/teamwork/installedApps?$expand=teamsApp&$filter=teamsApp%2Fid%20eq%20%27{CATALOGUE_ID}%27")
+        format!(
+            "GET /users/{INES}/teamwork/installedApps?$expand=teamsApp&$filter=teamsApp%2Fid%20eq%20%27{CATALOGUE_ID}%27"
+        )
     );
     let id = installed[0].id.as_deref().unwrap();
     world.answers(&["chat"]);

@@ -57,7 +57,9 @@ async fn what_is_left_out_is_not_made_up() {
     let item = answered[3].as_ref().unwrap();
     assert_eq!(item.page::<Installation>().unwrap_err(), CallError::NoValue);
     assert_eq!(item.headers()["retry-after"], "3");
-    for body in [json!({}), json!([]), json!({"responses": {}}), json!({"responses": [{"id": "1", "status": 7}]})] {
+    for body in
+        [json!({}), json!([]), json!({"responses": {}}), json!({"responses": [{"id": "1", "status": 7}]})]
+    {
         world.bodies(std::slice::from_ref(&body));
         let error = world.graph.batch(&requests).await.unwrap_err();
         assert!(matches!(error, BatchCallError::Call(CallError::Unreadable { .. })), "{body}: {error}");

@@ -9,7 +9,8 @@ use crate::graph_world::{GROUP, GraphWorld, INES, OMAR, fixture};
 async fn everyone_page_by_page() {
     let world = GraphWorld::new().await;
     world.answers(&["users", "users_last"]);
-    let select = ["id", "displayName", "userPrincipalName", "mail", "userType", "accountEnabled", "assignedPlans"];
+    let select =
+        ["id", "displayName", "userPrincipalName", "mail", "userType", "accountEnabled", "assignedPlans"];
     let mut pages = world.graph.users(&List { select: &select, top: PageSize::new(1) });
     assert_eq!(pages.operation().unwrap().units, 1);
     let first = pages.next().await.unwrap().unwrap();
@@ -22,7 +23,10 @@ async fn everyone_page_by_page() {
     assert!(!ines.has_plan(&TEAMS_SERVICE_PLANS[1..]));
 
     let last = pages.next().await.unwrap().unwrap();
-    assert_eq!(world.asked(), format!("GET /users?$select={}&$top=1&$skiptoken=RFNwdAIAAQAAAB8", select.join(",")));
+    assert_eq!(
+        world.asked(),
+        format!("GET /users?$select={}&$top=1&$skiptoken=RFNwdAIAAQAAAB8", select.join(","))
+    );
     assert_eq!(last.items[0].user_type.as_deref(), Some("Guest"));
     assert!(!last.items[0].has_plan(&TEAMS_SERVICE_PLANS));
     assert!(pages.next().await.is_none());
@@ -42,7 +46,8 @@ async fn a_person_by_id_or_name() {
     assert_eq!(world.asked(), "GET /users/omar_haddad_fabrikam.com%23EXT%23%40contoso.onmicrosoft.com");
 
     // A list, or anything without an id, is no person.
-    for body in [fixture("users")["body"].clone(), json!({}), json!({"id": ""}), json!([]), json!({"id": 7})] {
+    for body in [fixture("users")["body"].clone(), json!({}), json!({"id": ""}), json!([]), json!({"id": 7})]
+    {
         world.bodies(std::slice::from_ref(&body));
         let error = world.graph.user("delta", &[]).await.unwrap_err();
         assert!(matches!(error, CallError::Unreadable { status: 200, .. }), "{body}: {error}");
@@ -56,7 +61,10 @@ async fn several_people_may_have_one_address() {
     let users = world.graph.users_by_mail("o'neil@contoso.com", &["id", "mail"]).await.unwrap();
     let ids: Vec<_> = users.iter().map(|user| user.id.as_deref().unwrap()).collect();
     assert_eq!(ids, [INES, OMAR]);
-    assert_eq!(world.asked(), "GET /users?$filter=mail%20eq%20%27o%27%27neil%40contoso.com%27&$select=id,mail");
+    assert_eq!(
+        world.asked(),
+        "GET /users?$filter=mail%20eq%20%27o%27%27neil%40contoso.com%27&$select=id,mail"
+    );
 }
 
 #[tokio::test]
@@ -75,7 +83,10 @@ async fn a_round_of_changes_and_the_next() {
     assert_eq!(last.items[0].removed.as_ref().unwrap().reason.as_deref(), Some("changed"));
     assert!(pages.next().await.is_none());
     let link = pages.delta_link().unwrap().to_owned();
-    assert_eq!(link, world.here("https://graph.microsoft.com/v1.0/users/delta?$deltatoken=oEcOySpF_hWYmTIUZBOIfPzcwisr"));
+    assert_eq!(
+        link,
+        world.here("https://graph.microsoft.com/v1.0/users/delta?$deltatoken=oEcOySpF_hWYmTIUZBOIfPzcwisr")
+    );
 
     world.answers(&["users_delta_last"]);
     let mut next = world.graph.resume::<User>(&link).unwrap();
@@ -107,7 +118,10 @@ async fn groups_and_their_members() {
     assert_eq!((groups[1].mail.as_deref(), groups[1].security_enabled), (None, Some(true)));
     world.answers(&["group"]);
     let group = graph.group(GROUP, &[]).await.unwrap();
-    assert_eq!((group.display_name.as_deref(), group.group_types), (Some("Network Operations"), vec!["Unified".to_owned()]));
+    assert_eq!(
+        (group.display_name.as_deref(), group.group_types),
+        (Some("Network Operations"), vec!["Unified".to_owned()])
+    );
     assert_eq!(group.extra["mailNickname"], "netops");
 
     world.answers(&["group_members"]);

@@ -80,7 +80,9 @@ async fn pages_that_go_round_are_an_error() {
 #[tokio::test]
 async fn half_a_page_is_never_the_end() {
     let world = GraphWorld::new().await;
-    for body in [json!({}), json!({"value": null}), json!({"@odata.count": 0}), json!({"@odata.nextLink": "x"})] {
+    for body in
+        [json!({}), json!({"value": null}), json!({"@odata.count": 0}), json!({"@odata.nextLink": "x"})]
+    {
         world.bodies(std::slice::from_ref(&body));
         let error = world.graph.users(&List::default()).all().await.unwrap_err();
         assert_eq!(error, CallError::NoValue, "{body}");

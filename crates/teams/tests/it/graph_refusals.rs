@@ -43,7 +43,9 @@ async fn refusals_of_an_install() {
     let error = install(&world, "app_blocked").await;
     assert_eq!(error.inner_code.as_deref(), Some("AccessDenied"));
     assert!(error.text.contains("App is blocked by app permission policy"), "{}", error.text);
-    let GraphRefusal::MissingRole { any_of } = install(&world, "missing_role").await.refusal else { panic!() };
+    let GraphRefusal::MissingRole { any_of } = install(&world, "missing_role").await.refusal else {
+        panic!()
+    };
     assert_eq!(any_of[1], "TeamsAppInstallation.ReadWriteForUser.All");
 }
 

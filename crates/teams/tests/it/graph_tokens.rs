@@ -46,10 +46,10 @@ async fn each_tenant_has_its_own_and_all_share_it() {
         tokens.of_tenant(tenant).unwrap().token().await.unwrap();
     }
     let paths: Vec<String> = entra.seen().into_iter().map(|seen| seen.path).collect();
-    assert_eq!(paths, [
-        "/contoso.com/oauth2/v2.0/token",
-        "/6f2d1c84-3b0e-4c57-9a61-8e40c7f2b913/oauth2/v2.0/token",
-    ]);
+    assert_eq!(
+        paths,
+        ["/contoso.com/oauth2/v2.0/token", "/6f2d1c84-3b0e-4c57-9a61-8e40c7f2b913/oauth2/v2.0/token",]
+    );
     let form = String::from_utf8(entra.seen()[0].body.clone()).unwrap();
     assert!(form.ends_with("&scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"), "{form}");
     // The cache is the one that all tokens have: renewed early.
@@ -66,8 +66,11 @@ async fn a_managed_identity_has_no_token_of_another_tenant() {
     let endpoints = Endpoints::simulator(&imds.base());
     let identity = ManagedIdentity::imds(&endpoints, Identity::UserAssigned("3c9e7a52".into()));
     let own = "6f2d1c84-3b0e-4c57-9a61-8e40c7f2b913";
-    let tokens =
-        GraphTokens::new(client(), &endpoints, GraphIdentity::ManagedIdentity { identity, tenant: own.into() });
+    let tokens = GraphTokens::new(
+        client(),
+        &endpoints,
+        GraphIdentity::ManagedIdentity { identity, tenant: own.into() },
+    );
     let error = tokens.of_tenant("0b1f9d73-52c4-4a8e-b6d0-c3e7a5f81294").unwrap_err();
     assert_eq!(error, GraphTenantError::Foreign);
     assert!(error.to_string().contains("managed identity"), "{error}");

@@ -97,7 +97,8 @@ fn the_same_answer_means_what_was_asked() {
 
 #[test]
 fn a_404_of_an_install_names_what_is_missing_or_nobody_knows() {
-    let of = |text: &str| name(&Method::POST, "/users/u/teamwork/installedApps", 404, &error("NotFound", text));
+    let of =
+        |text: &str| name(&Method::POST, "/users/u/teamwork/installedApps", 404, &error("NotFound", text));
     assert_eq!(of("User not found."), GraphRefusal::UserNotFound);
     assert_eq!(of("No app with that id."), GraphRefusal::AppNotInCatalogue);
     for text in ["Not Found", "", "The app is not found for the user.", "mapped", "userinfo"] {
@@ -105,10 +106,7 @@ fn a_404_of_an_install_names_what_is_missing_or_nobody_knows() {
     }
     // In a team there is no person to be missing.
     let team = "/teams/t/installedApps";
-    assert_eq!(
-        name(&Method::POST, team, 404, &error("NotFound", "User not found.")),
-        GraphRefusal::Other
-    );
+    assert_eq!(name(&Method::POST, team, 404, &error("NotFound", "User not found.")), GraphRefusal::Other);
 }
 
 #[test]
@@ -149,7 +147,10 @@ fn roles_that_would_do() {
         assert_eq!((any_of[0].as_str(), any_of.len()), (first, count), "{url}");
     }
     assert_eq!(name(&Method::GET, "/x", 403, &denied), missing(&[]));
-    let named = error("Forbidden", "Missing role permissions on the request. API requires one of 'A.All'. Roles on the request ''.");
+    let named = error(
+        "Forbidden",
+        "Missing role permissions on the request. API requires one of 'A.All'. Roles on the request ''.",
+    );
     assert_eq!(name(&Method::GET, "/x", 403, &named), missing(&["A.All"]));
 }
 

@@ -67,9 +67,7 @@ pub enum PermissionType {
 
 /// `GET /appCatalogs/teamsApps`, filtered.
 pub fn catalogue(app: AppIs<'_>) -> GraphRequest {
-    GraphRequest::get(
-        Query::of("/appCatalogs/teamsApps".into()).with("$filter", &app.filter("")).done(),
-    )
+    GraphRequest::get(Query::of("/appCatalogs/teamsApps".into()).with("$filter", &app.filter("")).done())
 }
 
 /// `GET …/installedApps`, with each one's app; all, or one. No answer is not "not installed": an empty list is.

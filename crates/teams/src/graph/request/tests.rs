@@ -43,7 +43,10 @@ fn requests_as_the_sheet_has_them() {
             catalogue(AppIs::ExternalId("f31b1263")),
             "/appCatalogs/teamsApps?$filter=externalId%20eq%20%27f31b1263%27",
         ),
-        (catalogue(AppIs::CatalogueId("f31b1263")), "/appCatalogs/teamsApps?$filter=id%20eq%20%27f31b1263%27"),
+        (
+            catalogue(AppIs::CatalogueId("f31b1263")),
+            "/appCatalogs/teamsApps?$filter=id%20eq%20%27f31b1263%27",
+        ),
         (
             installed_apps(Scope::User("u"), Some(AppIs::CatalogueId("a"))),
             "/users/u/teamwork/installedApps?$expand=teamsApp&$filter=teamsApp%2Fid%20eq%20%27a%27",
@@ -83,10 +86,7 @@ fn installing() {
         {"permissionValue": "ChannelMeeting.Read.Group", "permissionType": "Delegated"},
     ]});
     let request = install(&root(), Scope::Team("t"), "22f73bbe", &consents);
-    assert_eq!(
-        request.body,
-        Some(json!({ "teamsApp@odata.bind": bind, "consentedPermissionSet": set }))
-    );
+    assert_eq!(request.body, Some(json!({ "teamsApp@odata.bind": bind, "consentedPermissionSet": set })));
     let request = upgrade(Scope::Chat("c"), "i", &consents);
     assert_eq!(request.path(), "/chats/c/installedApps/i/upgrade");
     assert_eq!(request.body, Some(json!({ "consentedPermissionSet": set })));
