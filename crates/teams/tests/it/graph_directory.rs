@@ -41,7 +41,8 @@ async fn a_person_by_id_or_name() {
     let user = world.graph.user("ines.moreau@contoso.com", &["id", "displayName"]).await.unwrap();
     assert_eq!(world.asked(), "GET /users/ines.moreau%40contoso.com?$select=id,displayName");
     assert_eq!(user.display_name.as_deref(), Some("Ines Moreau"));
-    assert_eq!(user.extra["@odata.context"], fixture("user")["body"]["@odata.context"], "nothing is lost");
+    let context = fixture("user")["body"]["@odata.context"].as_str().map(|context| world.here(context));
+    assert_eq!(user.extra["@odata.context"].as_str(), context.as_deref(), "nothing is lost");
     world.graph.user("omar_haddad_fabrikam.com#EXT#@contoso.onmicrosoft.com", &[]).await.unwrap();
     assert_eq!(world.asked(), "GET /users/omar_haddad_fabrikam.com%23EXT%23%40contoso.onmicrosoft.com");
 

@@ -12,7 +12,7 @@ use crate::stand_in::{Scripted, StandIn, client};
 
 const USERS: &str = "https://graph.microsoft.com/v1.0/users";
 
-fn page(id: &str, next: Value) -> Value {
+fn page(id: &str, next: &Value) -> Value {
     json!({"value": [{"id": id}], "@odata.nextLink": next})
 }
 
@@ -21,7 +21,7 @@ async fn a_token_does_not_follow_a_strangers_link() {
     let (own, stranger) = (StandIn::start().await, StandIn::start().await);
     let root = Endpoints::simulator(&own.base()).graph_root().unwrap();
     let graph = Graph::new(client(), root, Arc::new(OneToken));
-    own.script([Scripted::json(200, &page("one", json!(format!("{}/v1.0/users?x", stranger.base()))))]);
+    own.script([Scripted::json(200, &page("one", &json!(format!("{}/v1.0/users?x", stranger.base()))))]);
     let mut pages = graph.users(&List::default());
     let first = pages.next().await.unwrap().unwrap();
     assert_eq!(first.items.len(), 1, "what was read is there");
@@ -44,15 +44,15 @@ async fn links_that_are_none() {
         (json!("/v1.0/users?$skiptoken=x"), CallError::Link(LinkError::NotAUrl)),
         (json!("https://user@graph.microsoft.com/"), CallError::Link(LinkError::UserInfo)),
     ] {
-        world.bodies(&[page("one", link.clone())]);
+        world.bodies(&[page("one", &link)]);
         assert_eq!(world.graph.users(&List::default()).all().await, Err(error), "{link}");
     }
     for link in [json!(7), json!({}), json!([])] {
-        world.bodies(&[page("one", link.clone())]);
+        world.bodies(&[page("one", &link)]);
         let error = world.graph.users(&List::default()).all().await.unwrap_err();
         assert!(matches!(error, CallError::Unreadable { .. }), "{link}");
     }
-    world.bodies(&[page("one", Value::Null)]);
+    world.bodies(&[page("one", &Value::Null)]);
     assert_eq!(world.graph.users(&List::default()).all().await.unwrap().len(), 1);
 }
 
@@ -60,7 +60,7 @@ async fn links_that_are_none() {
 async fn pages_that_go_round_are_an_error() {
     let world = GraphWorld::new().await;
     let to = |token: &str| json!(format!("{USERS}?$skiptoken={token}"));
-    world.bodies(&[page("one", to("a")), page("two", to("b")), page("three", to("a"))]);
+    world.bodies(&[page("one", &to("a")), page("two", &to("b")), page("three", &to("a"))]);
     let mut pages = world.graph.users(&List::default());
     for id in ["one", "two", "three"] {
         let page = pages.next().await.unwrap().unwrap();
@@ -70,7 +70,7 @@ async fn pages_that_go_round_are_an_error() {
     assert_eq!(world.server.seen().len(), 3);
 
     // Also a page that names itself, gone on from a stored link.
-    world.bodies(&[page("two", to("b"))]);
+    world.bodies(&[page("two", &to("b"))]);
     let link = world.here(&format!("{USERS}?$skiptoken=b"));
     let mut pages = world.graph.resume::<User>(&link).unwrap();
     pages.next().await.unwrap().unwrap();
