@@ -118,6 +118,25 @@ fn resource_units_by_the_size_of_the_tenant() {
 }
 
 #[test]
+fn catching_up_breaks_no_window_of_resource_units() {
+    let call = get("/groups/g/transitiveMembers");
+    let mut budget = Budget::new(TenantSize::Small);
+    let (mut now, mut spent) = (Duration::ZERO, Vec::new());
+    // Held up once, for less than what is dropped; then there is always something to ask.
+    for (from, until) in [(0, 1_000), (1_190, 14_000)] {
+        now = now.max(Duration::from_millis(from));
+        while now < Duration::from_millis(until) {
+            match budget.take(now, &call) {
+                Ok(()) => spent.push((now, call.units)),
+                Err(at) => now = at,
+            }
+        }
+    }
+    assert!(most(&spent, UNITS_WINDOW) <= 3_500);
+    assert!(most(&spent, UNITS_WINDOW) > 3_440, "the lag was caught up");
+}
+
+#[test]
 fn what_costs_more_waits_longer() {
     let wait = |url: &str| {
         let mut budget = Budget::new(TenantSize::Large);
