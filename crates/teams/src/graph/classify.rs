@@ -98,7 +98,7 @@ fn forbidden(kind: Kind, said: &Said, text: &str, denied: bool) -> GraphRefusal 
 /// Most 404 of an install say `Not Found` and no more (company-communicator #239, #285): then nobody can know what was
 /// not found.
 fn not_found(kind: Kind, text: &str, by_directory: bool) -> GraphRefusal {
-    let of_app = matches!(kind, Kind::Install(_) | Kind::Upgrade(_));
+    let of_app = matches!(kind, Kind::Install(_));
     let of_user = matches!(
         kind,
         Kind::User

@@ -104,6 +104,10 @@ fn a_404_of_an_install_names_what_is_missing_or_nobody_knows() {
     for text in ["Not Found", "", "The app is not found for the user.", "mapped", "userinfo"] {
         assert_eq!(of(text), GraphRefusal::Other, "{text}");
     }
+    // What an upgrade does not find is the installation.
+    let upgrade = "/users/u/teamwork/installedApps/i/upgrade";
+    let text = error("NotFound", "The app installation was not found.");
+    assert_eq!(name(&Method::POST, upgrade, 404, &text), GraphRefusal::Other);
     // In a team there is no person to be missing.
     let team = "/teams/t/installedApps";
     assert_eq!(name(&Method::POST, team, 404, &error("NotFound", "User not found.")), GraphRefusal::Other);
