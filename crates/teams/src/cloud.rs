@@ -1,6 +1,7 @@
 //! Microsoft's clouds: where tokens come from, who signs what comes in, and which hosts may ever be given a token.
 //! The values are those of protocol section 1.
 
+mod graph_root;
 mod moved;
 mod service_url;
 
@@ -9,6 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use graph_root::{GraphLink, GraphRoot, LinkError};
 pub(crate) use service_url::is_loopback;
 pub use service_url::{ServiceUrl, ServiceUrlError};
 
@@ -85,6 +87,8 @@ pub struct Endpoints {
     issuer: String,
     openid_metadata: String,
     service_url: Option<String>,
+    graph: String,
+    graph_resource: String,
     imds: String,
     hosts: Hosts,
 }
@@ -121,10 +125,12 @@ impl Endpoints {
             issuer: "https://api.botframework.com".into(),
             openid_metadata: "https://login.botframework.com/v1/.well-known/openidconfiguration".into(),
             service_url: Some(service_url.into()),
+            graph: "https://graph.microsoft.com".into(),
+            graph_resource: "https://graph.microsoft.com".into(),
             imds: IMDS.into(),
             hosts: Hosts::named(&PUBLIC_HOSTS),
         };
-        let us_government = |service_url: &str, host: &str| Self {
+        let us_government = |service_url: &str, host: &str, graph: &str| Self {
             cloud,
             authority: "https://login.microsoftonline.us".into(),
             login_tenant: "MicrosoftServices.onmicrosoft.us".into(),
@@ -132,6 +138,8 @@ impl Endpoints {
             issuer: "https://api.botframework.us".into(),
             openid_metadata: "https://login.botframework.azure.us/v1/.well-known/openidconfiguration".into(),
             service_url: Some(service_url.into()),
+            graph: graph.into(),
+            graph_resource: graph.into(),
             imds: IMDS.into(),
             hosts: Hosts::named(&[host]),
         };
@@ -141,10 +149,12 @@ impl Endpoints {
             Cloud::GccHigh => us_government(
                 "https://smba.infra.gov.teams.microsoft.us/teams",
                 "smba.infra.gov.teams.microsoft.us",
+                "https://graph.microsoft.us",
             ),
             Cloud::Dod => us_government(
                 "https://smba.infra.dod.teams.microsoft.us/teams",
                 "smba.infra.dod.teams.microsoft.us",
+                "https://dod-graph.microsoft.us",
             ),
             Cloud::China => Self {
                 cloud,
@@ -155,6 +165,8 @@ impl Endpoints {
                 openid_metadata: "https://login.botframework.azure.cn/v1/.well-known/openidconfiguration"
                     .into(),
                 service_url: None,
+                graph: "https://microsoftgraph.chinacloudapi.cn".into(),
+                graph_resource: "https://microsoftgraph.chinacloudapi.cn".into(),
                 imds: IMDS.into(),
                 hosts: Hosts::named(&["frontend.botapi.msg.infra.teams.microsoftonline.cn"]),
             },
@@ -162,7 +174,7 @@ impl Endpoints {
         }
     }
 
-    /// The simulator at `base`: issuer and scope as in the public cloud, everything else below `base`.
+    /// The simulator at `base`: issuer and scopes as in the public cloud, everything else below `base`.
     pub fn simulator(base: &str) -> Self {
         let base = base.trim_end_matches('/');
         Self {
@@ -170,6 +182,7 @@ impl Endpoints {
             authority: base.to_owned(),
             openid_metadata: format!("{base}/v1/.well-known/openidconfiguration"),
             service_url: Some(format!("{base}/teams/")),
+            graph: base.to_owned(),
             imds: base.to_owned(),
             hosts: Hosts::Loopback,
             ..Self::of(Cloud::Public)
@@ -210,6 +223,28 @@ impl Endpoints {
     /// [`Endpoints::check_service_url`], see [`Endpoints::default_service_url`].
     pub fn service_url(&self) -> Option<&str> {
         self.service_url.as_deref()
+    }
+
+    /// Where Graph is, without a final slash and without `/v1.0`. It may still be refused, see
+    /// [`Endpoints::graph_root`].
+    pub fn graph(&self) -> &str {
+        &self.graph
+    }
+
+    /// What Graph is called in tokens and in links between its objects, wherever it is reached:
+    /// `https://graph.microsoft.com`.
+    pub fn graph_resource(&self) -> &str {
+        &self.graph_resource
+    }
+
+    /// The scope of a token for Graph.
+    pub fn graph_scope(&self) -> String {
+        format!("{}/.default", self.graph_resource)
+    }
+
+    /// Whether apps can be installed through Graph at all: not in China (protocol section 1).
+    pub fn installs_through_graph(&self) -> bool {
+        self.cloud != Cloud::China
     }
 
     /// Where the metadata service of the machine is, without a final slash (protocol section 2.4).
@@ -259,6 +294,18 @@ impl Endpoints {
         check_own_endpoint(url)?;
         url.clone_into(&mut self.openid_metadata);
         Ok(())
+    }
+
+    /// Another address of Graph: https, or http on this computer. What it is called in tokens stays.
+    pub fn set_graph(&mut self, url: &str) -> Result<(), EndpointError> {
+        check_own_endpoint(url)?;
+        url.trim_end_matches('/').clone_into(&mut self.graph);
+        Ok(())
+    }
+
+    /// Another name of Graph in tokens.
+    pub fn set_graph_resource(&mut self, resource: &str) {
+        resource.trim_end_matches('/').clone_into(&mut self.graph_resource);
     }
 
     /// One more host that may be given a token. The operator vouches for it: whoever owns it can speak as the bot.
@@ -340,6 +387,10 @@ mod tests {
         endpoints.set_authority("https://login.example.com/").unwrap();
         assert_eq!(endpoints.authority(), "https://login.example.com");
         endpoints.set_openid_metadata("http://127.0.0.1:1/metadata").unwrap();
+        assert_eq!(endpoints.set_graph("http://graph.example.com"), Err(EndpointError::NotSafe));
+        endpoints.set_graph("https://graph.example.com/").unwrap();
+        assert_eq!(endpoints.graph(), "https://graph.example.com");
+        assert_eq!(endpoints.graph_scope(), "https://graph.microsoft.com/.default");
         assert!(endpoints.set_service_url("https://smba.example.com/x").is_err());
         endpoints.allow_host("SMBA.example.com").unwrap();
         endpoints.set_service_url("https://smba.example.com/x").unwrap();
@@ -354,5 +405,7 @@ mod tests {
         assert_eq!(endpoints.openid_metadata(), "http://127.0.0.1:9999/v1/.well-known/openidconfiguration");
         assert_eq!(endpoints.service_url(), Some("http://127.0.0.1:9999/teams/"));
         assert_eq!(endpoints.issuer(), "https://api.botframework.com");
+        assert_eq!(endpoints.graph(), "http://127.0.0.1:9999");
+        assert_eq!(endpoints.graph_scope(), "https://graph.microsoft.com/.default");
     }
 }

@@ -5,9 +5,10 @@
 //! | [`cloud`] | Microsoft's clouds, their endpoints, and which hosts may ever be given a token |
 //! | [`schema`] | activities as they come in and as they go out |
 //! | [`http`] | the one HTTP client; tells *never sent* from *maybe sent* |
-//! | [`token`] | where the bot's access token comes from |
+//! | [`token`] | where the bot's access tokens come from |
 //! | [`connector`] | the calls to the Connector |
-//! | [`classify`] | a refusal's status and body, to the name that Microsoft gives it |
+//! | [`graph`] | the calls to Microsoft Graph: the directory, teams, installed apps; how fast, and what its refusals are called |
+//! | [`classify`] | a refusal of the Connector: its status and body, to the name that Microsoft gives it |
 //! | [`inbound`] | who may post to the bot endpoint |
 //! | [`clock`] | what time it is, as a parameter |
 //!
@@ -20,6 +21,11 @@
 //! * **A call of the Connector**: a pure function in `connector/request.rs`, what it answers in `connector/reply.rs`, a
 //!   method of [`connector::Connector`] in `connector/calls.rs`, its test in `tests/it/connector_calls.rs`, and its line in
 //!   `tests/it/clouds.rs`.
+//! * **A call of Graph**: a pure function in `graph/request/`, its kind in `graph/operation.rs` (the compiler then asks for
+//!   its limit in `graph/budget.rs` and its roles in `graph/classify.rs`), a method of [`graph::Graph`] in
+//!   `graph/calls.rs`, a file `fixtures/microsoft/graph_reply_….json` with its test in `tests/it/graph_….rs`, and its line
+//!   in `tests/it/clouds.rs`.
+//! * **A refusal of Graph**: such a file, and its line in `graph/classify/tests.rs`.
 //! * **An activity**: its variant in `schema/kind.rs` (an invoke's in `schema/invoke.rs`), a fixture in
 //!   `fixtures/microsoft/activities`, its line in `tests/it/kinds.rs`.
 //! * **A field of an activity**: the field in `schema.rs`; until then it is kept in `extra`, nothing is lost.
@@ -33,6 +39,7 @@ pub mod classify;
 pub mod clock;
 pub mod cloud;
 pub mod connector;
+pub mod graph;
 pub mod http;
 pub mod inbound;
 pub mod retry_after;

@@ -1,10 +1,11 @@
-//! Access tokens for the Connector (protocol section 2).
+//! Access tokens for the Connector and for Graph (protocol section 2).
 
 mod cache;
 mod certificate;
 mod credential;
 mod entra;
 mod federated;
+mod graph;
 mod managed_identity;
 mod refusal;
 mod x509;
@@ -21,6 +22,7 @@ pub use cache::{CachedTokens, Grant, Grantor};
 pub use certificate::{AssertionAlgorithm, Certificate, CertificateError};
 pub use credential::Credential;
 pub use entra::{Entra, EntraTokens};
+pub use graph::{GraphIdentity, GraphTenantError, GraphTokens};
 pub use managed_identity::{
     Identity, ManagedBot, ManagedIdentity, ManagedIdentityError, ManagedIdentityTokens,
 };

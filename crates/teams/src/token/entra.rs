@@ -35,14 +35,9 @@ impl EntraTokens {
         client_id: &str,
         credential: Credential,
     ) -> Self {
-        Self::of(Entra {
-            http,
-            authority: endpoints.authority().to_owned(),
-            tenant: tenant.unwrap_or(endpoints.login_tenant()).to_owned(),
-            client_id: client_id.to_owned(),
-            credential,
-            scope: endpoints.bot_scope().to_owned(),
-        })
+        let tenant = tenant.unwrap_or(endpoints.login_tenant());
+        let scope = endpoints.bot_scope().to_owned();
+        Self::of(Entra::for_scope(http, endpoints, tenant, client_id, credential, scope))
     }
 }
 
@@ -70,6 +65,18 @@ impl Grantor for Entra {
 }
 
 impl Entra {
+    pub(super) fn for_scope(
+        http: HttpClient,
+        endpoints: &Endpoints,
+        tenant: &str,
+        client_id: &str,
+        credential: Credential,
+        scope: String,
+    ) -> Self {
+        let (authority, tenant) = (endpoints.authority().to_owned(), tenant.to_owned());
+        Self { http, authority, tenant, client_id: client_id.to_owned(), credential, scope }
+    }
+
     fn url(&self) -> String {
         format!("{}/{}/oauth2/v2.0/token", self.authority, encoded(&self.tenant))
     }

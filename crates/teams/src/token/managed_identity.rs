@@ -187,8 +187,14 @@ impl ManagedIdentityTokens {
     /// Tokens for the cloud's Connector.
     pub fn new(http: HttpClient, endpoints: &Endpoints, identity: ManagedIdentity) -> Self {
         let scope = endpoints.bot_scope();
-        let resource = scope.strip_suffix("/.default").unwrap_or(scope).to_owned();
-        Self::of(ManagedBot { http, identity, resource })
+        let resource = scope.strip_suffix("/.default").unwrap_or(scope);
+        Self::of(ManagedBot::for_resource(http, identity, resource))
+    }
+}
+
+impl ManagedBot {
+    pub(super) fn for_resource(http: HttpClient, identity: ManagedIdentity, resource: &str) -> Self {
+        Self { http, identity, resource: resource.to_owned() }
     }
 }
 

@@ -8,10 +8,11 @@ use nuncio_teams::clock::Clock;
 use nuncio_teams::cloud::{Cloud, Endpoints, ServiceUrl};
 use nuncio_teams::connector::request::{BatchAudience, MeetingNotification, Upload};
 use nuncio_teams::connector::{CallError, Connector, CreatePersonal, CreateThread};
+use nuncio_teams::graph::{self, AppIs, Graph, List, Scope};
 use nuncio_teams::http::HttpClient;
 use nuncio_teams::inbound::{AllowedTenants, Authenticator, InboundError};
 use nuncio_teams::schema::{MessageContent, OutboundActivity};
-use nuncio_teams::token::{Credential, EntraTokens, NoToken, TokenSource as _};
+use nuncio_teams::token::{Credential, EntraTokens, GraphIdentity, GraphTokens, NoToken, TokenSource as _};
 use secrecy::SecretString;
 
 use crate::inbound::{activity, apps, claims, header};
@@ -26,6 +27,7 @@ struct Sheet {
     issuer: &'static str,
     metadata: &'static str,
     service_url: Option<&'static str>,
+    graph: &'static str,
     /// What the audience of exchanged tokens ends with.
     exchange: &'static str,
     /// Where its tenants' service URLs may be.
@@ -46,6 +48,7 @@ const PUBLIC: Sheet = Sheet {
     issuer: "https://api.botframework.com",
     metadata: "https://login.botframework.com/v1/.well-known/openidconfiguration",
     service_url: Some("https://smba.trafficmanager.net/teams/"),
+    graph: "https://graph.microsoft.com",
     exchange: "",
     hosts: &COMMERCIAL,
 };
@@ -58,6 +61,7 @@ const GCC_HIGH: Sheet = Sheet {
     issuer: "https://api.botframework.us",
     metadata: "https://login.botframework.azure.us/v1/.well-known/openidconfiguration",
     service_url: Some("https://smba.infra.gov.teams.microsoft.us/teams"),
+    graph: "https://graph.microsoft.us",
     exchange: "USGov",
     hosts: &["smba.infra.gov.teams.microsoft.us"],
 };
@@ -73,6 +77,7 @@ const SHEETS: [Sheet; 5] = [
     Sheet {
         cloud: Cloud::Dod,
         service_url: Some("https://smba.infra.dod.teams.microsoft.us/teams"),
+        graph: "https://dod-graph.microsoft.us",
         hosts: &["smba.infra.dod.teams.microsoft.us"],
         ..GCC_HIGH
     },
@@ -84,6 +89,7 @@ const SHEETS: [Sheet; 5] = [
         issuer: "https://api.botframework.azure.cn",
         metadata: "https://login.botframework.azure.cn/v1/.well-known/openidconfiguration",
         service_url: None,
+        graph: "https://microsoftgraph.chinacloudapi.cn",
         exchange: "China",
         hosts: &["frontend.botapi.msg.infra.teams.microsoftonline.cn"],
     },
@@ -103,6 +109,9 @@ fn every_value_is_that_of_the_sheet() {
         assert_eq!(endpoints.issuer(), sheet.issuer, "{}", sheet.cloud);
         assert_eq!(endpoints.openid_metadata(), sheet.metadata, "{}", sheet.cloud);
         assert_eq!(endpoints.service_url(), sheet.service_url, "{}", sheet.cloud);
+        assert_eq!(endpoints.graph(), sheet.graph, "{}", sheet.cloud);
+        assert_eq!(endpoints.graph_scope(), format!("{}/.default", sheet.graph), "{}", sheet.cloud);
+        assert_eq!(endpoints.installs_through_graph(), sheet.cloud != Cloud::China, "{}", sheet.cloud);
         assert_eq!(endpoints.imds(), "http://169.254.169.254", "{}", sheet.cloud);
         assert_eq!(endpoints.token_exchange(), format!("api://AzureADTokenExchange{}", sheet.exchange));
     }
@@ -223,6 +232,54 @@ async fn calls(http: &HttpClient, at: &ServiceUrl) -> usize {
     made
 }
 
+/// Every kind of call to Graph.
+async fn graph_calls(http: &HttpClient, endpoints: &Endpoints) -> usize {
+    let root = endpoints.graph_root().unwrap();
+    let graph = Graph::new(http.clone(), root, Arc::new(NoToken));
+    let list = List::default();
+    let user = Scope::User("u");
+    let never =
+        |error: graph::CallError| assert!(matches!(error, graph::CallError::NotSent { .. }), "{error}");
+    let mut made = 0;
+    macro_rules! each {
+        ($($call:expr,)*) => {
+            $(
+                never($call.await.map(drop).unwrap_err());
+                made += 1;
+            )*
+        };
+    }
+    each! {
+        graph.users(&list).all(),
+        graph.user("u", &[]),
+        graph.users_by_mail("u", &[]),
+        graph.users_delta(&[]).all(),
+        graph.groups(&list).all(),
+        graph.group("g", &[]),
+        graph.groups_delta(&[]).all(),
+        graph.group_members("g", &list).all(),
+        graph.transitive_users("g", &list).all(),
+        graph.team("t"),
+        graph.team_members("t").all(),
+        graph.channels("t").all(),
+        graph.channel_members("t", "c").all(),
+        graph.all_channel_members("t", "c").all(),
+        graph.catalogue(AppIs::ExternalId("a")),
+        graph.installed_apps(user, None),
+        graph.install(user, "a", &[]),
+        graph.installation_chat("u", "i"),
+        graph.upgrade(user, "i", &[]),
+        graph.remove(user, "i"),
+        async {
+            match graph.batch(&[graph::request::user("u", &[])]).await {
+                Err(graph::BatchCallError::Call(error)) => Err::<(), _>(error),
+                other => panic!("{other:?}"),
+            }
+        },
+    }
+    made
+}
+
 /// Everything that an app of this cloud asks for goes to these hosts, and to no other.
 async fn contract(sheet: &Sheet) {
     let proxy = StandIn::start().await;
@@ -252,6 +309,18 @@ async fn contract(sheet: &Sheet) {
     };
     let made = calls(&http, &service_url).await;
     assert_eq!(only(count, host(service_url.as_str())), made);
+    count += made;
+    let made = graph_calls(&http, &endpoints).await;
+    assert_eq!(only(count, host(sheet.graph)), made);
+    count += made;
+    // Its tokens come from the cloud's own authority too.
+    let identity = GraphIdentity::App {
+        client_id: "app".into(),
+        credential: Credential::Secret(SecretString::from("s")),
+    };
+    let tokens = GraphTokens::new(http.clone(), &endpoints, identity).of_tenant("contoso.example").unwrap();
+    assert!(tokens.token().await.unwrap_err().is_transient());
+    assert_eq!(only(count, host(sheet.authority)), 1);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use aws_lc_rs::signature::{self, KeyPair as _, RsaKeyPair};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -41,7 +41,7 @@ pub(crate) struct Seen {
 #[derive(Debug, Clone)]
 pub(crate) struct Scripted {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
@@ -50,8 +50,8 @@ impl Scripted {
         Self { status, headers: Vec::new(), body: body.to_string() }
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.push((name, value.to_owned()));
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 }
@@ -151,7 +151,7 @@ async fn answer(
     let Some(scripted) = scripted else { return StatusCode::NOT_IMPLEMENTED.into_response() };
     let mut response = (StatusCode::from_u16(scripted.status).unwrap(), scripted.body).into_response();
     for (name, value) in scripted.headers {
-        response.headers_mut().insert(name, value.parse().unwrap());
+        response.headers_mut().insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
     }
     response
 }
