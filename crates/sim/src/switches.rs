@@ -143,3 +143,28 @@ pub(crate) enum ArchivedAs {
     /// 403 `NotEnoughPermissions`
     NotPermitted,
 }
+
+/// What Graph answers to installing for a guest, somebody without a licence, or a disabled account (protocol section 8:
+/// "expect 403 or 404").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum InstallAnswer {
+    /// 403 `Forbidden`
+    #[default]
+    Forbidden,
+    /// 404 `NotFound`
+    NotFound,
+    /// 201, as for anybody
+    Accepted,
+}
+
+/// Why the difference of the directory says that something is gone (protocol section 7.2, delta).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RemovedReason {
+    /// It can be restored.
+    #[default]
+    Changed,
+    /// For good
+    Deleted,
+}
