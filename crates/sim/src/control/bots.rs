@@ -202,6 +202,7 @@ pub(super) async fn change(
     body: Bytes,
 ) -> Result<Json<Value>> {
     let change: Change = read(&body)?;
+    roles::check(change.graph_roles.as_deref().unwrap_or_default()).map_err(ControlError::bad)?;
     let mut world = shared.world();
     let found = world.bot(&app_id).filter(|(_, bot)| !bot.deleted).map(|(at, _)| usize::from(at));
     let bot =
@@ -213,7 +214,6 @@ pub(super) async fn change(
         bot.service_url = url("service_url", Some(given)).map_err(ControlError::bad)?;
     }
     if let Some(given) = change.graph_roles {
-        roles::check(&given).map_err(ControlError::bad)?;
         bot.graph_roles = given;
     }
     bot.catalog.place = change.catalog.unwrap_or(bot.catalog.place);

@@ -215,15 +215,17 @@ fn issue(
     let resource = match request.version {
         Version::One => wanted_resource(cloud, form.resource.as_deref(), tenant),
         Version::Two => wanted_scope(cloud, form.scope.as_deref()),
-    }?;
+    };
     // Graph's tokens come from the tenant whose people are meant, where the app has been consented to.
-    let abroad = resource == Resource::Graph && tenant.eq_ignore_ascii_case(&shared.tenant_id);
+    let abroad =
+        matches!(resource, Ok(Resource::Graph)) && tenant.eq_ignore_ascii_case(&shared.tenant_id);
     let tid = match directory {
         Directory::Framework(other) if other.signs_in_as(cloud) => other.login_tenant().1,
         Directory::Home if home.eq_ignore_ascii_case(tenant) => home.as_str(),
         Directory::Home if abroad => shared.tenant_id.as_str(),
         _ => return Err(Failure::no_app(client_id, tenant)),
     };
+    let resource = resource?;
     let now = seconds(shared.clock.real());
     let expires_in = world.settings.token_expires_in;
     let bot = &mut world.bots[at];

@@ -79,21 +79,17 @@ pub(super) fn list(world: &World, context: &Context, ask: &Ask) -> Result<Answer
     }
     let may = Filterable { kind: "teamsApp", properties: &FILTERABLE, advanced: true };
     let filter = options.filter.as_deref().map(|text| Filter::read(text, may)).transpose()?;
+    let expanded = !options.expand.is_empty();
     let there = world.bots.iter().filter(|bot| !bot.deleted && bot.catalog.place != Place::Absent);
     let items: Vec<Value> = there
-        .map(|bot| {
-            let mut shown = show(bot);
-            if !options.expand.is_empty() {
-                shown["appDefinitions"] = json!([definition(bot)]);
-            }
-            shown
+        .map(|bot| (bot, show(bot)))
+        .filter(|(_, shown)| {
+            filter.as_ref().is_none_or(|filter| filter.matches(&|name| shown[name].clone()))
         })
-        .filter(|shown| filter.as_ref().is_none_or(|filter| filter.matches(&|name| shown[name].clone())))
-        .map(|mut shown| {
-            if let (Some(selected), Some(shown)) = (&options.select, shown.as_object_mut()) {
-                shown.retain(|name, _| {
-                    name == "appDefinitions" || selected.iter().any(|it| it.eq_ignore_ascii_case(name))
-                });
+        .map(|(bot, mut shown)| {
+            options.keep_selected(&mut shown);
+            if expanded {
+                shown["appDefinitions"] = json!([definition(bot)]);
             }
             shown
         })

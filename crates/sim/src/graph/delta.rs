@@ -132,7 +132,9 @@ fn changed_groups(world: &World, number: u64) -> Vec<(GroupRef, Vec<(Member, boo
     for change in world.org.changes.after(number).into_iter().flatten() {
         match change {
             Change::Person(_) => {}
-            Change::Group(group) => drop(found.entry(key(group)).or_default()),
+            Change::Group(group) => {
+                found.entry(key(group)).or_default();
+            }
             Change::Member { group, member, there } => {
                 let members = found.entry(key(group)).or_default();
                 members.retain(|(other, _)| *other != member);

@@ -70,13 +70,15 @@ impl Filter {
     }
 
     /// The few that can match, if the filter names them; so that not everybody is looked at.
-    pub(super) fn candidates(&self, find: &dyn Fn(&str, &str) -> Option<Option<u32>>) -> Option<Vec<u32>> {
+    ///
+    /// `find`: who has that value under that name; `None` where only looking at everybody can tell.
+    pub(super) fn candidates(&self, find: &dyn Fn(&str, &str) -> Option<Vec<u32>>) -> Option<Vec<u32>> {
         let found = |name: &str, value: &Value| find(name, value.as_str()?);
         match self {
-            Self::Is(name, value) => Some(found(name, value)?.into_iter().collect()),
+            Self::Is(name, value) => found(name, value),
             Self::In(name, values) => {
                 let each = values.iter().map(|value| found(name, value)).collect::<Option<Vec<_>>>()?;
-                Some(each.into_iter().flatten().collect())
+                Some(each.concat())
             }
             Self::Both(one, other) => one.candidates(find).or_else(|| other.candidates(find)),
             Self::Either(one, other) => Some([one.candidates(find)?, other.candidates(find)?].concat()),
@@ -309,7 +311,7 @@ mod tests {
 
     #[test]
     fn those_who_are_named_are_found_without_looking_at_everybody() {
-        let find = |name: &str, value: &str| (name == "id").then(|| value.parse().ok());
+        let find = |name: &str, value: &str| (name == "id").then(|| value.parse().into_iter().collect());
         let candidates = |filter: &str| Filter::read(filter, MAY).unwrap().candidates(&find);
         assert_eq!(candidates("id in ('1','x','3')"), Some(vec![1, 3]));
         assert_eq!(candidates("accountEnabled eq true and id eq '4'"), Some(vec![4]));

@@ -110,8 +110,9 @@ fn property(world: &World, group: GroupRef, name: &str) -> Value {
         "mail" if team => format!("{}@{DOMAIN}", nickname()).into(),
         "mailEnabled" => team.into(),
         "securityEnabled" => (!team).into(),
-        "groupTypes" => (if team { json!(["Unified"]) } else { json!([]) }),
-        "resourceProvisioningOptions" => (if team { json!(["Team"]) } else { json!([]) }),
+        "groupTypes" if team => json!(["Unified"]),
+        "resourceProvisioningOptions" if team => json!(["Team"]),
+        "groupTypes" | "resourceProvisioningOptions" => json!([]),
         "visibility" if team => "Private".into(),
         _ => Value::Null,
     }

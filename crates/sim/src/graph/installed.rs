@@ -42,14 +42,6 @@ impl At {
         }
     }
 
-    pub(super) fn scope(self) -> Scope {
-        match self {
-            Self::Person(_) => Scope::User,
-            Self::Team(_) => Scope::Team,
-            Self::Chat(_) => Scope::Chat,
-        }
-    }
-
     /// As the directory or Teams calls it.
     fn id(self, world: &World) -> String {
         match self {
@@ -110,7 +102,7 @@ pub(super) fn list(
     ask: &Ask,
     (scope, place): (Scope, &str),
 ) -> Result<Answer, Problem> {
-    let options = Options::read(&ask.query, &["$filter", "$expand", "$select", "$top"])?;
+    let options = Options::read(&ask.query, &["$filter", "$expand", "$top"])?;
     check_expand(&options)?;
     let may = Filterable { kind: "teamsAppInstallation", properties: &FILTERABLE, advanced: true };
     let filter = options.filter.as_deref().map(|text| Filter::read(text, may)).transpose()?;
@@ -144,7 +136,7 @@ pub(super) fn one(
     ask: &Ask,
     (scope, place, installation): (Scope, &str, &str),
 ) -> Result<Answer, Problem> {
-    let options = Options::read(&ask.query, &["$expand", "$select"])?;
+    let options = Options::read(&ask.query, &["$expand"])?;
     check_expand(&options)?;
     let at = At::find(world, scope, place)?;
     let app = at.app(world, installation)?;
@@ -159,17 +151,18 @@ pub(super) fn chat(
     ask: &Ask,
     (user, installation): (&str, &str),
 ) -> Result<Answer, Problem> {
-    Options::read(&ask.query, &["$select"])?;
+    let options = Options::read(&ask.query, &["$select"])?;
     let at = At::find(world, Scope::User, user)?;
     let app = at.app(world, installation)?;
     check_itself(world, context, app, Needs::ReadApps(Scope::User))?;
     let bot = &world.bots[usize::from(app)];
-    let body = json!({
+    let mut body = json!({
         "@odata.context": format!("{}/$metadata#chats/$entity", context.base),
         "id": format!("19:{}_{}@unq.gbl.spaces", bot.app_id, at.id(world)),
         "topic": null, "createdDateTime": CREATED, "lastUpdatedDateTime": CREATED, "chatType": "oneOnOne",
         "tenantId": context.shared.tenant_id,
     });
+    options.keep_selected(&mut body);
     Ok(Answer::ok(200, body))
 }
 

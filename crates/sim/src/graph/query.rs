@@ -1,5 +1,7 @@
 //! The options of a query: `$select`, `$top`, `$filter` and the like, and links that go on with it.
 
+use serde_json::Value;
+
 use super::envelope::{Problem, printable};
 use crate::connector::path::decode;
 
@@ -98,6 +100,14 @@ impl Options {
                 .filter_map(|name| known.iter().find(|it| it.eq_ignore_ascii_case(name)).copied())
                 .collect(),
         }
+    }
+
+    /// Leaves only what is selected, and what OData adds.
+    pub(super) fn keep_selected(&self, shown: &mut Value) {
+        let (Some(selected), Some(shown)) = (&self.select, shown.as_object_mut()) else { return };
+        shown.retain(|name, _| {
+            name.starts_with('@') || selected.iter().any(|selected| selected.eq_ignore_ascii_case(name))
+        });
     }
 
     /// `(id,displayName)` after the name of the set in `@odata.context`.

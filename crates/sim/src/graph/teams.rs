@@ -21,15 +21,16 @@ use crate::{
 };
 
 pub(super) fn details(world: &World, context: &Context, ask: &Ask, id: &str) -> Result<Answer, Problem> {
-    Options::read(&ask.query, &["$select"])?;
+    let options = Options::read(&ask.query, &["$select"])?;
     let team = &world.org.teams[team(world, id)? as usize];
-    let body = json!({
+    let mut body = json!({
         "@odata.context": format!("{}/$metadata#teams/$entity", context.base),
         "id": team.group_id, "displayName": team.name, "description": null, "internalId": team.id(),
         "createdDateTime": CREATED, "specialization": "none", "visibility": "private",
         "isArchived": team.state == TeamState::Archived, "tenantId": context.shared.tenant_id,
         "webUrl": format!("https://teams.microsoft.com/l/team/{}/conversations?groupId={}", team.id(), team.group_id),
     });
+    options.keep_selected(&mut body);
     Ok(Answer::ok(200, body))
 }
 
@@ -54,6 +55,10 @@ pub(super) fn channels(world: &World, context: &Context, ask: &Ask, id: &str) ->
         .filter(|channel| !channel.deleted)
         .map(channel)
         .filter(|shown| filter.as_ref().is_none_or(|filter| filter.matches(&|name| shown[name].clone())))
+        .map(|mut shown| {
+            options.keep_selected(&mut shown);
+            shown
+        })
         .collect();
     let body = json!({
         "@odata.context": format!("{}/$metadata#teams('{}')/channels", context.base, team.group_id),
@@ -103,7 +108,7 @@ fn roster(
     (place, people): (&str, &[u32]),
     set: &str,
 ) -> Result<Answer, Problem> {
-    let options = Options::read(&ask.query, &["$select", "$top", "$skiptoken"])?;
+    let options = Options::read(&ask.query, &["$top", "$skiptoken"])?;
     let size = context.page_size(world, options.page_size()?);
     let from = page::start(world, ask, &options)?;
     let (places, next) = page::cut(from..people.len() as u64, size);

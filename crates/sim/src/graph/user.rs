@@ -75,14 +75,15 @@ pub(super) fn is_there(world: &World, person: u32) -> bool {
     world.org.person(person).is_some_and(|person| person.in_directory())
 }
 
-/// The one whom a comparison names; `None` where it names nobody in particular.
-pub(super) fn named(world: &World, property: &str, value: &str) -> Option<Option<u32>> {
-    Some(match property {
+/// Whom a comparison names; `None` where it names nobody in particular.
+pub(super) fn named(world: &World, property: &str, value: &str) -> Option<Vec<u32>> {
+    let one = match property {
         "id" => guid(value).and_then(|id| world.org.by_object_id(&id)),
         "userPrincipalName" => world.org.by_upn(value),
         "mail" => world.org.by_mail(value),
         _ => return None,
-    })
+    };
+    Some(one.into_iter().collect())
 }
 
 pub(super) fn show(world: &World, cloud: Cloud, index: u32, properties: &[&'static str]) -> Value {
@@ -125,7 +126,7 @@ fn plans(world: &World, cloud: Cloud, index: u32) -> Value {
         json!([mail, teams("Enabled")])
     } else if person.is_guest() {
         json!([])
-    } else if index % 2 == 0 {
+    } else if index.is_multiple_of(2) {
         json!([mail, teams("Deleted")])
     } else {
         json!([mail])

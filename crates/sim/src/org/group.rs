@@ -23,6 +23,17 @@ pub(crate) enum Member {
     Device { group: u32, number: u32 },
 }
 
+impl Member {
+    /// People first.
+    fn order(&self) -> (u8, u32, u32) {
+        match *self {
+            Self::Person(person) => (0, person, 0),
+            Self::Group(group) => (1, group, 0),
+            Self::Device { group, number } => (2, group, number),
+        }
+    }
+}
+
 /// A security group.
 pub(crate) struct Group {
     pub(crate) id: Uuid,
@@ -105,11 +116,7 @@ impl Org {
             Member::Group(group) => self.group_is_there(GroupRef::Group(*group)),
             Member::Device { .. } => true,
         });
-        members.sort_unstable_by_key(|member| match *member {
-            Member::Person(person) => (0, person, 0),
-            Member::Group(group) => (1, group, 0),
-            Member::Device { group, number } => (2, group, number),
-        });
+        members.sort_unstable_by_key(Member::order);
         members
     }
 
@@ -129,11 +136,7 @@ impl Org {
                 }
             }
         }
-        found.sort_unstable_by_key(|member| match *member {
-            Member::Person(person) => (0, person, 0),
-            Member::Group(group) => (1, group, 0),
-            Member::Device { group, number } => (2, group, number),
-        });
+        found.sort_unstable_by_key(Member::order);
         found
     }
 
