@@ -317,4 +317,13 @@ mod tests {
         assert_eq!(candidates("accountEnabled eq true and id eq '4'"), Some(vec![4]));
         assert_eq!(candidates("accountEnabled eq true"), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[a-z'(), ]{0,60}|(id|mail|eq|in|and|or|\\(|\\)|,|'a'| ){0,25}|.{0,40}") {
+            if let Err(problem) = Filter::read(&text, MAY) {
+                proptest::prop_assert_eq!(problem.status, 400);
+            }
+        }
+    }
 }

@@ -335,4 +335,24 @@ mod tests {
         assert!(refused.units.is_some_and(|(_, share)| share > 1.0));
         assert_eq!(ask(20_000).met, None);
     }
+
+    proptest::proptest! {
+        /// In no second more than thirty get in, and nobody is refused while there is room.
+        #[test]
+        fn a_second_holds_thirty(gaps in proptest::collection::vec(0_i64..120, 1..200)) {
+            let mut settings = settings();
+            settings.graph_refused_count = false;
+            let mut limits = GraphLimits::default();
+            let (mut now, mut admitted) = (0_i64, Vec::new());
+            for gap in gaps {
+                now += gap * 1000;
+                let in_window = admitted.iter().filter(|at| **at > now - SECOND).count();
+                let verdict = limits.admit(now, &install(1), "", &rules(&settings));
+                proptest::prop_assert_eq!(verdict.met.is_none(), in_window < 30);
+                if verdict.met.is_none() {
+                    admitted.push(now);
+                }
+            }
+        }
+    }
 }

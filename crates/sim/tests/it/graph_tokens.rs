@@ -143,6 +143,25 @@ async fn the_tenant_of_the_token_is_whose_people_are_seen() {
 }
 
 #[tokio::test]
+async fn a_managed_identity_that_is_the_bot() {
+    let mut graph = Graph::start().await;
+    graph.world.post("bots", json!({"app_id": APP, "managed_identity": APP})).await;
+    let url = format!(
+        "{}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://graph.microsoft.com",
+        graph.world.sim.base()
+    );
+    let (status, answer) = read(graph.world.http.get(&url).header("Metadata", "true").send().await.unwrap()).await;
+    assert_eq!((status, &answer["resource"]), (200, &json!("https://graph.microsoft.com")));
+    text(&answer["access_token"]).clone_into(&mut graph.token);
+    assert_eq!(graph.get("users?$top=1").await.0, 200);
+    // One that only vouches for the bot was given nothing itself.
+    graph.world.post("bots", json!({"app_id": APP, "managed_identity": "identity"})).await;
+    let (_, answer) = read(graph.world.http.get(&url).header("Metadata", "true").send().await.unwrap()).await;
+    text(&answer["access_token"]).clone_into(&mut graph.token);
+    assert_refused(&graph.get("users").await, "request_denied");
+}
+
+#[tokio::test]
 async fn answers_can_be_told_apart() {
     let graph = Graph::start().await;
     let mine = "9c2e1f77-53a0-4c3e-8c25-04b7a7f1d6aa";
