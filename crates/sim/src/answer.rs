@@ -8,7 +8,12 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use crate::{exchange::Cutter, graph::{self, Ids}, messages::Receipt, op::Service};
+use crate::{
+    exchange::Cutter,
+    graph::{self, Ids},
+    messages::Receipt,
+    op::Service,
+};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {

@@ -148,7 +148,8 @@ impl Order {
             && (action.delay_ms == 0 || action.accept == Some(Accept::Never))
         {
             return Err(
-                "do needs a status, a cut, a hold, raw, a page, or a delay_ms with the request accepted".into()
+                "do needs a status, a cut, a hold, raw, a page, or a delay_ms with the request accepted"
+                    .into(),
             );
         }
         if action.page.is_some() && (action.status.is_some() || action.accept == Some(Accept::Never)) {

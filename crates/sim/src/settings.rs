@@ -9,7 +9,8 @@ use crate::{
     random::Rng,
     switches::{
         ArchivedAs, BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, InstallAnswer,
-        PersonAnswer, RefusedTokenAs, RemovedReason, TeamOnlyAs, UninstalledAs, UninstalledCreate, UnmatchedMention,
+        PersonAnswer, RefusedTokenAs, RemovedReason, TeamOnlyAs, UninstalledAs, UninstalledCreate,
+        UnmatchedMention,
     },
 };
 

@@ -55,10 +55,7 @@ pub(super) async fn add(State(shared): State<Arc<Shared>>, body: Bytes) -> Resul
     Ok((StatusCode::CREATED, Json(show(&world, group))))
 }
 
-pub(super) async fn remove(
-    State(shared): State<Arc<Shared>>,
-    Path(id): Path<String>,
-) -> Result<StatusCode> {
+pub(super) async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<StatusCode> {
     let mut world = shared.world();
     let group = find(&world, &id)?;
     world.org.delete_group(group);

@@ -217,8 +217,7 @@ fn issue(
         Version::Two => wanted_scope(cloud, form.scope.as_deref()),
     };
     // Graph's tokens come from the tenant whose people are meant, where the app has been consented to.
-    let abroad =
-        matches!(resource, Ok(Resource::Graph)) && tenant.eq_ignore_ascii_case(&shared.tenant_id);
+    let abroad = matches!(resource, Ok(Resource::Graph)) && tenant.eq_ignore_ascii_case(&shared.tenant_id);
     let tid = match directory {
         Directory::Framework(other) if other.signs_in_as(cloud) => other.login_tenant().1,
         Directory::Home if home.eq_ignore_ascii_case(tenant) => home.as_str(),
@@ -323,7 +322,8 @@ fn access_token(
     if resource == Resource::Graph {
         claims["idtyp"] = "app".into();
         // Consent was given in one tenant, and to the app, not to an identity that only vouches for it.
-        if tid.eq_ignore_ascii_case(&shared.tenant_id) && app_id == bot.app_id && !bot.graph_roles.is_empty() {
+        if tid.eq_ignore_ascii_case(&shared.tenant_id) && app_id == bot.app_id && !bot.graph_roles.is_empty()
+        {
             claims["roles"] = json!(bot.graph_roles);
         }
     }

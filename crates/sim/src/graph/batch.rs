@@ -38,7 +38,11 @@ pub(super) fn batch(world: &mut World, now: Micros, context: &Context, ask: &Ask
     let requests = requests.ok_or_else(|| Problem::bad("Invalid batch payload format."))?;
     if requests.is_empty() || requests.len() > MOST {
         let text = format!("Number of batch request steps exceeds the maximum value of {MOST}.");
-        return Err(Problem::bad(if requests.is_empty() { "Invalid batch payload format.".into() } else { text }));
+        return Err(Problem::bad(if requests.is_empty() {
+            "Invalid batch payload format.".into()
+        } else {
+            text
+        }));
     }
     let items = requests.iter().map(item).collect::<Result<Vec<Item>, Problem>>()?;
     check(&items)?;
@@ -69,7 +73,8 @@ fn check(items: &[Item]) -> Result<(), Problem> {
             return Err(Problem::bad("The request id has to be unique in the batch."));
         }
         if item.after.iter().any(|id| !items[..at].iter().any(|other| other.key == *id)) {
-            let text = format!("The request '{}' depends on a request that does not come before it.", item.id);
+            let text =
+                format!("The request '{}' depends on a request that does not come before it.", item.id);
             return Err(Problem::bad(text));
         }
     }
@@ -93,7 +98,8 @@ fn item(request: &Value) -> Result<Item, Problem> {
         all.find(|(key, _)| key.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_str())
     };
     let body = request.get("body").filter(|body| !body.is_null()).cloned();
-    let json = header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"));
+    let json =
+        header("content-type").is_some_and(|kind| kind.to_ascii_lowercase().starts_with("application/json"));
     if body.is_some() && header("content-type").is_none() {
         let text = format!("The request '{id}' has a body and no Content-Type header.");
         return Err(Problem::bad(text));

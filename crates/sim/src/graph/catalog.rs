@@ -83,9 +83,7 @@ pub(super) fn list(world: &World, context: &Context, ask: &Ask) -> Result<Answer
     let there = world.bots.iter().filter(|bot| !bot.deleted && bot.catalog.place != Place::Absent);
     let items: Vec<Value> = there
         .map(|bot| (bot, show(bot)))
-        .filter(|(_, shown)| {
-            filter.as_ref().is_none_or(|filter| filter.matches(&|name| shown[name].clone()))
-        })
+        .filter(|(_, shown)| filter.as_ref().is_none_or(|filter| filter.matches(&|name| shown[name].clone())))
         .map(|(bot, mut shown)| {
             options.keep_selected(&mut shown);
             if expanded {

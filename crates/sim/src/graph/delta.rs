@@ -76,7 +76,9 @@ pub(super) fn groups(world: &World, context: &Context, ask: &Ask, now: Micros) -
         options.select.as_ref().is_none_or(|names| names.iter().any(|it| it.eq_ignore_ascii_case("members")));
     // Each with some of its members; a big group several times.
     let entries: Vec<(GroupRef, Vec<(Member, bool)>)> = match round.wanted {
-        Wanted::All => world.org.group_refs().flat_map(|group| in_parts(group, everyone(world, group))).collect(),
+        Wanted::All => {
+            world.org.group_refs().flat_map(|group| in_parts(group, everyone(world, group))).collect()
+        }
         Wanted::Since(number) => changed_groups(world, number)
             .into_iter()
             .flat_map(|(group, members)| in_parts(group, members))
@@ -92,7 +94,8 @@ pub(super) fn groups(world: &World, context: &Context, ask: &Ask, now: Micros) -
         let mut shown = groups::show(world, *group, &properties);
         shown["id"] = id;
         if with_members && !members.is_empty() {
-            shown["members@delta"] = members.iter().map(|(member, there)| told(world, *member, *there)).collect();
+            shown["members@delta"] =
+                members.iter().map(|(member, there)| told(world, *member, *there)).collect();
         }
         shown
     };
@@ -188,7 +191,9 @@ fn round(
             ..Problem::new(410, "syncStateNotFound", text)
         }
     };
-    if token.len() < 16 || !token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+    if token.len() < 16
+        || !token.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    {
         return Err(Problem::new(400, "Request_BadRequest", "Badly formed token."));
     }
     let text = page::open(world, &page::bound(ask, options), token).ok_or_else(gone)?;
@@ -222,14 +227,7 @@ fn round(
 }
 
 /// Nothing now, and the difference from here on.
-fn latest(
-    world: &World,
-    context: &Context,
-    ask: &Ask,
-    options: &Options,
-    set: &str,
-    now: Micros,
-) -> Answer {
+fn latest(world: &World, context: &Context, ask: &Ask, options: &Options, set: &str, now: Micros) -> Answer {
     let round = Round { wanted: Wanted::All, until: world.org.changes.last(), from: 0 };
     answer(world, context, (ask, options), set, (Vec::new(), 0, 1), &round, now)
 }

@@ -130,7 +130,9 @@ fn tokens(text: &str) -> Option<Vec<Token>> {
             }
             c if c.is_alphanumeric() => {
                 let mut word = String::from(c);
-                while let Some(c) = chars.next_if(|c| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_')) {
+                while let Some(c) =
+                    chars.next_if(|c| c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_'))
+                {
                     word.push(c);
                 }
                 tokens.push(Token::Word(word));
@@ -263,7 +265,8 @@ impl Parser<'_> {
     }
 
     fn word(&mut self, wanted: &str) -> bool {
-        let there = matches!(self.tokens.get(self.at), Some(Token::Word(word)) if word.eq_ignore_ascii_case(wanted));
+        let there =
+            matches!(self.tokens.get(self.at), Some(Token::Word(word)) if word.eq_ignore_ascii_case(wanted));
         self.at += usize::from(there);
         there
     }
@@ -299,7 +302,8 @@ mod tests {
     #[test]
     fn what_is_not_taken() {
         let refused = |filter: &str| Filter::read(filter, MAY).unwrap_err();
-        for bad in ["", "id", "id eq", "id eq 'a", "id eq 'a') ", "id gt 'a'", "eq", "id in ()", "(id eq 'a'"] {
+        for bad in ["", "id", "id eq", "id eq 'a", "id eq 'a') ", "id gt 'a'", "eq", "id in ()", "(id eq 'a'"]
+        {
             assert_eq!(refused(bad).code, "BadRequest", "{bad}");
         }
         assert_eq!(refused("city eq 'a'").code, "Request_UnsupportedQuery");

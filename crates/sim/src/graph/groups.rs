@@ -45,8 +45,7 @@ pub(super) const USUAL: [&str; 11] = [
     "securityEnabled",
     "visibility",
 ];
-const FILTERABLE: [&str; 6] =
-    ["id", "displayName", "mail", "mailNickname", "mailEnabled", "securityEnabled"];
+const FILTERABLE: [&str; 6] = ["id", "displayName", "mail", "mailNickname", "mailEnabled", "securityEnabled"];
 const TAKEN: [&str; 5] = ["$select", "$top", "$filter", "$count", "$skiptoken"];
 
 pub(super) fn list(world: &World, context: &Context, ask: &Ask) -> Result<Answer, Problem> {

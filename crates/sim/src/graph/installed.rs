@@ -34,11 +34,11 @@ impl At {
                 .map(Self::Person)
                 .ok_or_else(|| Problem::not_found(format!("No user found with id '{}'.", printable(place)))),
             Scope::Team => team(world, place).map(Self::Team),
-            Scope::Chat => world
-                .org
-                .chat(place)
-                .map(Self::Chat)
-                .ok_or_else(|| Problem::not_found(format!("No chat found with id '{}'.", printable(place)))),
+            Scope::Chat => {
+                world.org.chat(place).map(Self::Chat).ok_or_else(|| {
+                    Problem::not_found(format!("No chat found with id '{}'.", printable(place)))
+                })
+            }
         }
     }
 
@@ -55,10 +55,9 @@ impl At {
 
     pub(super) fn has(self, world: &World, app: u16) -> bool {
         match self {
-            Self::Person(person) => world
-                .org
-                .person(person)
-                .is_some_and(|person| person.state.keeps_the_app(&world.settings)),
+            Self::Person(person) => {
+                world.org.person(person).is_some_and(|person| person.state.keeps_the_app(&world.settings))
+            }
             Self::Team(team) => world.org.teams[team as usize].apps.has(app),
             Self::Chat(chat) => world.org.chats[chat as usize].apps.has(app),
         }
@@ -167,12 +166,7 @@ pub(super) fn chat(
 }
 
 /// By the roles named `Self` an app manages nothing but itself.
-pub(super) fn check_itself(
-    world: &World,
-    context: &Context,
-    app: u16,
-    needs: Needs,
-) -> Result<(), Problem> {
+pub(super) fn check_itself(world: &World, context: &Context, app: u16, needs: Needs) -> Result<(), Problem> {
     if app == context.caller.app || !roles::only_itself(&context.caller.roles, needs) {
         return Ok(());
     }

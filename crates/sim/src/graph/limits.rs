@@ -41,14 +41,15 @@ impl Row {
 
     fn of(target: &Target) -> Option<Self> {
         Some(match target {
-            Target::InstalledApps { scope: Scope::Chat, .. } | Target::InstalledApp { scope: Scope::Chat, .. } => {
-                Self::ReadChatApps
-            }
+            Target::InstalledApps { scope: Scope::Chat, .. }
+            | Target::InstalledApp { scope: Scope::Chat, .. } => Self::ReadChatApps,
             Target::InstalledApps { .. } | Target::InstalledApp { .. } => Self::ReadApps,
             Target::Install { .. } => Self::Install,
             Target::Uninstall { .. } => Self::Uninstall,
             Target::Catalog => Self::Catalog,
-            Target::TeamMembers { .. } | Target::Channels { .. } | Target::ChannelMembers { .. } => Self::Rosters,
+            Target::TeamMembers { .. } | Target::Channels { .. } | Target::ChannelMembers { .. } => {
+                Self::Rosters
+            }
             Target::Team { .. } => Self::Place,
             Target::Chat { .. } => Self::OtherRead,
             Target::Upgrade { .. } => Self::OtherWrite,
@@ -194,13 +195,7 @@ impl GraphLimits {
     }
 
     /// How long a full window stays full; `None` when there is room.
-    fn full(
-        &mut self,
-        now: Micros,
-        key: (u16, String),
-        limit: f64,
-        settings: &Settings,
-    ) -> Option<Micros> {
+    fn full(&mut self, now: Micros, key: (u16, String), limit: f64, settings: &Settings) -> Option<Micros> {
         let length = length(settings);
         let limit = ((limit * settings.graph_limits_share) as usize).max(1);
         let admitted = self.windows.entry(key).or_default();

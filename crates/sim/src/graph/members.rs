@@ -54,7 +54,8 @@ fn answer(
     let from = page::start(world, ask, &options)?;
     let (places, next) = page::cut(from..members.len() as u64, size);
     let properties = options.properties(&KNOWN, &USUAL);
-    let items = places.into_iter().map(|at| item(world, context, members[at as usize], &properties)).collect();
+    let items =
+        places.into_iter().map(|at| item(world, context, members[at as usize], &properties)).collect();
     let total = (options.count && ask.eventual).then_some(members.len());
     Ok(page::answer(world, context, (ask, &options), set, items, next, total))
 }
@@ -62,7 +63,11 @@ fn answer(
 /// Of people whom the caller may not read there is only the id; what else was asked for is null.
 fn item(world: &World, context: &Context, member: Member, properties: &[&'static str]) -> Value {
     let nulls = || -> Value {
-        properties.iter().map(|name| ((*name).to_owned(), Value::Null)).collect::<serde_json::Map<_, _>>().into()
+        properties
+            .iter()
+            .map(|name| ((*name).to_owned(), Value::Null))
+            .collect::<serde_json::Map<_, _>>()
+            .into()
     };
     let mut shown = match member {
         Member::Person(person) if roles::may_see_users(&context.caller.roles) => {

@@ -28,15 +28,15 @@ use axum::{Extension, body::Body, extract::State, response::Response};
 use http::{HeaderMap, Request};
 use serde_json::{Value, json};
 
-pub(crate) use self::{
-    envelope::{Ids, JSON, correlation, fault},
-    page::PageFault,
-};
 use self::{
     auth::Caller,
     envelope::Problem,
     limits::{Met, Rules},
     target::Target,
+};
+pub(crate) use self::{
+    envelope::{Ids, JSON, correlation, fault},
+    page::PageFault,
 };
 use crate::{
     answer::Answer,

@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Ask, Context, envelope::{Ids, Problem}, query::Options};
+use super::{
+    Ask, Context,
+    envelope::{Ids, Problem},
+    query::Options,
+};
 use crate::{
     answer::Answer,
     signing::{b64, sha256, unb64},
@@ -72,7 +76,8 @@ pub(super) fn start(world: &World, ask: &Ask, options: &Options) -> Result<u64, 
     let text = open(world, &bound(ask, options), token);
     let from = text.and_then(|text| text.strip_prefix("from ")?.parse().ok());
     from.ok_or_else(|| {
-        let text = "The specified page token value has expired and can no longer be included in your request.";
+        let text =
+            "The specified page token value has expired and can no longer be included in your request.";
         Problem::new(400, "Directory_ExpiredPageToken", text)
     })
 }

@@ -24,26 +24,66 @@ impl Scope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     Users,
-    User { id: String },
+    User {
+        id: String,
+    },
     UsersDelta,
     Groups,
-    Group { id: String },
+    Group {
+        id: String,
+    },
     GroupsDelta,
-    Members { group: String },
+    Members {
+        group: String,
+    },
     /// `users`: only those, by a cast.
-    TransitiveMembers { group: String, users: bool },
-    Team { id: String },
-    TeamMembers { team: String },
-    Channels { team: String },
+    TransitiveMembers {
+        group: String,
+        users: bool,
+    },
+    Team {
+        id: String,
+    },
+    TeamMembers {
+        team: String,
+    },
+    Channels {
+        team: String,
+    },
     /// `all`: those of other teams that share it as well.
-    ChannelMembers { team: String, channel: String, all: bool },
+    ChannelMembers {
+        team: String,
+        channel: String,
+        all: bool,
+    },
     Catalog,
-    InstalledApps { scope: Scope, place: String },
-    InstalledApp { scope: Scope, place: String, installation: String },
-    Install { scope: Scope, place: String },
-    Upgrade { scope: Scope, place: String, installation: String },
-    Uninstall { scope: Scope, place: String, installation: String },
-    Chat { user: String, installation: String },
+    InstalledApps {
+        scope: Scope,
+        place: String,
+    },
+    InstalledApp {
+        scope: Scope,
+        place: String,
+        installation: String,
+    },
+    Install {
+        scope: Scope,
+        place: String,
+    },
+    Upgrade {
+        scope: Scope,
+        place: String,
+        installation: String,
+    },
+    Uninstall {
+        scope: Scope,
+        place: String,
+        installation: String,
+    },
+    Chat {
+        user: String,
+        installation: String,
+    },
     Batch,
 }
 

@@ -84,9 +84,10 @@ pub(super) fn channel_members(
 ) -> Result<Answer, Problem> {
     let team = team(world, id)?;
     let channels = &world.org.teams[team as usize].channels;
-    let at = channels.iter().position(|channel| *channel.id == *name && !channel.deleted).ok_or_else(|| {
-        Problem::not_found(format!("No Channel found with id '{}'", printable(name)))
-    })?;
+    let at = channels
+        .iter()
+        .position(|channel| *channel.id == *name && !channel.deleted)
+        .ok_or_else(|| Problem::not_found(format!("No Channel found with id '{}'", printable(name))))?;
     let thread = Thread::Channel { team, channel: at as u32 };
     let own = &channels[at].members;
     let mut people = world.org.roster(thread);

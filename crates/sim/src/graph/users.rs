@@ -21,9 +21,9 @@ pub(super) fn list(world: &World, context: &Context, ask: &Ask) -> Result<Answer
     let cloud = context.cloud(world);
     let wanted = |person: u32| {
         user::is_there(world, person)
-            && filter.as_ref().is_none_or(|filter| {
-                filter.matches(&|name| user::property(world, cloud, person, name))
-            })
+            && filter
+                .as_ref()
+                .is_none_or(|filter| filter.matches(&|name| user::property(world, cloud, person, name)))
     };
     let named = |filter: &Filter| filter.candidates(&|name, value| user::named(world, name, value));
     let candidates = match filter.as_ref().and_then(named) {

@@ -6,9 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Account, Apps, Channel, ChannelKind, Chat, ChatKind, Group, Member, Org, Person, Rule, Team,
-    description::{
-        ChannelPart, ChatPart, Description, GroupPart, PersonPart, Problem, TeamPart, UserType,
-    },
+    description::{ChannelPart, ChatPart, Description, GroupPart, PersonPart, Problem, TeamPart, UserType},
     person::Own,
     team,
 };
@@ -66,7 +64,10 @@ impl Org {
         if let Some(mail) = person.own_mail()
             && let Some(other) = self.by_own_mail.insert(mail.to_lowercase(), at)
         {
-            return Err(Problem::new(format!("{path}.mail"), format!("person[{other}] has this address too")));
+            return Err(Problem::new(
+                format!("{path}.mail"),
+                format!("person[{other}] has this address too"),
+            ));
         }
         *self.by_state.entry(person.state).or_default() += 1;
         self.people.push(person);
@@ -219,7 +220,8 @@ impl Org {
             let people = self.people_of(&format!("{path}.members"), &part.members)?;
             let mut members: Vec<Member> = people.into_iter().map(Member::Person).collect();
             for (i, name) in part.groups.iter().enumerate() {
-                let problem = |text: &str| Problem::new(format!("{path}.groups[{i}]"), format!("{text} {name:?}"));
+                let problem =
+                    |text: &str| Problem::new(format!("{path}.groups[{i}]"), format!("{text} {name:?}"));
                 let inner = named(name).ok_or_else(|| problem("no group is called"))?;
                 let inner = Member::Group(inner as u32);
                 if members.contains(&inner) {

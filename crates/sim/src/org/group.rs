@@ -20,7 +20,10 @@ pub(crate) enum Member {
     Person(u32),
     Group(u32),
     /// Something that is nobody: of a group the how many-th of its devices.
-    Device { group: u32, number: u32 },
+    Device {
+        group: u32,
+        number: u32,
+    },
 }
 
 impl Member {

@@ -111,9 +111,11 @@ pub(crate) async fn token(world: &World) -> String {
 /// Ids, times and hosts as dots, so that what is left is Microsoft's wording.
 pub(crate) fn plain(value: &Value) -> Value {
     match value {
-        Value::Object(object) => {
-            object.iter().map(|(name, value)| (name.clone(), plain(value))).collect::<serde_json::Map<_, _>>().into()
-        }
+        Value::Object(object) => object
+            .iter()
+            .map(|(name, value)| (name.clone(), plain(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
         Value::Array(items) => items.iter().map(plain).collect(),
         Value::String(text) => {
             let words = text.split([' ', '\'', ',']).map(|word| {
@@ -148,7 +150,9 @@ pub(crate) fn assert_shape(is: &Value, expected: &Value, at: &str) {
                 assert_shape(one, other, &format!("{at}[0]"));
             }
         }
-        _ => assert_eq!(std::mem::discriminant(is), std::mem::discriminant(expected), "{at}: {is} {expected}"),
+        _ => {
+            assert_eq!(std::mem::discriminant(is), std::mem::discriminant(expected), "{at}: {is} {expected}")
+        }
     }
 }
 

@@ -59,7 +59,9 @@ async fn what_changes_while_pages_are_read_comes_afterwards() {
     let graph = Graph::start().await;
     let first = graph.good("users/delta?$select=id,userType").await;
     assert_eq!(first["value"].as_array().unwrap().len(), 100);
-    let request = graph.request(Method::GET, "users/delta?$select=id,userType").header("prefer", "odata.maxpagesize=60");
+    let request = graph
+        .request(Method::GET, "users/delta?$select=id,userType")
+        .header("prefer", "odata.maxpagesize=60");
     let response = request.send().await.unwrap();
     assert_eq!(header(&response, "preference-applied").as_deref(), Some("odata.maxpagesize=60"));
     let (_, page) = read(response).await;

@@ -55,7 +55,8 @@ async fn one_by_any_name() {
 #[tokio::test]
 async fn what_the_directory_knows_of_somebody() {
     let graph = Graph::start().await;
-    let states = json!({"unlicensed": 0.2, "guest": 0.1, "account_disabled": 0.1, "deleted": 0.1, "external": 0.1});
+    let states =
+        json!({"unlicensed": 0.2, "guest": 0.1, "account_disabled": 0.1, "deleted": 0.1, "external": 0.1});
     graph.world.post("reset", json!({"people": 100, "states": states})).await;
     let all = graph.all("users?$select=id,accountEnabled,userType,assignedPlans").await;
     assert_eq!(all.len(), 80, "who is deleted or from elsewhere is not there");
@@ -70,7 +71,10 @@ async fn what_the_directory_knows_of_somebody() {
     let lost = count(&|user| teams(user, "Deleted"));
     assert!((1..20).contains(&lost), "some without Teams still show that they had it: {lost}");
     let licensed = graph.world.person("installed").await;
-    let path = format!("users?$select=id,accountEnabled,userType,assignedPlans&$filter=id eq '{}'", text(&licensed["id"]));
+    let path = format!(
+        "users?$select=id,accountEnabled,userType,assignedPlans&$filter=id eq '{}'",
+        text(&licensed["id"])
+    );
     assert_good(&graph.good(&path).await, "users_plans");
     let deleted = graph.world.person("deleted").await;
     assert_eq!(graph.get(&format!("users/{}", text(&deleted["id"]))).await.0, 404);
@@ -80,8 +84,7 @@ async fn what_the_directory_knows_of_somebody() {
     let path = format!("people/{}", text(&licensed["id"]));
     let change = json!({"user_type": "guest", "account_enabled": false, "licensed": false});
     assert_eq!(graph.world.control(Method::PATCH, &path, Some(change)).await.0, 200);
-    let user =
-        graph.good(&format!("users/{}?$select=userType,accountEnabled", text(&licensed["upn"]))).await;
+    let user = graph.good(&format!("users/{}?$select=userType,accountEnabled", text(&licensed["upn"]))).await;
     assert_eq!((&user["userType"], &user["accountEnabled"]), (&json!("Guest"), &json!(false)));
     assert_eq!(graph.world.get(&path).await["state"], "installed");
 }
@@ -92,7 +95,8 @@ async fn people_by_filter() {
     let person = graph.world.person("installed").await;
     let other = graph.world.person("blocked").await;
     let (id, upn, another) = (text(&person["id"]), text(&person["upn"]), text(&other["id"]));
-    let found = async |filter: &str| graph.good(&format!("users?$select=id&$filter={filter}")).await["value"].clone();
+    let found =
+        async |filter: &str| graph.good(&format!("users?$select=id&$filter={filter}")).await["value"].clone();
     let him = json!([{"id": id}]);
     assert_eq!(found(&format!("userPrincipalName eq '{upn}'")).await, him);
     assert_eq!(found(&format!("mail eq '{}'", upn.to_uppercase())).await, him);
@@ -138,11 +142,9 @@ async fn groups_in_groups_and_in_a_circle() {
     let id = group(&graph, "Everybody").await;
     let direct = graph.all(&format!("groups/{id}/members?$select=id,displayName")).await;
     let kinds: Vec<&str> = direct.iter().map(|member| text(&member["@odata.type"])).collect();
-    assert_eq!(
-        kinds,
-        ["user", "group", "device", "device"].map(|kind| format!("#microsoft.graph.{kind}"))
-    );
-    let (_, all) = graph.advanced(&format!("groups/{id}/transitiveMembers?$select=id,displayName&$count=true")).await;
+    assert_eq!(kinds, ["user", "group", "device", "device"].map(|kind| format!("#microsoft.graph.{kind}")));
+    let (_, all) =
+        graph.advanced(&format!("groups/{id}/transitiveMembers?$select=id,displayName&$count=true")).await;
     // Three people, the three groups of the circle, two devices.
     assert_eq!(all["@odata.count"], 8);
     let members = all["value"].as_array().unwrap();
@@ -203,7 +205,8 @@ async fn made_up_groups_hold_everybody_once() {
     }
     assert_eq!(people, 90);
     // The first three are a circle, so each of them reaches the people of all.
-    let path = format!("groups/{}/transitiveMembers/microsoft.graph.user?$count=true", text(&groups[2]["id"]));
+    let path =
+        format!("groups/{}/transitiveMembers/microsoft.graph.user?$count=true", text(&groups[2]["id"]));
     assert_eq!(graph.advanced(&path).await.1["@odata.count"], 90 - 22);
 }
 

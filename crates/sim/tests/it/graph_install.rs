@@ -35,7 +35,8 @@ const INSTALLED: [&str; 2] = ["conversationUpdate ", "installationUpdate add"];
 async fn from_the_catalogue_to_the_chat() {
     let (bot, mut graph) = with_bot().await;
     let known = graph.world.get("bots").await["items"][0].clone();
-    let by_manifest = format!("appCatalogs/teamsApps?$filter=externalId eq '{}'", text(&known["manifest_id"]));
+    let by_manifest =
+        format!("appCatalogs/teamsApps?$filter=externalId eq '{}'", text(&known["manifest_id"]));
     let catalog = graph.good(&by_manifest).await;
     assert_good(&catalog, "catalog");
     assert_eq!(catalog["value"][0]["id"], known["teams_app_id"]);
@@ -125,8 +126,7 @@ async fn who_can_be_given_the_app() {
     assert_eq!(install("never_signed_in").await.0, 201);
     assert_refused(&install("blocked").await, "already_installed");
     assert_refused(&install("installed").await, "already_installed");
-    let answers =
-        json!({"unlicensed_install_as": "not_found", "guest_install_as": "accepted", "account_disabled_install_as": "not_found"});
+    let answers = json!({"unlicensed_install_as": "not_found", "guest_install_as": "accepted", "account_disabled_install_as": "not_found"});
     graph.world.settings(answers).await;
     assert_eq!(install("unlicensed").await.0, 404);
     assert_eq!(install("account_disabled").await.0, 404);
@@ -178,7 +178,8 @@ async fn an_app_manages_only_itself() {
     let stored = graph.good("appCatalogs/teamsApps?$filter=distributionMethod eq 'store'").await;
     assert!(stored["value"][0]["externalId"].is_null());
     let person = graph.world.person("never_installed").await;
-    let link = format!("https://graph.microsoft.com/v1.0/appCatalogs/teamsApps/{}", text(&second["teams_app_id"]));
+    let link =
+        format!("https://graph.microsoft.com/v1.0/appCatalogs/teamsApps/{}", text(&second["teams_app_id"]));
     let bind = json!({"teamsApp@odata.bind": link});
     assert_refused(&graph.post(&apps_of(&person), bind.clone()).await, "not_allowed_to_manage");
     // It sees only itself, and a wider role everything.
@@ -199,9 +200,7 @@ async fn consent_to_what_an_app_asks_of_a_place() {
     let path = format!("teams/{}/installedApps", text(&team));
     let mut body = graph.bind().await;
     assert_eq!(graph.post(&path, body.clone()).await.0, 400, "nothing was consented to");
-    let set = |value: &str| {
-        json!({"resourceSpecificPermissions": [{"permissionValue": value, "permissionType": "Application"}]})
-    };
+    let set = |value: &str| json!({"resourceSpecificPermissions": [{"permissionValue": value, "permissionType": "Application"}]});
     body["consentedPermissionSet"] = set("ChannelMessage.Read.Group");
     assert_eq!(graph.post(&path, body.clone()).await.0, 403, "not by this role");
     graph.consent(&["TeamsAppInstallation.ReadWriteAndConsentSelfForTeam.All"]).await;
@@ -247,5 +246,8 @@ async fn a_policy_brings_the_app_to_everybody() {
     graph.world.until("events", |events| events["pending"] == 0).await;
     assert_eq!(bot.received().len(), 36);
     let counts = graph.world.get("counts").await;
-    assert_eq!((&counts["people"]["never_installed"], &counts["people"]["installed"]), (&json!(0), &json!(18)));
+    assert_eq!(
+        (&counts["people"]["never_installed"], &counts["people"]["installed"]),
+        (&json!(0), &json!(18))
+    );
 }

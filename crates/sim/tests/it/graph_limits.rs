@@ -44,7 +44,10 @@ async fn thirty_installs_and_no_more() {
     assert_eq!(graph.get(&path).await.0, 200);
     graph.world.settings(json!({"graph_retry_after": false})).await;
     assert_eq!(header(&install(31).await, "retry-after"), None);
-    assert_eq!(throttled(&graph).await, json!({"app_tenant": 2, "app": 0, "resource": 0, "resource_units": 0}));
+    assert_eq!(
+        throttled(&graph).await,
+        json!({"app_tenant": 2, "app": 0, "resource": 0, "resource_units": 0})
+    );
     graph.world.settings(json!({"limits": false})).await;
     assert_eq!(install(32).await.status().as_u16(), 201);
 }
@@ -80,7 +83,9 @@ async fn the_directory_counts_units() {
     let refused = one("users").await;
     assert_eq!(refused.status().as_u16(), 429);
     let scope = header(&refused, "x-ms-throttle-scope").unwrap();
-    assert!(scope.starts_with("Tenant_Application/ReadWrite/") && scope.ends_with(graph.world.sim.tenant_id()));
+    assert!(
+        scope.starts_with("Tenant_Application/ReadWrite/") && scope.ends_with(graph.world.sim.tenant_id())
+    );
     let why = header(&refused, "x-ms-throttle-information");
     assert_eq!(why.as_deref(), Some("ResourceUnitLimitExceeded"));
     assert!(header(&refused, "retry-after").is_some());
@@ -108,7 +113,9 @@ async fn several_in_one() {
         "body": graph.bind().await,
     });
     let requests = json!([
-        get("1", &format!("/users/{}?$select=id", text(&person["id"]))), install, get("3", "users/nobody@nowhere"),
+        get("1", &format!("/users/{}?$select=id", text(&person["id"]))),
+        install,
+        get("3", "users/nobody@nowhere"),
         get("4", "/nothing"),
     ]);
     let (status, body) = graph.post("$batch", json!({"requests": requests})).await;
@@ -161,7 +168,9 @@ async fn what_depends_on_a_failure_fails() {
         request
     };
     let chain = json!([
-        get("1", "/users?$top=1"), after("2", "/users/nobody@nowhere", "1"), after("3", "/users?$top=1", "2"),
+        get("1", "/users?$top=1"),
+        after("2", "/users/nobody@nowhere", "1"),
+        after("3", "/users?$top=1", "2"),
         after("4", "/users?$top=1", "3"),
     ]);
     let (_, body) = graph.post("$batch", json!({"requests": chain})).await;

@@ -150,7 +150,8 @@ async fn a_managed_identity_that_is_the_bot() {
         "{}/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://graph.microsoft.com",
         graph.world.sim.base()
     );
-    let (status, answer) = read(graph.world.http.get(&url).header("Metadata", "true").send().await.unwrap()).await;
+    let (status, answer) =
+        read(graph.world.http.get(&url).header("Metadata", "true").send().await.unwrap()).await;
     assert_eq!((status, &answer["resource"]), (200, &json!("https://graph.microsoft.com")));
     text(&answer["access_token"]).clone_into(&mut graph.token);
     assert_eq!(graph.get("users?$top=1").await.0, 200);
@@ -175,7 +176,9 @@ async fn answers_can_be_told_apart() {
     assert_eq!(status, 404);
     assert_eq!((&inner["request-id"], &inner["client-request-id"]), (&json!(id), &json!(mine)));
     let response = graph.request(Method::GET, "users?$top=1").send().await.unwrap();
-    assert!(header(&response, "content-type").unwrap().starts_with("application/json;odata.metadata=minimal"));
+    assert!(
+        header(&response, "content-type").unwrap().starts_with("application/json;odata.metadata=minimal")
+    );
     let journal = graph.world.get("journal").await;
     let last = journal["items"].as_array().unwrap().last().unwrap();
     assert_eq!((&last["op"], &last["status"]), (&json!("graph.users"), &json!(200)));

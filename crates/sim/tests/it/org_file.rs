@@ -107,7 +107,9 @@ async fn what_is_wrong_is_named_with_its_line() {
             "org.toml:3: group[0].groups[0]: no group is called \"H\"",
         ),
         (
-            &format!("{one}mail = \"m@x.example\"\n\n[[person]]\nname = \"C D\"\nupn = \"c@x.example\"\nmail = \"M@x.example\"\n"),
+            &format!(
+                "{one}mail = \"m@x.example\"\n\n[[person]]\nname = \"C D\"\nupn = \"c@x.example\"\nmail = \"M@x.example\"\n"
+            ),
             "org.toml:9: person[1].mail: person[0] has this address too",
         ),
         ("[settings]\nscale = 0\n", "org.toml:1: settings: scale must be above 0"),
