@@ -60,7 +60,7 @@ pub(super) fn users(world: &World, context: &Context, ask: &Ask, now: Micros) ->
         }
         removed(world, &user::property(world, cloud, *person, "id"))
     };
-    let size = size(world, context, ask);
+    let size = size(world, ask);
     let items = people.iter().skip(round.from).take(size).map(show).collect();
     Ok(answer(world, context, (ask, &options), "users", (items, people.len(), size), &round, now))
 }
@@ -99,7 +99,7 @@ pub(super) fn groups(world: &World, context: &Context, ask: &Ask, now: Micros) -
         }
         shown
     };
-    let size = size(world, context, ask);
+    let size = size(world, ask);
     let items = entries.iter().skip(round.from).take(size).map(show).collect();
     Ok(answer(world, context, (ask, &options), "groups", (items, entries.len(), size), &round, now))
 }
@@ -166,8 +166,8 @@ fn removed(world: &World, id: &Value) -> Value {
     json!({"id": id, "@removed": {"reason": world.settings.graph_removed_reason}})
 }
 
-fn size(world: &World, context: &Context, ask: &Ask) -> usize {
-    context.page_size(world, ask.max_page.unwrap_or(USUAL).clamp(1, MOST))
+fn size(world: &World, ask: &Ask) -> usize {
+    page::size(world, ask.max_page.unwrap_or(USUAL).clamp(1, MOST))
 }
 
 /// Reads the token that was sent, if any.
@@ -254,10 +254,11 @@ fn answer(
     };
     let token = page::seal(world, &page::bound(ask, options), &text);
     let path = format!("{}{}", context.base, ask.path);
-    let body = json!({
+    let mut body = json!({
         "@odata.context": format!("{}/$metadata#{set}{}", context.base, options.selection()),
-        "value": items, field: options.link(&path, name, &token),
+        field: options.link(&path, name, &token),
     });
+    body["value"] = Value::Array(items);
     let mut answer = Answer::ok(200, body);
     if ask.max_page.is_some() {
         answer.header("preference-applied", format!("odata.maxpagesize={size}"));

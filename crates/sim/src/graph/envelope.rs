@@ -49,17 +49,17 @@ pub(crate) fn correlation(headers: &mut HeaderMap, ids: &Ids) {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) status: u16,
-    pub(super) code: String,
+    pub(super) code: &'static str,
     pub(super) message: String,
     /// Code and message of `innerError`, where it has them.
-    pub(super) inner: Option<(String, String)>,
+    pub(super) inner: Option<Box<(&'static str, String)>>,
     /// Where to go instead.
     pub(super) location: Option<String>,
 }
 
 impl Problem {
-    pub(super) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into(), inner: None, location: None }
+    pub(super) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), inner: None, location: None }
     }
 
     pub(super) fn bad(message: impl Into<String>) -> Self {
@@ -85,17 +85,17 @@ impl Problem {
         Self::new(404, "NotFound", message)
     }
 
-    pub(super) fn within(mut self, code: &str, message: &str) -> Self {
-        self.inner = Some((code.to_owned(), message.to_owned()));
+    pub(super) fn within(mut self, code: &'static str, message: &str) -> Self {
+        self.inner = Some(Box::new((code, message.to_owned())));
         self
     }
 
     /// `now`: real time
     pub(super) fn answer(&self, ids: &Ids, now: Micros) -> Answer {
-        let inner = self.inner.as_ref().map(|(code, message)| (code.as_str(), message.as_str()));
+        let inner = self.inner.as_deref().map(|(code, message)| (*code, message.as_str()));
         let mut answer = Answer {
-            code: Some(self.code.clone()),
-            ..Answer::ok(self.status, body(&self.code, &self.message, inner, ids, now))
+            code: Some(self.code.to_owned()),
+            ..Answer::ok(self.status, body(self.code, &self.message, inner, ids, now))
         };
         if let Some(location) = &self.location {
             answer.header("location", location.clone());

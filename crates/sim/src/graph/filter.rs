@@ -302,8 +302,7 @@ mod tests {
     #[test]
     fn what_is_not_taken() {
         let refused = |filter: &str| Filter::read(filter, MAY).unwrap_err();
-        for bad in ["", "id", "id eq", "id eq 'a", "id eq 'a') ", "id gt 'a'", "eq", "id in ()", "(id eq 'a'"]
-        {
+        for bad in ["", "id", "id eq", "id eq 'a", "id eq 'a') ", "id gt 'a'", "id in ()", "(id eq 'a'"] {
             assert_eq!(refused(bad).code, "BadRequest", "{bad}");
         }
         assert_eq!(refused("city eq 'a'").code, "Request_UnsupportedQuery");

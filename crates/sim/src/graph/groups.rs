@@ -51,7 +51,7 @@ const TAKEN: [&str; 5] = ["$select", "$top", "$filter", "$count", "$skiptoken"];
 pub(super) fn list(world: &World, context: &Context, ask: &Ask) -> Result<Answer, Problem> {
     let options = Options::read(&ask.query, &TAKEN)?;
     options.check_select(&USUAL, "group")?;
-    let size = context.page_size(world, options.page_size()?);
+    let size = page::size(world, options.page_size()?);
     let counted = options.count && ask.eventual;
     let may = Filterable { kind: "Group", properties: &FILTERABLE, advanced: counted };
     let filter = options.filter.as_deref().map(|text| Filter::read(text, may)).transpose()?;

@@ -16,7 +16,7 @@ const TAKEN: [&str; 4] = ["$select", "$top", "$count", "$skiptoken"];
 
 pub(super) fn direct(world: &World, context: &Context, ask: &Ask, group: &str) -> Result<Answer, Problem> {
     let group = groups::find(world, group)?;
-    answer(world, context, ask, world.org.group_members(group), "directoryObjects")
+    answer(world, context, ask, &world.org.group_members(group), "directoryObjects")
 }
 
 /// `users`: the cast to people, which is an advanced query (protocol section 7.2).
@@ -38,19 +38,19 @@ pub(super) fn transitive(
     if users {
         members.retain(|member| matches!(member, Member::Person(_)));
     }
-    answer(world, context, ask, members, if users { "users" } else { "directoryObjects" })
+    answer(world, context, ask, &members, if users { "users" } else { "directoryObjects" })
 }
 
 fn answer(
     world: &World,
     context: &Context,
     ask: &Ask,
-    members: Vec<Member>,
+    members: &[Member],
     set: &str,
 ) -> Result<Answer, Problem> {
     let options = Options::read(&ask.query, &TAKEN)?;
     options.check_select(&KNOWN, "user")?;
-    let size = context.page_size(world, options.page_size()?);
+    let size = page::size(world, options.page_size()?);
     let from = page::start(world, ask, &options)?;
     let (places, next) = page::cut(from..members.len() as u64, size);
     let properties = options.properties(&KNOWN, &USUAL);

@@ -85,10 +85,6 @@ impl Context {
     fn is_here(&self) -> bool {
         self.caller.tenant.eq_ignore_ascii_case(&self.shared.tenant_id)
     }
-
-    fn page_size(&self, world: &World, wanted: usize) -> usize {
-        world.settings.graph_page_max.map_or(wanted, |most| wanted.min(most))
-    }
 }
 
 /// Everything below `/v1.0`.

@@ -70,6 +70,11 @@ pub(super) fn bound(ask: &Ask, options: &Options) -> String {
     format!("{}?{}", ask.path.to_lowercase(), options.meaning())
 }
 
+/// How large a page is of which so much is wanted.
+pub(super) fn size(world: &World, wanted: usize) -> usize {
+    world.settings.graph_page_max.map_or(wanted, |most| wanted.min(most))
+}
+
 /// Where to begin.
 pub(super) fn start(world: &World, ask: &Ask, options: &Options) -> Result<u64, Problem> {
     let Some(token) = &options.skip_token else { return Ok(0) };
@@ -100,8 +105,8 @@ pub(super) fn answer(
 ) -> Answer {
     let mut body = json!({
         "@odata.context": format!("{}/$metadata#{set}{}", context.base, options.selection()),
-        "value": items,
     });
+    body["value"] = Value::Array(items);
     if let Some(total) = total {
         body["@odata.count"] = total.into();
     }

@@ -52,7 +52,7 @@ impl Options {
             }
             if !matches!(name.as_str(), "$skiptoken" | "$deltatoken") {
                 options.kept.push(pair.to_owned());
-                options.meaning += &format!("{name}={value}&");
+                options.meaning.extend([name.as_str(), "=", value.as_str(), "&"]);
             }
         }
         Ok(options)

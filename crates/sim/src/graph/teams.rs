@@ -110,7 +110,7 @@ fn roster(
     set: &str,
 ) -> Result<Answer, Problem> {
     let options = Options::read(&ask.query, &["$top", "$skiptoken"])?;
-    let size = context.page_size(world, options.page_size()?);
+    let size = page::size(world, options.page_size()?);
     let from = page::start(world, ask, &options)?;
     let (places, next) = page::cut(from..people.len() as u64, size);
     let items: Vec<Value> =

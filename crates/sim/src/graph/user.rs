@@ -6,7 +6,7 @@ use super::{
     envelope::Problem,
     filter::{Filter, Filterable},
 };
-use crate::{cloud::Cloud, connector::guid, world::World};
+use crate::{cloud::Cloud, connector::guid, org::Person, world::World};
 
 /// What comes when nothing is selected: neither licences nor whether the account is enabled.
 pub(super) const USUAL: [&str; 11] = [
@@ -72,7 +72,7 @@ pub(super) fn find(world: &World, id: &str) -> Option<u32> {
 }
 
 pub(super) fn is_there(world: &World, person: u32) -> bool {
-    world.org.person(person).is_some_and(|person| person.in_directory())
+    world.org.person(person).is_some_and(Person::in_directory)
 }
 
 /// Whom a comparison names; `None` where it names nobody in particular.

@@ -15,7 +15,7 @@ const TAKEN: [&str; 5] = ["$select", "$top", "$filter", "$count", "$skiptoken"];
 pub(super) fn list(world: &World, context: &Context, ask: &Ask) -> Result<Answer, Problem> {
     let options = Options::read(&ask.query, &TAKEN)?;
     options.check_select(&KNOWN, "user")?;
-    let size = context.page_size(world, options.page_size()?);
+    let size = page::size(world, options.page_size()?);
     let counted = options.count && ask.eventual;
     let filter = user::filter(options.filter.as_deref(), counted)?;
     let cloud = context.cloud(world);

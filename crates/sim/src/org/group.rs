@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use super::{Org, TeamState, changes::Change, names::DEPARTMENTS};
+use super::{Org, Person, TeamState, changes::Change, names::DEPARTMENTS};
 use crate::random::Rng;
 
 /// A group by its place. Teams come first, because groups may be made later.
@@ -115,7 +115,7 @@ impl Org {
             }
         };
         members.retain(|member| match member {
-            Member::Person(person) => self.person(*person).is_some_and(|person| person.in_directory()),
+            Member::Person(person) => self.person(*person).is_some_and(Person::in_directory),
             Member::Group(group) => self.group_is_there(GroupRef::Group(*group)),
             Member::Device { .. } => true,
         });

@@ -151,7 +151,7 @@ pub(crate) fn assert_shape(is: &Value, expected: &Value, at: &str) {
             }
         }
         _ => {
-            assert_eq!(std::mem::discriminant(is), std::mem::discriminant(expected), "{at}: {is} {expected}")
+            assert_eq!(std::mem::discriminant(is), std::mem::discriminant(expected), "{at}: {is} {expected}");
         }
     }
 }
