@@ -9,8 +9,8 @@ use crate::{
     random::Rng,
     switches::{
         ArchivedAs, BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, InstallAnswer,
-        PersonAnswer, RefusedTokenAs, RemovedReason, TeamOnlyAs, UninstalledAs, UninstalledCreate,
-        UnmatchedMention,
+        PersonAnswer, RefusedTokenAs, RemovedReason, RetryAfterAs, TeamOnlyAs, UninstalledAs,
+        UninstalledCreate, UnmatchedMention,
     },
 };
 
@@ -178,8 +178,7 @@ pub(crate) struct Settings {
     pub(crate) install_events_lost: f64,
     /// Whether a change of a bot's app roles also counts for tokens that it holds; Entra writes them into the token.
     pub(crate) graph_roles_at_once: bool,
-    /// Whether Graph's 429 say when to come again (protocol section 7.2: sometimes missing).
-    pub(crate) graph_retry_after: bool,
+    pub(crate) graph_retry_after: RetryAfterAs,
     /// Of Graph's limits as they are told, so much is real.
     pub(crate) graph_limits_share: f64,
     /// Whether requests that Graph refuses with 429 count in its limits.
@@ -251,7 +250,7 @@ impl Settings {
             guest_install_as: InstallAnswer::default(),
             install_events_lost: 0.0,
             graph_roles_at_once: false,
-            graph_retry_after: true,
+            graph_retry_after: RetryAfterAs::default(),
             graph_limits_share: 1.0,
             graph_refused_count: true,
             graph_page_max: None,

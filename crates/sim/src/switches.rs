@@ -158,6 +158,19 @@ pub(crate) enum InstallAnswer {
     Accepted,
 }
 
+/// How Graph's 429 say when to come again (protocol section 7.2 and its page on throttling).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RetryAfterAs {
+    /// Whole seconds, rounded up
+    #[default]
+    Seconds,
+    /// `2.128`, as the page's sample has it
+    Fraction,
+    /// Not at all
+    None,
+}
+
 /// Why the difference of the directory says that something is gone (protocol section 7.2, delta).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

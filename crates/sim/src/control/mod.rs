@@ -201,7 +201,8 @@ pub(crate) async fn about(State(shared): State<Arc<Shared>>, Asked(base): Asked)
 async fn info(State(shared): State<Arc<Shared>>, Asked(base): Asked) -> Json<serde_json::Value> {
     let tls = shared.tls.as_ref().map(|tls| json!({"base": tls.base, "ca_certificate": tls.ca}));
     Json(json!({
-        "base": shared.base, "tls": tls, "service_url": shared.service_url, "tenant_id": shared.tenant_id,
+        "base": shared.base, "tls": tls, "service_url": shared.service_url, "graph": format!("{base}/v1.0"),
+        "tenant_id": shared.tenant_id,
         "tenant_name": shared.world().org.tenant_name,
         "version": env!("CARGO_PKG_VERSION"),
         "identity_endpoint": format!("{base}/msi/token"), "identity_header": shared.identity_header,

@@ -321,9 +321,9 @@ fn access_token(
     });
     if resource == Resource::Graph {
         claims["idtyp"] = "app".into();
-        // Consent was given in one tenant, and to the app, not to an identity that only vouches for it.
-        if tid.eq_ignore_ascii_case(&shared.tenant_id) && app_id == bot.app_id && !bot.graph_roles.is_empty()
-        {
+        // Consent was given by tenants that have people, and to the app, not to an identity that only vouches for it.
+        let consented = tid != bot.cloud.login_tenant().1 && app_id == bot.app_id;
+        if consented && !bot.graph_roles.is_empty() {
             claims["roles"] = json!(bot.graph_roles);
         }
     }

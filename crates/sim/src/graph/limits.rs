@@ -127,8 +127,8 @@ pub(crate) enum Met {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Verdict {
     pub(super) met: Option<Met>,
-    /// Whole seconds until it is worth asking again.
-    pub(super) retry_after: i64,
+    /// How long until it is worth asking again.
+    pub(super) wait: Micros,
     /// Of the directory: what the request cost, and the share of the limit that is used.
     pub(super) units: Option<(f64, f64)>,
 }
@@ -159,7 +159,7 @@ impl GraphLimits {
         if let Some(cost) = units(target, query) {
             return self.spend(now, cost, rules);
         }
-        let free = Verdict { met: None, retry_after: 0, units: None };
+        let free = Verdict { met: None, wait: 0, units: None };
         let Some(row) = Row::of(target) else { return free };
         let (app_tenant, app, resource) = row.limits();
         let mut all = vec![
@@ -190,7 +190,7 @@ impl GraphLimits {
         }
         match met {
             None => free,
-            Some((met, wait)) => Verdict { met: Some(met), retry_after: whole_seconds(wait), units: None },
+            Some((met, wait)) => Verdict { met: Some(met), wait, units: None },
         }
     }
 
@@ -227,7 +227,7 @@ impl GraphLimits {
         let wait = (bucket.used + cost - limit) / limit * BUCKET_SECONDS * 1e6 * settings.scale;
         Verdict {
             met: over.then_some(Met::ResourceUnits),
-            retry_after: whole_seconds(wait.max(0.0) as Micros),
+            wait: wait.max(0.0) as Micros,
             units: Some((cost, share)),
         }
     }
@@ -237,7 +237,8 @@ fn length(settings: &Settings) -> Micros {
     ((SECOND as f64 * settings.scale) as Micros).max(1)
 }
 
-fn whole_seconds(wait: Micros) -> i64 {
+/// At least one.
+pub(super) fn whole_seconds(wait: Micros) -> i64 {
     ((wait + SECOND - 1) / SECOND).max(1)
 }
 
@@ -282,7 +283,7 @@ mod tests {
         let mut limits = GraphLimits::default();
         assert_eq!(admitted(&mut limits, &settings, 0, 3000), 30);
         let verdict = limits.admit(3_000_000, &install(1), "", &rules(&settings));
-        assert_eq!((verdict.met, verdict.retry_after), (Some(Met::AppTenant), 1));
+        assert_eq!((verdict.met, whole_seconds(verdict.wait)), (Some(Met::AppTenant), 1));
         assert_eq!(admitted(&mut limits, &settings, 4001, 4002), 1, "after a second of silence");
     }
 
@@ -326,7 +327,7 @@ mod tests {
             assert_eq!(verdict.units, Some((2.0, f64::from(at) / 40.0)));
         }
         let refused = ask(0);
-        assert_eq!((refused.met, refused.retry_after), (Some(Met::ResourceUnits), 1));
+        assert_eq!((refused.met, refused.wait), (Some(Met::ResourceUnits), SECOND / 2));
         assert!(refused.units.is_some_and(|(_, share)| share > 1.0));
         assert_eq!(ask(20_000).met, None);
     }

@@ -45,6 +45,7 @@ use crate::{
     connector,
     exchange::{Call, Cutter, Op, Work, exchange},
     server::Asked,
+    switches::RetryAfterAs,
     world::{Shared, World},
 };
 
@@ -218,7 +219,11 @@ fn admit(
         headers.push(("x-ms-throttle-information", "ResourceUnitLimitExceeded".to_owned()));
     }
     let mut answer = envelope::throttled(&context.ids, context.real);
-    answer.retry_after = world.settings.graph_retry_after.then(|| verdict.retry_after.to_string());
+    answer.retry_after = match world.settings.graph_retry_after {
+        RetryAfterAs::Seconds => Some(limits::whole_seconds(verdict.wait).to_string()),
+        RetryAfterAs::Fraction => Some(format!("{:.3}", verdict.wait as f64 / 1e6)),
+        RetryAfterAs::None => None,
+    };
     (Some(answer), headers)
 }
 
@@ -273,6 +278,9 @@ fn elsewhere(context: &Context, target: &Target) -> Result<Answer, Problem> {
         }
         _ => return Err(Problem::not_found("NotFound")),
     };
-    let context = format!("{}/$metadata#{set}", context.base);
-    Ok(Answer::ok(200, json!({"@odata.context": context, "value": []})))
+    let mut body = json!({"@odata.context": format!("{}/$metadata#{set}", context.base), "value": []});
+    if matches!(target, Target::UsersDelta | Target::GroupsDelta) {
+        body["@odata.deltaLink"] = format!("{}/{set}/delta?$deltatoken=latest", context.base).into();
+    }
+    Ok(Answer::ok(200, body))
 }

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     answer::Answer,
     limits::Thread,
-    org::{Channel, TeamState},
+    org::{Channel, Person, TeamState},
     people::PersonState,
     world::World,
 };
@@ -34,7 +34,7 @@ pub(super) fn details(world: &World, context: &Context, ask: &Ask, id: &str) -> 
     Ok(Answer::ok(200, body))
 }
 
-/// `GET /teams/{id}/members`; guests are marked, and nobody else has a role.
+/// `GET /teams/{id}/members`: an owner, guests, and members, who have no role.
 pub(super) fn members(world: &World, context: &Context, ask: &Ask, id: &str) -> Result<Answer, Problem> {
     let team = team(world, id)?;
     let mut people: Vec<u32> = world.org.members(team).filter(|person| is_there(world, *person)).collect();
@@ -113,8 +113,14 @@ fn roster(
     let size = page::size(world, options.page_size()?);
     let from = page::start(world, ask, &options)?;
     let (places, next) = page::cut(from..people.len() as u64, size);
-    let items: Vec<Value> =
-        places.into_iter().map(|at| member(world, context, place, people[at as usize])).collect();
+    // Somebody has to own it: the first who is no guest.
+    let is_guest = |person: u32| world.org.person(person).is_none_or(Person::is_guest);
+    let owner = people.iter().copied().find(|person| !is_guest(*person));
+    let items: Vec<Value> = places
+        .into_iter()
+        .map(|at| people[at as usize])
+        .map(|person| member(world, context, (place, owner == Some(person)), person))
+        .collect();
     let count = items.len();
     let mut answer = page::answer(world, context, (ask, &options), set, items, next, None);
     if let Some(body) = &mut answer.body {
@@ -124,14 +130,18 @@ fn roster(
     Ok(answer)
 }
 
-fn member(world: &World, context: &Context, place: &str, index: u32) -> Value {
+fn member(world: &World, context: &Context, (place, owns): (&str, bool), index: u32) -> Value {
     let Some(person) = world.org.person(index) else { return Value::Null };
     let tenant = if person.state == PersonState::External {
         world.org.other_tenant().to_string()
     } else {
         context.shared.tenant_id.clone()
     };
-    let roles: &[&str] = if person.is_guest() { &["guest"] } else { &[] };
+    let roles: &[&str] = match (owns, person.is_guest()) {
+        (true, _) => &["owner"],
+        (false, true) => &["guest"],
+        (false, false) => &[],
+    };
     json!({
         "@odata.type": "#microsoft.graph.aadUserConversationMember",
         "id": STANDARD.encode(format!("{tenant}##{place}##{}", person.object_id)),

@@ -42,11 +42,15 @@ async fn thirty_installs_and_no_more() {
     // Reading is counted elsewhere.
     let path = format!("users/{}/teamwork/installedApps", text(&people[31]["id"]));
     assert_eq!(graph.get(&path).await.0, 200);
-    graph.world.settings(json!({"graph_retry_after": false})).await;
+    graph.world.settings(json!({"graph_retry_after": "none"})).await;
     assert_eq!(header(&install(31).await, "retry-after"), None);
+    graph.world.settings(json!({"graph_retry_after": "fraction"})).await;
+    let wait = header(&install(31).await, "retry-after").unwrap();
+    let (whole, rest) = wait.split_once('.').unwrap();
+    assert!(whole.parse::<u32>().unwrap() <= 100 && rest.len() == 3, "{wait}");
     assert_eq!(
         throttled(&graph).await,
-        json!({"app_tenant": 2, "app": 0, "resource": 0, "resource_units": 0})
+        json!({"app_tenant": 3, "app": 0, "resource": 0, "resource_units": 0})
     );
     graph.world.settings(json!({"limits": false})).await;
     assert_eq!(install(32).await.status().as_u16(), 201);

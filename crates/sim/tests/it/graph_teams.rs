@@ -69,6 +69,7 @@ async fn guests_of_a_team_are_marked() {
     let members = graph.all(&format!("teams/{}/members", text(&team))).await;
     let guests = members.iter().filter(|member| member["roles"] == json!(["guest"])).count();
     assert_eq!((members.len(), guests), (20, 10));
+    assert_eq!(members.iter().filter(|member| member["roles"] == json!(["owner"])).count(), 1);
 }
 
 async fn fault(graph: &Graph, op: &str, action: Value) {

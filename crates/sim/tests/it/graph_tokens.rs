@@ -135,8 +135,19 @@ async fn the_tenant_of_the_token_is_whose_people_are_seen() {
     assert_eq!(status, 200, "{answer}");
     text(&answer["access_token"]).clone_into(&mut graph.token);
     assert_eq!(graph.good("users?$top=5").await["value"].as_array().unwrap().len(), 5);
-    // At home nobody consented to anything.
+    // At home it sees nobody of this organisation.
+    let person = graph.world.person("never_installed").await;
+    let path = format!("users/{}", text(&person["id"]));
+    assert_eq!(graph.get(&path).await.0, 200);
     let (_, answer) = graph.world.token(home, "other", "s", SCOPE).await;
+    text(&answer["access_token"]).clone_into(&mut graph.token);
+    for list in ["users", "groups", "users/delta", "appCatalogs/teamsApps"] {
+        assert_eq!(graph.good(list).await["value"], json!([]), "{list}");
+    }
+    assert_eq!(graph.get(&path).await.0, 404);
+    assert_eq!(graph.post(&format!("{path}/teamwork/installedApps"), json!({})).await.0, 404);
+    // Where multi-tenant bots have their tokens from, nobody consents to anything.
+    let (_, answer) = graph.world.token("botframework.com", "other", "s", SCOPE).await;
     text(&answer["access_token"]).clone_into(&mut graph.token);
     assert!(claims(&graph.token).get("roles").is_none());
     assert_refused(&graph.get("users").await, "request_denied");
