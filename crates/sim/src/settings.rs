@@ -8,8 +8,8 @@ use crate::{
     limits::WindowKind,
     random::Rng,
     switches::{
-        ArchivedAs, BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, InstallAnswer,
-        PersonAnswer, RefusedTokenAs, RemovedReason, RetryAfterAs, TeamOnlyAs, UninstalledAs,
+        ArchivedAs, BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, DeltaExpiredAs,
+        InstallAnswer, PersonAnswer, RefusedTokenAs, RemovedReason, RetryAfterAs, TeamOnlyAs, UninstalledAs,
         UninstalledCreate, UnmatchedMention,
     },
 };
@@ -188,6 +188,10 @@ pub(crate) struct Settings {
     /// How long what `@odata.deltaLink` holds is good: seven days for the directory.
     pub(crate) graph_delta_lifetime_s: f64,
     pub(crate) graph_removed_reason: RemovedReason,
+    pub(crate) graph_delta_expired_as: DeltaExpiredAs,
+    /// Differences with what Microsoft allows itself: what is gone is told in the first round too, and something in each
+    /// round twice.
+    pub(crate) graph_delta_untidy: bool,
 }
 
 impl Settings {
@@ -256,6 +260,8 @@ impl Settings {
             graph_page_max: None,
             graph_delta_lifetime_s: 604_800.0,
             graph_removed_reason: RemovedReason::default(),
+            graph_delta_expired_as: DeltaExpiredAs::default(),
+            graph_delta_untidy: false,
         }
     }
 

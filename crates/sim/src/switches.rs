@@ -171,6 +171,18 @@ pub(crate) enum RetryAfterAs {
     None,
 }
 
+/// A link to the next difference that has expired (page "Use delta query to track changes": a reset is 410, "an expired
+/// token" some 40x).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DeltaExpiredAs {
+    /// 410, with where to begin anew in `Location`
+    #[default]
+    Gone,
+    /// 400 `syncStateNotFound`, without
+    BadRequest,
+}
+
 /// Why the difference of the directory says that something is gone (protocol section 7.2, delta).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -15,6 +15,8 @@ use crate::{
     answer::Answer,
     clock::Micros,
     org::{Change, GroupRef, Member},
+    people::PersonState,
+    switches::DeltaExpiredAs,
     world::World,
 };
 
@@ -46,10 +48,16 @@ pub(super) fn users(world: &World, context: &Context, ask: &Ask, now: Micros) ->
         return Ok(latest(world, context, ask, &options, "users", now));
     }
     let round = round(world, context, ask, &options, now)?;
-    let people: Vec<u32> = match round.wanted {
-        Wanted::All => (0..world.org.len()).filter(|person| user::is_there(world, *person)).collect(),
+    let untidy = world.settings.graph_delta_untidy;
+    let mut people: Vec<u32> = match round.wanted {
+        Wanted::All => (0..world.org.len())
+            .filter(|person| user::is_there(world, *person) || (untidy && is_gone(world, *person)))
+            .collect(),
         Wanted::Since(number) => changed_people(world, number).into_iter().collect(),
     };
+    if untidy {
+        people.extend(people.first().copied());
+    }
     let cloud = context.cloud(world);
     let properties = options.properties(&user::KNOWN, &user::USUAL);
     let show = |person: &u32| {
@@ -102,6 +110,10 @@ pub(super) fn groups(world: &World, context: &Context, ask: &Ask, now: Micros) -
     let size = size(world, ask);
     let items = entries.iter().skip(round.from).take(size).map(show).collect();
     Ok(answer(world, context, (ask, &options), "groups", (items, entries.len(), size), &round, now))
+}
+
+fn is_gone(world: &World, person: u32) -> bool {
+    world.org.person(person).is_some_and(|person| person.state == PersonState::Deleted)
 }
 
 fn everyone(world: &World, group: GroupRef) -> Vec<(Member, bool)> {
@@ -186,9 +198,12 @@ fn round(
     let gone = || {
         let path = format!("{}{}", context.base, ask.path);
         let text = "The sync state is not found or has expired. A full synchronization is required.";
-        Problem {
-            location: Some(options.link(&path, "$deltatoken", "")),
-            ..Problem::new(410, "syncStateNotFound", text)
+        match world.settings.graph_delta_expired_as {
+            DeltaExpiredAs::BadRequest => Problem::new(400, "syncStateNotFound", text),
+            DeltaExpiredAs::Gone => Problem {
+                location: Some(options.link(&path, "$deltatoken", "")),
+                ..Problem::new(410, "syncStateNotFound", text)
+            },
         }
     };
     if token.len() < 16

@@ -24,6 +24,8 @@ pub(crate) enum PageFault {
     Half,
     /// There is more, and no link tells it.
     Ends,
+    /// Nothing is there, and the link leads to this page, which is then as it should be: Microsoft's pages may be empty.
+    Empty,
 }
 
 impl PageFault {
@@ -33,6 +35,11 @@ impl PageFault {
         let Some(Value::Array(items)) = body.get_mut("value") else { return };
         match self {
             Self::Repeats => {
+                body.insert("@odata.nextLink".into(), ids.url.clone().into());
+                body.remove("@odata.deltaLink");
+            }
+            Self::Empty => {
+                items.clear();
                 body.insert("@odata.nextLink".into(), ids.url.clone().into());
                 body.remove("@odata.deltaLink");
             }

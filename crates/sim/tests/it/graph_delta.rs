@@ -86,13 +86,36 @@ async fn a_link_that_expired() {
     assert!(round(&graph, &link).await.0.is_empty());
     graph.world.settings(json!({"graph_delta_lifetime_s": 0})).await;
     assert_eq!(graph.get(&link).await.0, 410);
-    graph.world.settings(json!({"graph_delta_lifetime_s": 60})).await;
+    graph.world.settings(json!({"graph_delta_expired_as": "bad_request"})).await;
+    let (status, body) = graph.get(&link).await;
+    assert_eq!((status, &body["error"]["code"]), (400, &json!("syncStateNotFound")));
+    graph.world.settings(json!({"graph_delta_lifetime_s": 60, "graph_delta_expired_as": "gone"})).await;
     assert_eq!(graph.get(&link).await.0, 200);
     // Another organisation knows nothing of it.
     graph.world.post("reset", json!({"people": 10})).await;
     assert_eq!(graph.get(&link).await.0, 410);
     assert_eq!(graph.get("users/delta?$deltatoken=x").await.0, 400);
     assert_eq!(graph.world.control(Method::POST, "graph", Some(json!({}))).await.0, 400);
+}
+
+#[tokio::test]
+async fn what_microsoft_allows_itself() {
+    let graph = Graph::start().await;
+    let gone = graph.world.person("installed").await;
+    graph.world.change(&gone, "deleted").await;
+    assert_eq!(round(&graph, "users/delta?$select=id").await.0.len(), 99);
+    graph.world.settings(json!({"graph_delta_untidy": true})).await;
+    let (all, link) = round(&graph, "users/delta?$select=id").await;
+    assert_eq!(all.len(), 101, "the one who is gone, and somebody twice");
+    assert!(all.contains(&json!({"id": gone["id"], "@removed": {"reason": "changed"}})));
+    let person = graph.world.person("installed").await;
+    graph.world.change(&person, "guest").await;
+    assert_eq!(round(&graph, &link).await.0, [json!({"id": person["id"]}), json!({"id": person["id"]})]);
+    let fault = json!({"match": {"op": "graph.users_delta"}, "do": {"page": "empty"}, "times": 1});
+    graph.world.post("faults", fault).await;
+    let empty = graph.good(&link).await;
+    assert_eq!(empty["value"], json!([]));
+    assert_eq!(graph.good(text(&empty["@odata.nextLink"])).await["value"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
