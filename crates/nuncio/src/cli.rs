@@ -12,8 +12,8 @@ use clap::{Parser, Subcommand};
 use nuncio_client::ClientError;
 
 use crate::commands::{
-    self, Failure, conversations, demo, keys, lanes, messages, opt_outs, people, reachability, send, serve,
-    sim, teams,
+    self, Failure, app_package, conversations, demo, keys, lanes, messages, opt_outs, people, reachability,
+    send, serve, sim, teams,
 };
 use crate::config::ConfigError;
 use nuncio_sim::SimError;
@@ -54,6 +54,7 @@ enum Command {
     OptOuts(opt_outs::Args),
     Lanes(lanes::Args),
     Keys(keys::Args),
+    AppPackage(app_package::Args),
 }
 
 /// Runs the command line of this process.
@@ -87,6 +88,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::OptOuts(args) => opt_outs::run(args).await,
         Command::Lanes(args) => lanes::run(args).await,
         Command::Keys(args) => keys::run(args).await,
+        Command::AppPackage(args) => app_package::run(args).await,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The commands, one file each, and what several of them need.
 
+pub mod app_package;
 pub mod conversations;
 pub mod demo;
 pub mod keys;

@@ -83,10 +83,10 @@ fn certificate(folder: &Path) -> String {
     certificate
 }
 
-fn command(sim: &Sim, cwd: &Path, script: &str, settings: BTreeMap<String, String>) -> Command {
-    let judges = folder();
-    let python = Path::new(script).extension().is_some_and(|extension| extension == "py");
-    let language = judges.join(if python { "python" } else { "node" });
+/// The folder of a script's language, whose packages are those of its lock file.
+pub(super) fn language(python: bool) -> PathBuf {
+    let name = if python { "python" } else { "node" };
+    let language = folder().join(name);
     let (installed, lock) = if python {
         ("venv/.installed", "requirements.txt")
     } else {
@@ -95,9 +95,14 @@ fn command(sim: &Sim, cwd: &Path, script: &str, settings: BTreeMap<String, Strin
     let installed = std::fs::read(language.join(installed)).unwrap_or_default();
     assert!(
         installed == std::fs::read(language.join(lock)).unwrap(),
-        "the packages of judges/{} are missing or old: run `judges/prepare.sh`",
-        if python { "python" } else { "node" }
+        "the packages of judges/{name} are missing or old: run `judges/prepare.sh`"
     );
+    language
+}
+
+fn command(sim: &Sim, cwd: &Path, script: &str, settings: BTreeMap<String, String>) -> Command {
+    let python = Path::new(script).extension().is_some_and(|extension| extension == "py");
+    let language = language(python);
     let program = if python { language.join("venv/bin/python") } else { PathBuf::from("node") };
     let mut command = Command::new(program);
     // Nothing of our own environment may configure an SDK.
