@@ -95,7 +95,6 @@ impl SqliteStore {
             .busy_timeout(BUSY)
             // Numbers are only ever taken from rows just written; checks would cost the hot tables a lookup each.
             .foreign_keys(false)
-            .pragma("mmap_size", "268435456")
             .pragma("temp_store", "memory");
         let writing = options
             .clone()
