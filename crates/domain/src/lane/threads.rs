@@ -237,4 +237,42 @@ mod tests {
         threads.forget(at(4_000_000));
         assert!(threads.is_empty());
     }
+
+    /// Seconds from the first to the last of so many messages counted by Microsoft, where the way takes as long as in the
+    /// pace bars (lognormal, median 150 ms, p99 1.5 s, half of it before counting), nothing but these limits holds
+    /// anything up, and a call begins when the one before has ended.
+    fn one_after_the_other(count: usize, seed: u64) -> f64 {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut even = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let (mut threads, mut now, mut counted) = (Threads::default(), at(0), Vec::new());
+        for _ in 0..count {
+            if let Free::At(later) = threads.free(1, now) {
+                now = later;
+            }
+            threads.start(1, now);
+            let normal = (-2.0 * even().ln()).sqrt() * (std::f64::consts::TAU * even()).cos();
+            let latency = 150_000.0 * (10_f64.ln() / 2.326 * normal).exp();
+            counted.push(now.0 as f64 + latency / 2.0);
+            now = Time(now.0 + latency as i64);
+            threads.finish(1, now, true);
+        }
+        (counted[count - 1] - counted[0]) / 1e6
+    }
+
+    /// What the order in a channel costs where the way is uneven: the bar of 5 % over the ideal cannot be met.
+    #[test]
+    fn what_order_and_an_uneven_way_leave_of_a_channel() {
+        for (count, ideal) in [(120, 44.0), (300, 134.0)] {
+            let mut took: Vec<f64> = (1..=200).map(|seed| one_after_the_other(count, seed)).collect();
+            took.sort_by(f64::total_cmp);
+            let (best, median) = (took[10], took[100]);
+            println!("{count} messages: {median:.1} s, one in twenty under {best:.1} s; ideal {ideal} s");
+            assert!(best > ideal * 1.05 && median < ideal * 1.25, "{best} {median}");
+        }
+    }
 }
