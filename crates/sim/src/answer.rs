@@ -1,6 +1,6 @@
 //! What goes back to a client: status, body, headers.
 
-use std::convert::Infallible;
+use std::{borrow::Cow, convert::Infallible};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
@@ -8,7 +8,12 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
-use crate::{exchange::Cutter, messages::Receipt};
+use crate::{
+    exchange::Cutter,
+    graph::{self, Ids},
+    messages::Receipt,
+    op::Service,
+};
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {
@@ -25,7 +30,7 @@ pub(crate) struct Answer {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct More {
-    pub(crate) headers: Vec<(&'static str, &'static str)>,
+    pub(crate) headers: Vec<(&'static str, Cow<'static, str>)>,
     /// Instead of `body`: bytes of this media type.
     pub(crate) raw: Option<(String, Bytes)>,
 }
@@ -33,7 +38,8 @@ pub(crate) struct More {
 impl More {
     /// Further headers; `None` for none.
     pub(crate) fn headers(headers: &[(&'static str, &'static str)]) -> Option<Box<Self>> {
-        (!headers.is_empty()).then(|| Box::new(Self { headers: headers.to_vec(), raw: None }))
+        let owned = headers.iter().map(|(name, value)| (*name, Cow::Borrowed(*value)));
+        (!headers.is_empty()).then(|| Box::new(Self { headers: owned.collect(), raw: None }))
     }
 }
 
@@ -45,33 +51,52 @@ impl Answer {
     pub(crate) fn empty(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
+
+    /// With one more header.
+    pub(crate) fn header(&mut self, name: &'static str, value: impl Into<Cow<'static, str>>) {
+        self.more.get_or_insert_default().headers.push((name, value.into()));
+    }
 }
 
 const JSON: &str = "application/json; charset=utf-8";
 const HTML: &str = "text/html; charset=us-ascii";
 
 /// Builds the response; with a cutter only half of the body is sent before the connection closes.
-pub(crate) fn respond(answer: &Answer, connector: bool, half: Option<Cutter>) -> Response {
+/// `ids`: of a request to Graph.
+pub(crate) fn respond(
+    answer: &Answer,
+    service: Service,
+    ids: Option<&Ids>,
+    half: Option<Cutter>,
+) -> Response {
     let (kind, body) = match (answer.more.as_ref().and_then(|more| more.raw.as_ref()), &answer.body) {
         (Some((kind, bytes)), _) => (HeaderValue::from_str(kind).ok(), bytes.clone()),
         (None, None) => (None, Bytes::new()),
         (None, Some(Value::String(text))) => {
             (Some(HeaderValue::from_static(HTML)), Bytes::from(text.clone()))
         }
-        (None, Some(body)) => (Some(HeaderValue::from_static(JSON)), Bytes::from(body.to_string())),
+        (None, Some(body)) => {
+            let json = if service == Service::Graph { graph::JSON } else { JSON };
+            (Some(HeaderValue::from_static(json)), Bytes::from(body.to_string()))
+        }
     };
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    correlation(headers);
-    if connector {
+    match ids {
+        Some(ids) => graph::correlation(headers, ids),
+        None => correlation(headers),
+    }
+    if service == Service::Connector {
         headers.insert(header::SERVER, HeaderValue::from_static("Microsoft-HTTPAPI/2.0"));
     }
     if let Some(kind) = kind {
         headers.insert(header::CONTENT_TYPE, kind);
     }
     for (name, value) in answer.more.iter().flat_map(|more| &more.headers) {
-        headers.insert(*name, HeaderValue::from_static(value));
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(*name, value);
+        }
     }
     if let Some(retry_after) = answer.retry_after.as_ref().and_then(|text| HeaderValue::from_str(text).ok()) {
         headers.insert(header::RETRY_AFTER, retry_after);

@@ -316,6 +316,14 @@ pub(crate) fn entra_time(at: Micros) -> String {
     }
 }
 
+/// `2026-11-22T14:05:09`, as Graph writes it into its errors.
+pub(crate) fn graph_time(at: Micros) -> String {
+    match jiff::Timestamp::from_microsecond(at) {
+        Ok(timestamp) => timestamp.strftime("%Y-%m-%dT%H:%M:%S").to_string(),
+        Err(_) => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -326,6 +334,7 @@ mod tests {
     fn times_are_written_as_microsoft_does() {
         assert_eq!(rfc3339(1_795_341_912_044_999), "2026-11-22T10:05:12.044Z");
         assert_eq!(entra_time(1_795_356_309_000_000), "2026-11-22 14:05:09Z");
+        assert_eq!(graph_time(1_795_356_309_000_000), "2026-11-22T14:05:09");
     }
 
     /// Waits until so many sleep.

@@ -55,6 +55,25 @@ impl Cloud {
         }
     }
 
+    /// Where Graph is, and for whom its tokens are.
+    pub(crate) fn graph(self) -> &'static str {
+        match self {
+            Self::Public | Self::Gcc => "https://graph.microsoft.com",
+            Self::GccHigh => "https://graph.microsoft.us",
+            Self::Dod => "https://dod-graph.microsoft.us",
+            Self::China => "https://microsoftgraph.chinacloudapi.cn",
+        }
+    }
+
+    /// The service plan that is Teams (protocol section 15). That of China is a guess.
+    pub(crate) fn teams_plan(self) -> &'static str {
+        match self {
+            Self::Public | Self::Gcc | Self::China => "57ff2da0-773e-42df-b2af-ffb7a2317929",
+            Self::GccHigh => "9953b155-8aef-4c56-92f3-72b0487fce41",
+            Self::Dod => "fd500458-c24c-478e-856c-a6067a8376cd",
+        }
+    }
+
     /// For whom the tokens of managed identities are that stand for a secret (protocol section 2.5).
     pub(crate) fn exchange(self) -> &'static str {
         match self {

@@ -2,10 +2,32 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::Serialize;
+
 use crate::{
     clock::{Micros, rfc3339},
+    graph::limits::Met,
     limits::Breach,
 };
+
+#[derive(Default, Serialize)]
+pub(crate) struct GraphThrottled {
+    app_tenant: u64,
+    app: u64,
+    resource: u64,
+    resource_units: u64,
+}
+
+impl GraphThrottled {
+    pub(crate) fn count(&mut self, met: Met) {
+        *match met {
+            Met::AppTenant => &mut self.app_tenant,
+            Met::App => &mut self.app,
+            Met::Resource => &mut self.resource,
+            Met::ResourceUnits => &mut self.resource_units,
+        } += 1;
+    }
+}
 
 #[derive(Default)]
 pub(crate) struct Counts {
@@ -17,6 +39,8 @@ pub(crate) struct Counts {
     pub(crate) throttled_by_faults: u64,
     pub(crate) breaches_app_tenant: u64,
     pub(crate) breaches_thread: u64,
+    /// Requests that Graph's limits refused, by which.
+    pub(crate) graph_throttled: GraphThrottled,
     /// 404s of good conversations: that pass, and that last until the chat is created anew.
     pub(crate) spurious_passing: u64,
     pub(crate) spurious_lasting: u64,

@@ -13,72 +13,23 @@ use std::{
 };
 
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use crate::answer::Answer;
+pub(crate) use crate::{answer::Answer, op::Op};
 use crate::{
     answer::{More, respond},
     clock::{Micros, rfc3339},
     entra::failure::Failure,
     faults::{Accept, Cut, Hit, Hold, Release, Subject},
+    graph::{self, Ids},
     journal::Entry,
+    op::Service,
     outage::{Kind, Strike},
     refusal::{WRITES_BLOCKED_HEADERS, fault_body},
     world::{Shared, World},
 };
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Op {
-    Token,
-    Metadata,
-    Keys,
-    Create,
-    CreateThread,
-    Send,
-    Update,
-    Delete,
-    Reaction,
-    Members,
-    Teams,
-    Batch,
-    Attachments,
-    Meetings,
-    /// The list of conversations, and history (both in swagger only).
-    Conversations,
-    /// Nothing that is simulated.
-    Other,
-}
-
-impl Op {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Token => "token",
-            Self::Metadata => "metadata",
-            Self::Keys => "keys",
-            Self::Create => "create",
-            Self::CreateThread => "create_thread",
-            Self::Send => "send",
-            Self::Update => "update",
-            Self::Delete => "delete",
-            Self::Reaction => "reaction",
-            Self::Members => "members",
-            Self::Teams => "teams",
-            Self::Batch => "batch",
-            Self::Attachments => "attachments",
-            Self::Meetings => "meetings",
-            Self::Conversations => "conversations",
-            Self::Other => "other",
-        }
-    }
-
-    pub(crate) fn is_connector(self) -> bool {
-        !matches!(self, Self::Token | Self::Metadata | Self::Keys)
-    }
-}
 
 /// Closes the connection that a request came on, without another byte, or after a few of its own.
 #[derive(Clone)]
@@ -129,6 +80,8 @@ pub(crate) struct Call {
     pub(crate) tenant: Option<String>,
     /// Faults leave a request alone that is not even authorised.
     pub(crate) authorised: bool,
+    /// How a request to Graph and its answer are known.
+    pub(crate) ids: Option<Ids>,
 }
 
 /// What is done while the world is held.
@@ -144,13 +97,13 @@ enum Outcome {
 
 /// Serves one request.
 pub(crate) async fn exchange(shared: Arc<Shared>, call: Call, cutter: Cutter, work: Work) -> Response {
-    let connector = call.op.is_connector();
+    let (service, ids) = (call.op.service(), call.ids.clone());
     let client_gone = Arc::new(AtomicBool::new(false));
     let process = process(Arc::clone(&shared), call, cutter.clone(), work, Arc::clone(&client_gone));
     let going = Going { process: Some(Box::pin(process)), shared, cutter: cutter.clone(), client_gone };
     match going.await {
-        Outcome::Answer(answer) => respond(&answer, connector, None),
-        Outcome::Half(answer) => respond(&answer, connector, Some(cutter)),
+        Outcome::Answer(answer) => respond(&answer, service, ids.as_ref(), None),
+        Outcome::Half(answer) => respond(&answer, service, ids.as_ref(), Some(cutter)),
         Outcome::Gone => {
             cutter.cut.cancel();
             std::future::pending().await
@@ -255,7 +208,8 @@ type Arrival = (Option<Strike>, Option<Hit>, Duration, Duration);
 fn arrive(shared: &Shared, call: &Call, now: Micros) -> Arrival {
     let mut world = shared.world();
     let world = &mut *world;
-    if call.op.is_connector()
+    let service = call.op.service();
+    if service == Service::Connector
         && let Some(strike) = world.outage.strike(now, &mut world.rng)
     {
         world.counts.arrived(now);
@@ -273,10 +227,12 @@ fn arrive(shared: &Shared, call: &Call, now: Micros) -> Arrival {
     } else {
         None
     };
-    if !call.op.is_connector() {
+    if service == Service::SignIn {
         return (None, hit, Duration::ZERO, Duration::ZERO);
     }
-    world.counts.arrived(now);
+    if service == Service::Connector {
+        world.counts.arrived(now);
+    }
     let (before, after) = world.settings.latency.sample(&mut world.rng);
     let millis = |ms: f64| Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::ZERO);
     (None, hit, millis(before), millis(after))
@@ -338,7 +294,7 @@ async fn faulty(
         cutter.say(raw);
         return Outcome::Gone;
     }
-    let answer = match (action.status, &taken) {
+    let mut answer = match (action.status, &taken) {
         (Some(status), _) => Answer {
             status,
             code: action.code.clone(),
@@ -348,7 +304,10 @@ async fn faulty(
                 None if call.op == Op::Token => {
                     Some(Failure::fault(status, action.code.as_deref()).body(shared.clock.real()))
                 }
-                None => Some(fault_body(status, action.code.as_deref())),
+                None => Some(match &call.ids {
+                    Some(ids) => graph::fault(status, action.code.as_deref(), ids, shared.clock.real()),
+                    None => fault_body(status, action.code.as_deref()),
+                }),
             },
             retry_after: action.retry_after(),
             more: match action.code.as_deref() {
@@ -361,6 +320,9 @@ async fn faulty(
         // A cut without a status: half of a success that never was.
         (None, None) => Answer::ok(200, json!({"id": "0"})),
     };
+    if let (Some(page), Some(ids)) = (action.page, &call.ids) {
+        page.spoil(&mut answer, ids);
+    }
     match action.cut {
         Cut::None => Outcome::Answer(answer),
         Cut::BeforeStatus => Outcome::Gone,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::{exchange::Op, random::Rng};
+use crate::{exchange::Op, graph::PageFault, random::Rng};
 
 /// Bytes of a raw answer at most: what fits into a socket's buffer for certain, so that it is written at once.
 const RAW: usize = 16 * 1024;
@@ -70,6 +70,8 @@ pub(crate) struct Do {
     pub(crate) hold: Option<Hold>,
     /// Instead of an answer: these bytes, and then the end of the connection.
     pub(crate) raw: Option<String>,
+    /// What is wrong with a page of Graph's that is answered otherwise as it should be.
+    pub(crate) page: Option<PageFault>,
 }
 
 /// Tells a body of null from no word about the body.
@@ -142,11 +144,16 @@ impl Order {
         } else if action.status.is_none()
             && action.cut == Cut::None
             && action.hold.is_none()
+            && action.page.is_none()
             && (action.delay_ms == 0 || action.accept == Some(Accept::Never))
         {
             return Err(
-                "do needs a status, a cut, a hold, raw, or a delay_ms with the request accepted".into()
+                "do needs a status, a cut, a hold, raw, a page, or a delay_ms with the request accepted"
+                    .into(),
             );
+        }
+        if action.page.is_some() && (action.status.is_some() || action.accept == Some(Accept::Never)) {
+            return Err("do.page spoils an answer; status and accept: never do not go with it".into());
         }
         if action.hold.is_some() && action.accept == Some(Accept::Never) {
             return Err("do.hold parks a request that is accepted; accept: never does not go with it".into());
@@ -362,10 +369,13 @@ mod tests {
             json!({"do": {"raw": "x", "status": 200}}),
             json!({"do": {"raw": "x", "cut": "mid_body"}}),
             json!({"do": {"raw": "x", "body": null}}),
+            json!({"do": {"page": "half", "status": 200}}),
+            json!({"do": {"page": "repeats", "accept": "never"}}),
         ] {
             assert!(order(bad.clone()).check().is_err(), "{bad}");
         }
         assert!(order(json!({"do": {"delay_ms": 5}})).check().is_ok());
+        assert!(order(json!({"do": {"page": "half"}})).check().is_ok());
         assert!(serde_json::from_value::<Order>(json!({"do": {"satus": 500}})).is_err());
     }
 }

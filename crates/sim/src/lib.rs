@@ -1,12 +1,12 @@
-//! Microsoft's side of Teams, simulated: Entra, the Connector, an organisation of people.
+//! Microsoft's side of Teams, simulated: Entra, the Connector, Graph, an organisation of people.
 //!
 //! A bot is pointed at it instead of at Microsoft. It answers what Microsoft would answer, enforces Microsoft's limits with
 //! its own counting, sends real signed activities, and is driven over `/sim/…`. It shares no code with the rest of
 //! Nuncio (only `fixtures/microsoft`, which both are tested against): shared code would agree with itself. Where it
 //! differs from Microsoft or guesses is written down in `docs/simulator.md`.
 //!
-//! Where things are: `exchange` is the way of every request (latency, faults, counting); `connector/` and `entra` do
-//! the work of one; `world` is the state; `events/` sends to bots; `control/` is `/sim/…`. Section numbers in comments
+//! Where things are: `exchange` is the way of every request (latency, faults, counting); `connector/`, `graph/` and
+//! `entra` do the work of one; `world` is the state; `events/` sends to bots; `control/` is `/sim/…`. Section numbers in comments
 //! are those of `docs/protocol.md`.
 
 mod answer;
@@ -20,11 +20,13 @@ mod entra;
 mod events;
 mod exchange;
 mod faults;
+mod graph;
 mod ids;
 mod journal;
 mod limits;
 mod marks;
 mod messages;
+mod op;
 mod openid;
 mod org;
 mod outage;

@@ -23,6 +23,7 @@ pub(crate) fn call(op: Op, path: &str) -> Call {
         conversation: None,
         tenant: None,
         authorised: true,
+        ids: None,
     }
 }
 

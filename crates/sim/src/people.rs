@@ -74,6 +74,11 @@ impl PersonState {
         )
     }
 
+    /// An administrator's policy can bring the app to such a person.
+    pub(crate) fn lacks_the_app(self) -> bool {
+        matches!(self, Self::NeverInstalled | Self::Uninstalled | Self::TeamOnly | Self::NeverSignedIn)
+    }
+
     /// The switch of a state without a documented answer.
     fn switched(self, settings: &Settings) -> Option<PersonAnswer> {
         Some(match self {
@@ -94,6 +99,11 @@ impl PersonState {
             Self::Installed | Self::ChatDeleted => true,
             _ => self.switched(settings) == Some(PersonAnswer::Accepted),
         }
+    }
+
+    /// Whether Graph lists the app among those installed (the same table).
+    pub(crate) fn keeps_the_app(self, settings: &Settings) -> bool {
+        self == Self::Blocked || self.has_the_app(settings)
     }
 
     pub(crate) fn create_by_mri(self, settings: &Settings) -> Result<(), Refusal> {

@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::FromRequestParts,
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use http::{Request, Response, Uri, header, request::Parts};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -22,7 +22,7 @@ use tower::ServiceExt;
 use crate::{
     connector, control, entra,
     exchange::Cutter,
-    openid, page,
+    graph, openid, page,
     proxy::{self, Proxy, Way},
     socket::Socket,
     world::Shared,
@@ -47,6 +47,8 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router {
         .route("/msi/token", get(entra::managed_identity::app_service))
         .route("/v1/.well-known/openidconfiguration", get(openid::metadata))
         .route("/v1/.well-known/keys", get(openid::keys))
+        .route("/v1.0", any(graph::serve))
+        .route("/v1.0/{*rest}", any(graph::serve))
         .merge(page::router())
         .merge(control::router(shared))
         .fallback(connector::serve)

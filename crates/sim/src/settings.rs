@@ -8,8 +8,9 @@ use crate::{
     limits::WindowKind,
     random::Rng,
     switches::{
-        ArchivedAs, BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, PersonAnswer,
-        RefusedTokenAs, TeamOnlyAs, UninstalledAs, UninstalledCreate, UnmatchedMention,
+        ArchivedAs, BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, DeltaExpiredAs,
+        InstallAnswer, PersonAnswer, RefusedTokenAs, RemovedReason, RetryAfterAs, TeamOnlyAs, UninstalledAs,
+        UninstalledCreate, UnmatchedMention,
     },
 };
 
@@ -169,6 +170,28 @@ pub(crate) struct Settings {
     /// How long a bot may take for an invoke, which is never sent again; Microsoft's is 5 to 10 s, unproved.
     pub(crate) invoke_timeout_s: f64,
     pub(crate) blocked_acts: BlockedActs,
+    /// What Graph answers to installing for them.
+    pub(crate) unlicensed_install_as: InstallAnswer,
+    pub(crate) account_disabled_install_as: InstallAnswer,
+    pub(crate) guest_install_as: InstallAnswer,
+    /// Share of Graph's installs that no bot is told of (protocol section 15).
+    pub(crate) install_events_lost: f64,
+    /// Whether a change of a bot's app roles also counts for tokens that it holds; Entra writes them into the token.
+    pub(crate) graph_roles_at_once: bool,
+    pub(crate) graph_retry_after: RetryAfterAs,
+    /// Of Graph's limits as they are told, so much is real.
+    pub(crate) graph_limits_share: f64,
+    /// Whether requests that Graph refuses with 429 count in its limits.
+    pub(crate) graph_refused_count: bool,
+    /// Pages of Graph have no more than this, whatever is asked for.
+    pub(crate) graph_page_max: Option<usize>,
+    /// How long what `@odata.deltaLink` holds is good: seven days for the directory.
+    pub(crate) graph_delta_lifetime_s: f64,
+    pub(crate) graph_removed_reason: RemovedReason,
+    pub(crate) graph_delta_expired_as: DeltaExpiredAs,
+    /// Differences with what Microsoft allows itself: what is gone is told in the first round too, and something in each
+    /// round twice.
+    pub(crate) graph_delta_untidy: bool,
 }
 
 impl Settings {
@@ -226,6 +249,19 @@ impl Settings {
             event_delivery: Manner::default(),
             invoke_timeout_s: 5.0,
             blocked_acts: BlockedActs::default(),
+            unlicensed_install_as: InstallAnswer::default(),
+            account_disabled_install_as: InstallAnswer::default(),
+            guest_install_as: InstallAnswer::default(),
+            install_events_lost: 0.0,
+            graph_roles_at_once: false,
+            graph_retry_after: RetryAfterAs::default(),
+            graph_limits_share: 1.0,
+            graph_refused_count: true,
+            graph_page_max: None,
+            graph_delta_lifetime_s: 604_800.0,
+            graph_removed_reason: RemovedReason::default(),
+            graph_delta_expired_as: DeltaExpiredAs::default(),
+            graph_delta_untidy: false,
         }
     }
 
@@ -261,6 +297,7 @@ impl Settings {
         for (name, value) in [
             ("spurious_404_share", self.spurious_404_share),
             ("spurious_404_lasting", self.spurious_404_lasting),
+            ("install_events_lost", self.install_events_lost),
         ] {
             if !(0.0..=1.0).contains(&value) {
                 return Err(format!("{name} must be between 0 and 1"));
@@ -268,6 +305,15 @@ impl Settings {
         }
         if !(0.0..=86_400.0 * 365.0).contains(&self.targeted_lifetime_s) {
             return Err("targeted_lifetime_s must be between 0 and 31536000".into());
+        }
+        if !(self.graph_limits_share > 0.0 && self.graph_limits_share <= 1000.0) {
+            return Err("graph_limits_share must be above 0 and at most 1000".into());
+        }
+        if self.graph_page_max == Some(0) {
+            return Err("graph_page_max must be at least 1".into());
+        }
+        if !(0.0..=86_400.0 * 365.0).contains(&self.graph_delta_lifetime_s) {
+            return Err("graph_delta_lifetime_s must be between 0 and 31536000".into());
         }
         if self.gcc_host.as_ref().is_some_and(|host| host.is_empty() || host.contains(['/', ' '])) {
             return Err("gcc_host must be a host, or a host and a port".into());

@@ -143,3 +143,53 @@ pub(crate) enum ArchivedAs {
     /// 403 `NotEnoughPermissions`
     NotPermitted,
 }
+
+/// What Graph answers to installing for a guest, somebody without a licence, or a disabled account (protocol section 8:
+/// "expect 403 or 404").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum InstallAnswer {
+    /// 403 `Forbidden`
+    #[default]
+    Forbidden,
+    /// 404 `NotFound`
+    NotFound,
+    /// 201, as for anybody
+    Accepted,
+}
+
+/// How Graph's 429 say when to come again (protocol section 7.2 and its page on throttling).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RetryAfterAs {
+    /// Whole seconds, rounded up
+    #[default]
+    Seconds,
+    /// `2.128`, as the page's sample has it
+    Fraction,
+    /// Not at all
+    None,
+}
+
+/// A link to the next difference that has expired (page "Use delta query to track changes": a reset is 410, "an expired
+/// token" some 40x).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DeltaExpiredAs {
+    /// 410, with where to begin anew in `Location`
+    #[default]
+    Gone,
+    /// 400 `syncStateNotFound`, without
+    BadRequest,
+}
+
+/// Why the difference of the directory says that something is gone (protocol section 7.2, delta).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RemovedReason {
+    /// It can be restored.
+    #[default]
+    Changed,
+    /// For good
+    Deleted,
+}

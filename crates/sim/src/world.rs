@@ -18,6 +18,7 @@ use crate::{
     entra::credentials::Credentials,
     events::EventStats,
     faults::{Faults, Release, Which},
+    graph::{self, catalog::CatalogApp, limits::GraphLimits},
     ids::Sealer,
     journal::Journal,
     limits::{Limits, Rules, Thread},
@@ -60,6 +61,10 @@ pub(crate) struct Bot {
     pub(crate) supports_sessions: bool,
     /// Resource-specific consent that its app was given, by the names of Microsoft's manifest.
     pub(crate) permissions: Vec<String>,
+    /// App roles of Graph that an administrator of the organisation consented to.
+    pub(crate) graph_roles: Vec<String>,
+    /// Its Teams app.
+    pub(crate) catalog: CatalogApp,
     /// The registration was deleted: tokens that it holds get 401 `BotNotRegistered`.
     pub(crate) deleted: bool,
 }
@@ -90,6 +95,8 @@ impl Bot {
             "app_id": self.app_id, "name": self.name, "tenant_id": self.tenant_id, "kind": self.kind,
             "cloud": self.cloud, "service_url": self.service_url, "endpoint": self.endpoint,
             "supports_sessions": self.supports_sessions, "permissions": self.permissions,
+            "graph_roles": self.graph_roles, "manifest_id": self.catalog.manifest_id,
+            "teams_app_id": self.catalog.id(), "catalog": self.catalog.place,
         });
         if let (Some(shown), Value::Object(about)) = (shown.as_object_mut(), about) {
             shown.extend(about);
@@ -117,6 +124,7 @@ pub(crate) struct World {
     pub(crate) batches: Batches,
     pub(crate) attachments: Attachments,
     pub(crate) limits: Limits,
+    pub(crate) graph_limits: GraphLimits,
     pub(crate) faults: Faults,
     pub(crate) outage: Outage,
     pub(crate) messages: Messages,
@@ -158,6 +166,7 @@ impl World {
             batches: Batches::new(),
             attachments: Attachments::new(),
             limits: Limits::default(),
+            graph_limits: GraphLimits::default(),
             faults: Faults::default(),
             outage: Outage::default(),
             messages: Messages::default(),
@@ -339,6 +348,7 @@ pub(crate) struct Shared {
     pub(crate) rotation: Rotation,
     pub(crate) clock: Clock,
     pub(crate) tokens: TokenCache,
+    pub(crate) graph_tokens: graph::auth::TokenCache,
     pub(crate) http: reqwest::Client,
     pub(crate) stop: CancellationToken,
     /// Requests that are being worked on, held ones included.
@@ -392,6 +402,7 @@ impl Shared {
             keys: start.keys,
             clock: start.clock,
             tokens: TokenCache::default(),
+            graph_tokens: graph::auth::TokenCache::default(),
             http: start.http,
             stop,
             open: AtomicU64::new(0),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::batch::Intent;
 use crate::lane::core::{Action, Flight, Holding, Item, LaneCore, Stage};
-use crate::lane::pace::LEASE_LEFT;
+use crate::lane::pace::{LEAD, LEASE_LEFT};
 use crate::lane::threads::Free;
 use crate::message::Class;
 use crate::outcome::Operation;
@@ -201,6 +201,7 @@ impl LaneCore {
                 Free::Now if !held => return Some(item),
                 Free::At(at) if !held => {
                     self.order.free_at.insert((at, thread_no));
+                    self.wake_by(at - LEAD);
                 }
                 _ => {}
             }
@@ -265,8 +266,8 @@ impl LaneCore {
 
     fn unpark_free(&mut self, now: Time) {
         while let Some((at, thread_no)) = self.order.free_at.first().copied() {
-            if at > now + crate::lane::pace::LEAD {
-                self.wake_by(at - crate::lane::pace::LEAD);
+            if at > now + LEAD {
+                self.wake_by(at - LEAD);
                 return;
             }
             self.order.free_at.pop_first();

@@ -203,6 +203,24 @@ async fn a_channel_keeps_its_order_and_its_windows() {
 }
 
 #[tokio::test]
+async fn a_channel_gets_what_its_windows_allow() {
+    let mut world = World::new(13, Weather::default(), plain);
+    world.latency = (50_000, 60_000);
+    let channel = ["19:general@thread.tacv2".to_owned()];
+    let began = world.now;
+    let mut last = None;
+    for _ in 0..120 {
+        last = Some(world.submit(&channel, |_| ()).await);
+    }
+    while world.message(last.unwrap()).await.state != MessageState::Completed {
+        world.run_for(1).await;
+    }
+    // 8 in 2 s, so 60 after 14 s; the next 60 from 30 s on. A call is 60 ms, and the lane begins after a second.
+    let took = (world.now - began) as f64 / 1e6;
+    assert!((44.0..48.0).contains(&took), "{took} s");
+}
+
+#[tokio::test]
 async fn a_larger_audience_than_allowed_waits_for_a_word() {
     let mut world = World::new(13, Weather::default(), plain);
     let id = world.submit(&people(50), |message| message.max_recipients = 10).await;

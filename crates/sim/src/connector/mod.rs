@@ -98,6 +98,7 @@ pub(crate) async fn serve(
                 .map(str::to_owned),
             tenant: Some(shared.tenant_id.clone()),
             authorised: caller.is_ok(),
+            ids: None,
         }
     };
     let query = parts.uri.query().unwrap_or_default().to_owned();
@@ -126,7 +127,7 @@ pub(crate) async fn serve(
 }
 
 /// The body, and whether it was too big. What is too big is read to its end all the same, so that the answer arrives.
-async fn read(body: Body) -> (Vec<u8>, bool) {
+pub(crate) async fn read(body: Body) -> (Vec<u8>, bool) {
     let mut stream = body.into_data_stream();
     let (mut read, mut length) = (Vec::new(), 0_usize);
     while let Some(chunk) = stream.next().await {
@@ -143,7 +144,7 @@ async fn read(body: Body) -> (Vec<u8>, bool) {
     (read, length > BODY_LIMIT)
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     matches!(kind.as_str(), "application/json" | "text/json")

@@ -21,7 +21,7 @@ pub(crate) fn decode(text: &str) -> String {
 }
 
 /// As [`decode`], but `None` where the web server in front refuses: half a sequence, no UTF-8, control characters.
-pub(super) fn decode_strictly(text: &str) -> Option<String> {
+pub(crate) fn decode_strictly(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let whole =
         bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%').all(|(at, _)| {

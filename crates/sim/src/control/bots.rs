@@ -19,6 +19,10 @@ use crate::{
         credentials::{Credentials, principal},
         federated::{self, Defaults, Federated},
     },
+    graph::{
+        catalog::{self, CatalogApp},
+        roles,
+    },
     world::{Bot, BotKind, PERMISSIONS, Shared, register_in},
 };
 
@@ -57,6 +61,12 @@ pub(crate) struct Order {
     /// Resource-specific consent
     #[serde(default)]
     permissions: Vec<String>,
+    /// App roles of Graph that were consented to; what the product needs when absent
+    graph_roles: Option<Vec<String>>,
+    /// Of its Teams app; made from the app id when absent
+    manifest_id: Option<String>,
+    #[serde(default)]
+    catalog: catalog::Place,
     /// Refuses to change one that is there
     #[serde(default)]
     new: bool,
@@ -91,6 +101,9 @@ impl Order {
                     .ok_or_else(|| "certificates: PEM or base64 DER of RSA certificates".to_owned())
             })
             .collect::<std::result::Result<Vec<_>, String>>()?;
+        let graph_roles = self.graph_roles.unwrap_or_else(roles::usual);
+        roles::check(&graph_roles)?;
+        let catalog = CatalogApp::new(&self.app_id, self.manifest_id.as_deref(), self.catalog)?;
         let endpoint = url("endpoint", self.endpoint)?;
         let service_url = url("service_url", self.service_url)?;
         let tenant_id = self.tenant_id.unwrap_or_else(|| tenant_id.to_owned());
@@ -112,6 +125,8 @@ impl Order {
             endpoint,
             supports_sessions: self.supports_sessions,
             permissions: self.permissions,
+            graph_roles,
+            catalog,
             deleted: false,
         };
         let defaults = Defaults {
@@ -174,6 +189,10 @@ struct Change {
     /// Empty: none
     endpoint: Option<String>,
     service_url: Option<String>,
+    /// Instead of those consented to so far
+    graph_roles: Option<Vec<String>>,
+    /// `absent`: removed from the catalogue
+    catalog: Option<catalog::Place>,
 }
 
 /// What happens to a registration while the bot runs.
@@ -183,6 +202,7 @@ pub(super) async fn change(
     body: Bytes,
 ) -> Result<Json<Value>> {
     let change: Change = read(&body)?;
+    roles::check(change.graph_roles.as_deref().unwrap_or_default()).map_err(ControlError::bad)?;
     let mut world = shared.world();
     let found = world.bot(&app_id).filter(|(_, bot)| !bot.deleted).map(|(at, _)| usize::from(at));
     let bot =
@@ -193,6 +213,10 @@ pub(super) async fn change(
     if let Some(given) = change.service_url {
         bot.service_url = url("service_url", Some(given)).map_err(ControlError::bad)?;
     }
+    if let Some(given) = change.graph_roles {
+        bot.graph_roles = given;
+    }
+    bot.catalog.place = change.catalog.unwrap_or(bot.catalog.place);
     let credentials = &mut bot.credentials;
     credentials.secret_expired = change.secret_expired.unwrap_or(credentials.secret_expired);
     credentials.certificates_removed =

@@ -28,6 +28,8 @@ struct Order {
     seconds: f64,
     /// So many people in a second, instead
     per_s: Option<f64>,
+    /// Also for who never had the app or removed it, as their turn comes
+    everyone: bool,
     /// Also installs in every team
     teams: bool,
     /// The setting `event_delivery` when absent
@@ -35,7 +37,8 @@ struct Order {
 }
 
 /// An administrator's setup policy reaches everybody: who is or was installed gets the install events
-/// (protocol section 8, end). Nobody's state changes.
+/// (protocol section 8, end), and nobody's state changes. With `everyone` the others get the app too, and are `installed`
+/// from their turn on: who is a member with a licence and an enabled account, and not kept from it by a policy.
 pub(super) async fn policy_install(
     State(shared): State<Arc<Shared>>,
     body: Bytes,
@@ -67,8 +70,14 @@ pub(super) async fn policy_install(
     }
     let mut people = 0;
     for person in 0..world.org.len() {
-        let Some(state) = world.org.person(person).map(|person| person.state) else { continue };
-        if state.ever_installed() {
+        let Some(known) = world.org.person(person) else { continue };
+        let state = known.state;
+        if order.everyone && state.lacks_the_app() {
+            if known.is_licensed() && known.is_enabled() {
+                people += 1;
+                errands.extend(bots.iter().map(|app| Errand::PolicyInstall { app: *app, person }));
+            }
+        } else if state.ever_installed() {
             people += 1;
             let then_remove = removes && state == PersonState::Uninstalled;
             errands.extend(bots.iter().map(|app| Errand::Install { app: *app, person, then_remove }));

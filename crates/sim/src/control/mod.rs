@@ -9,6 +9,8 @@ mod chat_life;
 mod chats;
 mod events;
 mod faults;
+mod graph;
+mod groups;
 mod keys;
 mod observe;
 mod outage;
@@ -64,6 +66,10 @@ pub(crate) fn router(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
         .route("/sim/chats", get(chats::list).post(chats::add))
         .route("/sim/chats/{id}", get(chats::one))
         .route("/sim/chats/{id}/{what}", post(chat_life::change))
+        .route("/sim/groups", get(groups::list).post(groups::add))
+        .route("/sim/groups/{id}", delete(groups::remove))
+        .route("/sim/groups/{id}/members", post(groups::change))
+        .route("/sim/graph", post(graph::change))
         .route("/sim/policy-install", post(events::policy_install))
         .route("/sim/events", get(events::show))
         .route("/sim/activities", post(activities::send))
@@ -183,6 +189,7 @@ pub(crate) async fn about(State(shared): State<Arc<Shared>>, Asked(base): Asked)
          token endpoint  {base}/{tenant}/oauth2/v2.0/token\n\
          OpenID metadata {base}/v1/.well-known/openidconfiguration\n\
          service URL     {service}\n\
+         Graph           {base}/v1.0\n\
          page            {base}/sim\n\
          control API     {base}/sim/counts and others, see docs/simulator.md\n",
         tenant = shared.tenant_id,
@@ -194,7 +201,8 @@ pub(crate) async fn about(State(shared): State<Arc<Shared>>, Asked(base): Asked)
 async fn info(State(shared): State<Arc<Shared>>, Asked(base): Asked) -> Json<serde_json::Value> {
     let tls = shared.tls.as_ref().map(|tls| json!({"base": tls.base, "ca_certificate": tls.ca}));
     Json(json!({
-        "base": shared.base, "tls": tls, "service_url": shared.service_url, "tenant_id": shared.tenant_id,
+        "base": shared.base, "tls": tls, "service_url": shared.service_url, "graph": format!("{base}/v1.0"),
+        "tenant_id": shared.tenant_id,
         "tenant_name": shared.world().org.tenant_name,
         "version": env!("CARGO_PKG_VERSION"),
         "identity_endpoint": format!("{base}/msi/token"), "identity_header": shared.identity_header,

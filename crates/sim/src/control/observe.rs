@@ -34,6 +34,7 @@ pub(super) async fn counts(State(shared): State<Arc<Shared>>) -> Json<Value> {
         "throttled": {"limits": counts.throttled_by_limits, "faults": counts.throttled_by_faults},
         "limit_breaches": counts.breaches_app_tenant + counts.breaches_thread,
         "limit_breaches_by": {"app_tenant": counts.breaches_app_tenant, "thread": counts.breaches_thread},
+        "graph_throttled": counts.graph_throttled,
         "spurious_404": {"passing": counts.spurious_passing, "lasting": counts.spurious_lasting},
         "outage": world.outage.hits(),
         "first_send_at": counts.first_send(),

@@ -13,16 +13,15 @@ use serde_json::{Value, json};
 use super::{ControlError, Result, page::find_people, query, read, team_life};
 use crate::{
     connector::path,
-    events::{
-        deliver::{self, Errand},
-        install,
-        manner::Manner,
-    },
+    events::{deliver::Errand, install},
     limits::Thread,
+    org::UserType,
     people::PersonState,
     settings::UninstallEvent,
     world::{Shared, World},
 };
+
+pub(super) use crate::events::deliver::start;
 
 const MOST: usize = 10_000;
 
@@ -72,7 +71,11 @@ pub(super) async fn one(State(shared): State<Arc<Shared>>, Path(id): Path<String
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Change {
-    state: PersonState,
+    state: Option<PersonState>,
+    /// What the directory says beside the state
+    user_type: Option<UserType>,
+    account_enabled: Option<bool>,
+    licensed: Option<bool>,
 }
 
 /// Puts a person into another state and sends what Teams would send then (protocol section 4.4).
@@ -84,15 +87,20 @@ pub(super) async fn change(
     let change: Change = read(&body)?;
     let mut world = shared.world();
     let person = index_of(&world, &id)?;
+    set_account(&mut world, person, &change);
+    let Some(state) = change.state else {
+        let shown = show(&world, first_bot(&world), person);
+        return Ok(Json(json!({"person": shown, "events": 0})));
+    };
     let before = world.org.person(person).map(|person| person.state);
-    world.org.set_state(person, change.state);
+    world.org.set_state(person, state);
     let installed = matches!(
         before,
         Some(PersonState::NeverInstalled | PersonState::Uninstalled | PersonState::TeamOnly)
-    ) && change.state == PersonState::Installed;
+    ) && state == PersonState::Installed;
     let removed = before != Some(PersonState::Uninstalled)
         && before.is_some_and(PersonState::ever_installed)
-        && change.state == PersonState::Uninstalled
+        && state == PersonState::Uninstalled
         && world.settings.uninstall_event == UninstallEvent::Remove;
     let mut errands: Vec<Errand> = bots_with_endpoint(&world)
         .into_iter()
@@ -106,12 +114,20 @@ pub(super) async fn change(
             }
         })
         .collect();
-    if change.state == PersonState::Deleted {
+    if state == PersonState::Deleted {
         errands.extend(team_life::leaves_all(&shared, &mut world, person));
     }
     let people = u64::from(!errands.is_empty());
     let events = start(&shared, &mut world, "state_change", people, errands, Duration::ZERO, None).1;
     Ok(Json(json!({"person": show(&world, first_bot(&world), person), "events": events})))
+}
+
+fn set_account(world: &mut World, index: u32, change: &Change) {
+    let Some(mut account) = world.org.person(index).map(|person| person.account) else { return };
+    account.guest = change.user_type.map_or(account.guest, |kind| kind == UserType::Guest);
+    account.disabled = change.account_enabled.map_or(account.disabled, |enabled| !enabled);
+    account.unlicensed = change.licensed.map_or(account.unlicensed, |licensed| !licensed);
+    world.org.set_account(index, account);
 }
 
 pub(super) fn first_bot(world: &World) -> Option<u16> {
@@ -120,26 +136,6 @@ pub(super) fn first_bot(world: &World) -> Option<u16> {
 
 pub(super) fn bots_with_endpoint(world: &World) -> Vec<u16> {
     (0..world.bots.len()).filter(|at| world.bots[*at].endpoint.is_some()).map(|at| at as u16).collect()
-}
-
-/// Starts a job for these errands; its id and how many events it has.
-pub(super) fn start(
-    shared: &Arc<Shared>,
-    world: &mut World,
-    kind: &'static str,
-    people: u64,
-    errands: Vec<Errand>,
-    over: Duration,
-    manner: Option<Manner>,
-) -> (Option<u64>, u64) {
-    let events = errands.iter().map(Errand::events).sum();
-    if events == 0 {
-        return (None, 0);
-    }
-    let job = world.events.start_job(shared.clock.now(), kind, people, events);
-    let manner = manner.unwrap_or(world.settings.event_delivery);
-    deliver::run(shared, world.era.clone(), job.id, errands, over, manner);
-    (Some(job.id), events)
 }
 
 /// By Entra object id, or by UPN for people.
@@ -164,7 +160,9 @@ pub(super) fn show(world: &World, app: Option<u16>, index: u32) -> Value {
     json!({
         "id": person.object_id, "aad_object_id": person.object_id, "upn": person.upn(index), "name": person.name(),
         "department": person.department(), "language": person.language(), "time_zone": person.time_zone(),
-        "country": person.country(), "state": person.state,
+        "country": person.country(), "state": person.state, "mail": person.mail(index),
+        "user_type": if person.is_guest() { "guest" } else { "member" },
+        "account_enabled": person.is_enabled(), "licensed": person.is_licensed(),
         "mri": app.map(|app| world.sealer(app).person(index)),
         "conversation_id": known.map(|app| world.chat_id(app, index)),
         "chat_gone": person.chat_gone,

@@ -21,6 +21,6 @@ pub(super) async fn reset(State(shared): State<Arc<Shared>>, body: Bytes) -> Res
         .map_err(|problem| ControlError::bad(problem.to_string()))?;
     Ok(Json(json!({
         "tenant_id": shared.tenant_id, "seed": world.org.seed, "people": world.org.len(),
-        "teams": world.org.teams.len(), "groups": 0, "chats": world.org.chats.len(), "states": world.org.by_state(),
+        "teams": world.org.teams.len(), "groups": world.org.groups.len(), "chats": world.org.chats.len(), "states": world.org.by_state(),
     })))
 }

@@ -20,13 +20,12 @@ use super::{
 use crate::{
     events::{
         deliver::Errand,
-        envelope::Scene,
-        install::{self, Action},
+        install,
         life::{self, Who},
         manner::Manner,
     },
     limits::Thread,
-    org::{Apps, TeamState},
+    org::{Apps, Change, GroupRef, TeamState},
     world::{Shared, World},
 };
 
@@ -69,6 +68,7 @@ pub(super) async fn change(
             let name = order.name.filter(|name| !name.is_empty());
             world.org.teams[team as usize].name =
                 name.ok_or_else(|| ControlError::bad("name must not be empty"))?;
+            world.org.changes.push(Change::Group(GroupRef::Team(team)));
             told(&shared, world, team, by, "teamRenamed")
         }
         _ => {
@@ -85,6 +85,7 @@ pub(super) async fn change(
                 return Err(ControlError::conflict(format!("the team is {}", json!(state))));
             }
             world.org.teams[team as usize].state = to;
+            world.org.changes.push(Change::Group(GroupRef::Team(team)));
             told(&shared, world, team, by, event)
         }
     };
@@ -157,7 +158,6 @@ fn installed(
         .collect())
 }
 
-/// Both events come from General; which channel was picked once is not told.
 fn removed(
     shared: &Shared,
     world: &mut World,
@@ -172,23 +172,12 @@ fn removed(
     }
     let leaving: Vec<u16> =
         bots_in(world, team).into_iter().filter(|bot| app.is_none_or(|app| app == *bot)).collect();
-    let known = &mut world.org.teams[team as usize];
-    for apps in std::iter::once(&mut known.apps).chain(known.channels.iter_mut().map(|it| &mut it.apps)) {
-        match app {
-            Some(app) => apps.remove(app),
-            None => *apps = Apps::default(),
-        }
-    }
+    world.org.teams[team as usize].remove_app(app);
     let now = shared.clock.now();
     Ok(leaving
         .into_iter()
         .map(|app| {
-            let scene = Scene::new(world, app, Thread::Channel { team, channel: 0 }, None, by);
-            let to = (app, team, by);
-            let activities = vec![
-                life::team_members(shared, world, to, (&Who::Bot, false), now),
-                install::installation(shared, world, &scene, Action::Remove, now),
-            ];
+            let activities = life::bot_leaves(shared, world, (app, team, by), now);
             Errand::Ready { app, activities }
         })
         .collect())

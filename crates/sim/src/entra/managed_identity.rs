@@ -7,7 +7,7 @@ use axum::{extract::State, response::Response};
 use http::{HeaderMap, Uri};
 use serde_json::{Value, json};
 
-use super::{access_token, credentials::principal};
+use super::{Resource, access_token, credentials::principal};
 use crate::{
     clock::seconds,
     connector::path::parameter,
@@ -55,6 +55,7 @@ async fn serve(shared: Arc<Shared>, cutter: Cutter, uri: &Uri, host: Host, prove
         conversation: None,
         tenant: Some(shared.tenant_id.clone()),
         authorised: proved,
+        ids: None,
     };
     let issuing = Arc::clone(&shared);
     let work = Box::new(move |world: &mut World, _| {
@@ -95,8 +96,9 @@ fn issue(shared: &Shared, world: &World, host: Host, query: &str, proved: bool) 
     let expires_in = world.settings.token_expires_in;
     // Without `/.default`, which is for scopes.
     let resource = parameter(query, "resource").unwrap_or_default();
-    let token = if resource == bot.cloud.audience() {
-        access_token(shared, bot, id, &bot.tenant_id, now, expires_in)
+    let known = Resource::ALL.into_iter().find(|known| known.audience(bot.cloud) == resource);
+    let token = if let Some(known) = known {
+        access_token(shared, bot, known, id, &bot.tenant_id, (now, expires_in))
     } else if resource == bot.cloud.exchange() {
         exchange_token(shared, bot, id, now, expires_in)
     } else {

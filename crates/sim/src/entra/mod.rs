@@ -92,6 +92,7 @@ async fn serve(
         conversation: None,
         tenant: Some(tenant.clone()),
         authorised: true,
+        ids: None,
     };
     // Under this name or that which the client used for the same port, such as `localhost`.
     let tls = shared.tls.as_ref().map(|tls| tls.base.as_str());
@@ -211,30 +212,31 @@ fn issue(
     if request.cloud.is_some_and(|asked| !asked.signs_in_as(cloud)) {
         return Err(Failure::no_tenant(tenant));
     }
+    let resource = match request.version {
+        Version::One => wanted_resource(cloud, form.resource.as_deref(), tenant),
+        Version::Two => wanted_scope(cloud, form.scope.as_deref()),
+    };
+    // Graph's tokens come from the tenant whose people are meant, where the app has been consented to.
+    let abroad = matches!(resource, Ok(Resource::Graph)) && tenant.eq_ignore_ascii_case(&shared.tenant_id);
     let tid = match directory {
         Directory::Framework(other) if other.signs_in_as(cloud) => other.login_tenant().1,
         Directory::Home if home.eq_ignore_ascii_case(tenant) => home.as_str(),
+        Directory::Home if abroad => shared.tenant_id.as_str(),
         _ => return Err(Failure::no_app(client_id, tenant)),
     };
-    let wrong = match request.version {
-        Version::One => resource_failure(cloud, form.resource.as_deref(), tenant),
-        Version::Two => scope_failure(cloud, form.scope.as_deref()),
-    };
-    if let Some(failure) = wrong {
-        return Err(failure);
-    }
+    let resource = resource?;
     let now = seconds(shared.clock.real());
     let expires_in = world.settings.token_expires_in;
     let bot = &mut world.bots[at];
     prove(shared, bot, form, &request.urls, now)?;
-    let token = access_token(shared, bot, &bot.app_id, tid, now, expires_in);
+    let token = access_token(shared, bot, resource, &bot.app_id, tid, (now, expires_in));
     Ok(Answer::ok(
         200,
         match request.version {
             Version::One => json!({
                 "token_type": "Bearer", "expires_in": expires_in.to_string(),
                 "ext_expires_in": expires_in.to_string(), "expires_on": (now + expires_in).to_string(),
-                "not_before": now.to_string(), "resource": cloud.audience(), "access_token": token,
+                "not_before": now.to_string(), "resource": resource.audience(cloud), "access_token": token,
             }),
             Version::Two => json!({
                 "token_type": "Bearer", "expires_in": expires_in, "ext_expires_in": expires_in,
@@ -286,20 +288,55 @@ fn prove(shared: &Shared, bot: &mut Bot, form: &Form, urls: &[String], now: i64)
     }
 }
 
-/// For the Connector of the bot's cloud. `app_id`: the bot's or its managed identity's.
-fn access_token(shared: &Shared, bot: &Bot, app_id: &str, tid: &str, now: i64, expires_in: i64) -> String {
-    shared.keys.entra.token(&json!({
-        "aud": bot.cloud.audience(), "iss": issuer(tid), "appid": app_id, "tid": tid, "ver": "1.0",
-        "iat": now, "nbf": now, "exp": now + expires_in,
-    }))
+/// For whom a token is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Resource {
+    Connector,
+    Graph,
 }
 
-fn scope_failure(cloud: Cloud, scope: Option<&str>) -> Option<Failure> {
-    let scope = scope.unwrap_or_default();
-    if scope == format!("{}/.default", cloud.audience()) {
-        return None;
+impl Resource {
+    const ALL: [Self; 2] = [Self::Connector, Self::Graph];
+
+    fn audience(self, cloud: Cloud) -> &'static str {
+        match self {
+            Self::Connector => cloud.audience(),
+            Self::Graph => cloud.graph(),
+        }
     }
-    let refused = |code, text| Some(Failure { status: 400, error: "invalid_scope", code, text });
+}
+
+/// Of the bot's cloud. `app_id`: the bot's or its managed identity's; `times`: now, and how long it is good.
+fn access_token(
+    shared: &Shared,
+    bot: &Bot,
+    resource: Resource,
+    app_id: &str,
+    tid: &str,
+    (now, expires_in): (i64, i64),
+) -> String {
+    let mut claims = json!({
+        "aud": resource.audience(bot.cloud), "iss": issuer(tid), "appid": app_id, "tid": tid, "ver": "1.0",
+        "iat": now, "nbf": now, "exp": now + expires_in,
+    });
+    if resource == Resource::Graph {
+        claims["idtyp"] = "app".into();
+        // Consent was given by tenants that have people, and to the app, not to an identity that only vouches for it.
+        let consented = tid != bot.cloud.login_tenant().1 && app_id == bot.app_id;
+        if consented && !bot.graph_roles.is_empty() {
+            claims["roles"] = json!(bot.graph_roles);
+        }
+    }
+    shared.keys.entra.token(&claims)
+}
+
+fn wanted_scope(cloud: Cloud, scope: Option<&str>) -> Result<Resource, Failure> {
+    let scope = scope.unwrap_or_default();
+    let meant = scope.strip_suffix("/.default");
+    if let Some(resource) = Resource::ALL.into_iter().find(|it| meant == Some(it.audience(cloud))) {
+        return Ok(resource);
+    }
+    let refused = |code, text| Err(Failure { status: 400, error: "invalid_scope", code, text });
     if !scope.is_empty() && !scope.ends_with("/.default") {
         return refused(
             1_002_012,
@@ -316,21 +353,18 @@ fn scope_failure(cloud: Cloud, scope: Option<&str>) -> Option<Failure> {
     )
 }
 
-fn resource_failure(cloud: Cloud, resource: Option<&str>, tenant: &str) -> Option<Failure> {
-    match resource {
-        Some(resource) if resource == cloud.audience() => None,
-        Some(resource) => Some(Failure {
-            status: 400,
-            error: "invalid_resource",
-            code: 500_011,
-            text: format!(
-                "The resource principal named {} was not found in the tenant named {}.",
-                printable(resource),
-                printable(tenant)
-            ),
-        }),
-        None => Some(Failure::missing("resource")),
-    }
+fn wanted_resource(cloud: Cloud, resource: Option<&str>, tenant: &str) -> Result<Resource, Failure> {
+    let named = resource.ok_or_else(|| Failure::missing("resource"))?;
+    Resource::ALL.into_iter().find(|it| it.audience(cloud) == named).ok_or_else(|| Failure {
+        status: 400,
+        error: "invalid_resource",
+        code: 500_011,
+        text: format!(
+            "The resource principal named {} was not found in the tenant named {}.",
+            printable(named),
+            printable(tenant)
+        ),
+    })
 }
 
 /// What a caller sent, short enough and harmless to repeat in an error.

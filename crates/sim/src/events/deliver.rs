@@ -15,6 +15,7 @@ use super::{
 use crate::{
     clock::{millis, rfc3339},
     limits::Thread,
+    people::PersonState,
     world::{Shared, World},
 };
 
@@ -25,6 +26,11 @@ pub(crate) enum Errand {
         app: u16,
         person: u32,
         then_remove: bool,
+    },
+    /// The person has the app from then on.
+    PolicyInstall {
+        app: u16,
+        person: u32,
     },
     Remove {
         app: u16,
@@ -47,7 +53,7 @@ impl Errand {
         match self {
             Self::Install { then_remove, .. } => 2 + u64::from(*then_remove),
             Self::Remove { .. } => 1,
-            Self::TeamInstall { .. } => 2,
+            Self::TeamInstall { .. } | Self::PolicyInstall { .. } => 2,
             Self::Ready { activities, .. } => activities.len() as u64,
         }
     }
@@ -55,6 +61,7 @@ impl Errand {
     fn app(&self) -> u16 {
         match self {
             Self::Install { app, .. }
+            | Self::PolicyInstall { app, .. }
             | Self::Remove { app, .. }
             | Self::TeamInstall { app, .. }
             | Self::Ready { app, .. } => *app,
@@ -73,6 +80,14 @@ impl Errand {
                 }
                 mixed = person % 2 == 1;
                 all
+            }
+            Self::PolicyInstall { app, person } => {
+                // What happened to somebody meanwhile goes first.
+                if world.org.person(person).is_some_and(|known| known.state.lacks_the_app()) {
+                    world.org.set_state(person, PersonState::Installed);
+                }
+                mixed = person % 2 == 1;
+                install::personal(shared, world, app, person, now).to_vec()
             }
             Self::Remove { app, person } => {
                 vec![install::personal_change(shared, world, app, person, Action::Remove, now)]
@@ -94,8 +109,28 @@ impl Errand {
     }
 }
 
+/// Starts a job for these errands; its id and how many events it has.
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    world: &mut World,
+    kind: &'static str,
+    people: u64,
+    errands: Vec<Errand>,
+    over: Duration,
+    manner: Option<Manner>,
+) -> (Option<u64>, u64) {
+    let events = errands.iter().map(Errand::events).sum();
+    if events == 0 {
+        return (None, 0);
+    }
+    let job = world.events.start_job(shared.clock.now(), kind, people, events);
+    let manner = manner.unwrap_or(world.settings.event_delivery);
+    run(shared, world.era.clone(), job.id, errands, over, manner);
+    (Some(job.id), events)
+}
+
 /// Runs errands in the background as job `job`, spread over `over`.
-pub(crate) fn run(
+fn run(
     shared: &Arc<Shared>,
     era: CancellationToken,
     job: u64,

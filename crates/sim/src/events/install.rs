@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::envelope::{Scene, account, team_data};
 use crate::{
     clock::Micros,
+    graph::catalog::APP_VERSION,
     limits::Thread,
-    signing::sha256,
     world::{Shared, World},
 };
 
@@ -70,7 +70,7 @@ pub(crate) fn installation(
                 activity["entities"] = json!([{"type": "clientInfo", "locale": locale}]);
             }
             activity["channelData"]["app"] =
-                json!({"id": manifest_id(&world.bots[usize::from(scene.app)].app_id), "version": "1.4.0"});
+                json!({"id": world.bots[usize::from(scene.app)].catalog.manifest_id, "version": APP_VERSION});
         }
         Thread::Channel { team, channel } => {
             activity["channelData"]["team"] = team_data(world, team);
@@ -119,12 +119,4 @@ pub(crate) fn installer(world: &World, thread: Thread) -> Option<u32> {
         |person: &u32| world.org.person(*person).is_some_and(|person| person.state.ever_installed());
     let members = world.org.roster(thread);
     members.iter().copied().find(knows_it).or(members.first().copied())
-}
-
-/// The id of the app's manifest, which is not the bot's.
-fn manifest_id(app_id: &str) -> uuid::Uuid {
-    let hash = sha256(&[b"manifest", app_id.as_bytes()]);
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&hash[..16]);
-    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::envelope::{Scene, account, meeting_id, team_data};
+use super::{
+    envelope::{Scene, account, meeting_id, team_data},
+    install::{self, Action},
+};
 use crate::{
     clock::{Micros, rfc3339},
     limits::Thread,
@@ -76,6 +79,21 @@ pub(crate) fn team_members(
         }
     }
     activity
+}
+
+/// The app is removed from a team: both events come from General; which channel was picked once is not told.
+pub(crate) fn bot_leaves(
+    shared: &Shared,
+    world: &mut World,
+    to: (u16, u32, Option<u32>),
+    now: Micros,
+) -> Vec<Value> {
+    let (app, team, by) = to;
+    let scene = Scene::new(world, app, Thread::Channel { team, channel: 0 }, None, by);
+    vec![
+        team_members(shared, world, to, (&Who::Bot, false), now),
+        install::installation(shared, world, &scene, Action::Remove, now),
+    ]
 }
 
 /// People come into a private or shared channel or go. `through`: the other team that they are in.

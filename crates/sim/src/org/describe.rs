@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 use super::{
-    Apps, Channel, ChannelKind, Chat, ChatKind, Org, Person, Rule, Team,
-    description::{ChannelPart, ChatPart, Description, PersonPart, Problem, TeamPart},
+    Account, Apps, Channel, ChannelKind, Chat, ChatKind, Group, Member, Org, Person, Rule, Team,
+    description::{ChannelPart, ChatPart, Description, GroupPart, PersonPart, Problem, TeamPart, UserType},
     person::Own,
     team,
 };
@@ -48,6 +48,8 @@ impl Org {
             org.add_described_chat(&format!("chat[{at}]"), part, bot)?;
         }
         org.make_chats(&plan);
+        org.add_described_groups(&description.group)?;
+        org.make_groups(description.groups, description.person.len() as u32);
         Ok(org)
     }
 
@@ -58,6 +60,14 @@ impl Org {
         }
         if let Some(other) = self.by_own_upn.insert(person.upn(at).to_lowercase(), at) {
             return Err(Problem::new(format!("{path}.upn"), format!("person[{other}] has this upn too")));
+        }
+        if let Some(mail) = person.own_mail()
+            && let Some(other) = self.by_own_mail.insert(mail.to_lowercase(), at)
+        {
+            return Err(Problem::new(
+                format!("{path}.mail"),
+                format!("person[{other}] has this address too"),
+            ));
         }
         *self.by_state.entry(person.state).or_default() += 1;
         self.people.push(person);
@@ -192,6 +202,40 @@ impl Org {
         Ok(())
     }
 
+    fn add_described_groups(&mut self, parts: &[GroupPart]) -> Result<(), Problem> {
+        let named = |name: &str| parts.iter().position(|part| part.name == name);
+        for (at, part) in parts.iter().enumerate() {
+            let path = format!("group[{at}]");
+            if named(&part.name) != Some(at) {
+                return Err(Problem::new(format!("{path}.name"), "another group has this name too"));
+            }
+            let made = self.rng.uuid();
+            let id = match &part.id {
+                Some(id) => guid(&format!("{path}.id"), id)?,
+                None => made,
+            };
+            if self.group_by_id(&id).is_some() {
+                return Err(Problem::new(format!("{path}.id"), "another group has this id too"));
+            }
+            let people = self.people_of(&format!("{path}.members"), &part.members)?;
+            let mut members: Vec<Member> = people.into_iter().map(Member::Person).collect();
+            for (i, name) in part.groups.iter().enumerate() {
+                let problem =
+                    |text: &str| Problem::new(format!("{path}.groups[{i}]"), format!("{text} {name:?}"));
+                let inner = named(name).ok_or_else(|| problem("no group is called"))?;
+                let inner = Member::Group(inner as u32);
+                if members.contains(&inner) {
+                    return Err(problem("named twice:"));
+                }
+                members.push(inner);
+            }
+            let group = at as u32;
+            members.extend((0..part.devices).map(|number| Member::Device { group, number }));
+            self.groups.push(Group { id, name: part.name.clone(), members, deleted: false });
+        }
+        Ok(())
+    }
+
     /// Sorted; each may be named once.
     fn people_of(&self, path: &str, names: &[String]) -> Result<Vec<u32>, Problem> {
         let mut seen = HashSet::new();
@@ -227,7 +271,13 @@ fn person(path: &str, part: &PersonPart, rng: &mut Rng) -> Result<Person, Proble
         return Err(Problem::new(format!("{path}.name"), "must not be empty"));
     }
     let (given, surname) = part.name.split_once(' ').unwrap_or((&part.name, ""));
+    let account = Account {
+        guest: part.user_type == UserType::Guest,
+        disabled: !part.account_enabled,
+        unlicensed: !part.licensed,
+    };
     let own = Own {
+        mail: part.mail.clone(),
         given_name: given.to_owned(),
         surname: surname.to_owned(),
         upn: part.upn.clone(),
@@ -236,7 +286,7 @@ fn person(path: &str, part: &PersonPart, rng: &mut Rng) -> Result<Person, Proble
         country: part.country.clone(),
         time_zone: part.time_zone.clone(),
     };
-    Ok(Person::described(object_id, part.state, own))
+    Ok(Person::described(object_id, part.state, account, own))
 }
 
 fn apps(path: &str, app_ids: &[String], installed: bool, bot: FindBot<'_>) -> Result<Apps, Problem> {

@@ -69,6 +69,7 @@ pub(crate) struct Description {
     pub(crate) person: Vec<PersonPart>,
     pub(crate) team: Vec<TeamPart>,
     pub(crate) chat: Vec<ChatPart>,
+    pub(crate) group: Vec<GroupPart>,
     pub(crate) bot: Vec<bots::Order>,
     /// As `PATCH /sim/settings` takes them
     pub(crate) settings: serde_json::Map<String, serde_json::Value>,
@@ -101,6 +102,28 @@ pub(crate) struct PersonPart {
     pub(crate) country: String,
     #[serde(default = "state")]
     pub(crate) state: PersonState,
+    /// The UPN when absent
+    pub(crate) mail: Option<String>,
+    #[serde(default)]
+    pub(crate) user_type: UserType,
+    #[serde(default = "yes")]
+    pub(crate) account_enabled: bool,
+    /// Whether the service plan of Teams is there; guests never have it
+    #[serde(default = "yes")]
+    pub(crate) licensed: bool,
+}
+
+/// `userType` of the directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum UserType {
+    #[default]
+    Member,
+    Guest,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn language() -> String {
@@ -180,6 +203,23 @@ pub(crate) struct ChatPart {
     pub(crate) installed: bool,
 }
 
+/// A security group of the directory; teams are groups as they are.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GroupPart {
+    pub(crate) name: String,
+    pub(crate) id: Option<String>,
+    /// UPNs or object ids of people
+    #[serde(default)]
+    pub(crate) members: Vec<String>,
+    /// Names of other groups; circles are allowed
+    #[serde(default)]
+    pub(crate) groups: Vec<String>,
+    /// So many members that are nobody
+    #[serde(default)]
+    pub(crate) devices: u32,
+}
+
 impl Description {
     /// Nobody described, so many made up.
     pub(crate) fn made_up(seed: u64, people: u32, teams: u32) -> Self {
@@ -197,8 +237,8 @@ impl Description {
         if let Some(states) = &self.states {
             plan.states.clone_from(states);
         }
-        if self.groups > 0 {
-            return Err(Problem::new("groups", "groups are not simulated yet"));
+        if self.groups > 10_000 {
+            return Err(Problem::new("groups", "must be at most 10000"));
         }
         plan.check().map_err(|text| Problem::new("", text))?;
         Ok(plan)

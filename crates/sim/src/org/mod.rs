@@ -1,7 +1,9 @@
 //! The organisation: people, teams with channels, and group chats. Made up, the same for the same seed, or described.
 
+mod changes;
 mod describe;
 mod description;
+mod group;
 mod names;
 mod person;
 mod plan;
@@ -15,8 +17,10 @@ use uuid::Uuid;
 pub use self::description::{OrgError, OrgFile};
 use self::rule::Rule;
 pub(crate) use self::{
-    description::{Description, Problem},
-    person::Person,
+    changes::{Change, Changes},
+    description::{Description, Problem, UserType},
+    group::{Group, GroupRef, Member},
+    person::{Account, Person},
     plan::Plan,
     team::{Apps, Channel, ChannelKind, Chat, ChatKind, Team, TeamState},
 };
@@ -43,12 +47,16 @@ pub(crate) struct Org {
     by_object_id: HashMap<Uuid, u32>,
     /// Of those who were not made up; in lower case.
     by_own_upn: HashMap<String, u32>,
+    /// Addresses that are not the UPN; in lower case.
+    by_own_mail: HashMap<String, u32>,
     by_state: BTreeMap<PersonState, u32>,
     pub(crate) teams: Vec<Team>,
     rule: Rule,
     channels: HashMap<Box<str>, (u32, u32)>,
     pub(crate) chats: Vec<Chat>,
     by_chat: HashMap<Box<str>, u32>,
+    pub(crate) groups: Vec<Group>,
+    pub(crate) changes: Changes,
 }
 
 impl Org {
@@ -60,12 +68,15 @@ impl Org {
             people: Vec::new(),
             by_object_id: HashMap::new(),
             by_own_upn: HashMap::new(),
+            by_own_mail: HashMap::new(),
             by_state: BTreeMap::new(),
             teams: Vec::new(),
             rule: Rule::default(),
             channels: HashMap::new(),
             chats: Vec::new(),
             by_chat: HashMap::new(),
+            groups: Vec::new(),
+            changes: Changes::new(),
         }
     }
 
@@ -129,6 +140,13 @@ impl Org {
         described.or_else(|| self.by_made_up_upn(upn))
     }
 
+    /// Whose mail address it is; most have their UPN's.
+    pub(crate) fn by_mail(&self, mail: &str) -> Option<u32> {
+        let own = self.by_own_mail.get(&mail.to_lowercase()).copied();
+        let by_upn = || self.by_upn(mail).filter(|person| self.people[*person as usize].own_mail().is_none());
+        own.or_else(by_upn)
+    }
+
     fn by_made_up_upn(&self, upn: &str) -> Option<u32> {
         let (local, _) = upn.split_once('@')?;
         let digits = local.trim_start_matches(|c: char| !c.is_ascii_digit());
@@ -140,8 +158,9 @@ impl Org {
 
     pub(crate) fn set_state(&mut self, index: u32, state: PersonState) {
         let Some(person) = self.people.get_mut(index as usize) else { return };
-        let before = person.state;
+        let (before, seen) = (person.state, person.seen());
         person.state = state;
+        let changed = person.seen() != seen;
         match state {
             PersonState::ChatDeleted => person.chat_gone = true,
             PersonState::Installed => person.chat_gone = false,
@@ -149,6 +168,19 @@ impl Org {
         }
         *self.by_state.entry(before).or_default() -= 1;
         *self.by_state.entry(state).or_default() += 1;
+        if changed {
+            self.changes.push(Change::Person(index));
+        }
+    }
+
+    /// What the directory says of somebody beside the state.
+    pub(crate) fn set_account(&mut self, index: u32, account: Account) {
+        let Some(person) = self.people.get_mut(index as usize) else { return };
+        let seen = person.seen();
+        person.account = account;
+        if person.seen() != seen {
+            self.changes.push(Change::Person(index));
+        }
     }
 
     pub(crate) fn by_state(&self) -> &BTreeMap<PersonState, u32> {
@@ -304,8 +336,10 @@ impl Org {
             members.push(person);
         }
         members.sort_unstable();
-        if let Some(team) = self.teams.get_mut(team as usize) {
-            team.members = Some(members);
+        if let Some(known) = self.teams.get_mut(team as usize) {
+            known.members = Some(members);
+            let (group, member) = (GroupRef::Team(team), Member::Person(person));
+            self.changes.push(Change::Member { group, member, there });
         }
     }
 

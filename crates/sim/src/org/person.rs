@@ -18,6 +18,7 @@ pub(crate) struct Person {
     family: u8,
     department: u8,
     pub(crate) state: PersonState,
+    pub(crate) account: Account,
     /// The current chat was deleted by the person and none created since.
     pub(crate) chat_gone: bool,
     /// Sends get 404 until the chat is created anew, without its person having done anything.
@@ -28,12 +29,22 @@ pub(crate) struct Person {
     own: Option<Box<Own>>,
 }
 
+/// What the directory has of somebody whatever the state is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Account {
+    pub(crate) guest: bool,
+    pub(crate) disabled: bool,
+    pub(crate) unlicensed: bool,
+}
+
 /// What was said about somebody who was not made up.
 #[derive(Clone)]
 pub(super) struct Own {
     pub(super) given_name: String,
     pub(super) surname: String,
     pub(super) upn: String,
+    /// Another address than the UPN
+    pub(super) mail: Option<String>,
     pub(super) department: String,
     pub(super) language: String,
     pub(super) country: String,
@@ -53,6 +64,7 @@ impl Person {
             family: rng.below(country.family.len()) as u8,
             department: rng.below(DEPARTMENTS.len()) as u8,
             state,
+            account: Account::default(),
             chat_gone: state == PersonState::ChatDeleted,
             chat_lost: false,
             chat: 0,
@@ -60,7 +72,7 @@ impl Person {
         }
     }
 
-    pub(super) fn described(object_id: Uuid, state: PersonState, own: Own) -> Self {
+    pub(super) fn described(object_id: Uuid, state: PersonState, account: Account, own: Own) -> Self {
         Self {
             object_id,
             country: 0,
@@ -69,6 +81,7 @@ impl Person {
             family: 0,
             department: 0,
             state,
+            account,
             chat_gone: state == PersonState::ChatDeleted,
             chat_lost: false,
             chat: 0,
@@ -116,6 +129,48 @@ impl Person {
     pub(crate) fn time_zone(&self) -> &str {
         let made_up = COUNTRIES[usize::from(self.country)].time_zones[usize::from(self.time_zone)];
         self.said(|own| &own.time_zone, made_up)
+    }
+
+    /// `userType` of the directory is `Guest`.
+    pub(crate) fn is_guest(&self) -> bool {
+        self.account.guest || self.state == PersonState::Guest
+    }
+
+    /// `accountEnabled` of the directory.
+    pub(crate) fn is_enabled(&self) -> bool {
+        !self.account.disabled && self.state != PersonState::AccountDisabled
+    }
+
+    /// Has the service plan that is Teams.
+    pub(crate) fn is_licensed(&self) -> bool {
+        !self.account.unlicensed && !self.is_guest() && self.state != PersonState::Unlicensed
+    }
+
+    /// Not deleted, and not of another organisation.
+    pub(crate) fn in_directory(&self) -> bool {
+        !matches!(self.state, PersonState::Deleted | PersonState::External)
+    }
+
+    /// What the directory shows of all that changes.
+    pub(super) fn seen(&self) -> (bool, bool, bool, bool) {
+        (self.is_guest(), self.is_enabled(), self.is_licensed(), self.in_directory())
+    }
+
+    /// What the state says of the account stays when the state becomes another.
+    pub(crate) fn settled(&self) -> Account {
+        Account {
+            guest: self.is_guest(),
+            disabled: !self.is_enabled(),
+            unlicensed: self.account.unlicensed || self.state == PersonState::Unlicensed,
+        }
+    }
+
+    pub(super) fn own_mail(&self) -> Option<&str> {
+        self.own.as_ref()?.mail.as_deref()
+    }
+
+    pub(crate) fn mail(&self, index: u32) -> String {
+        self.own_mail().map_or_else(|| self.upn(index), str::to_owned)
     }
 
     /// A made-up one is unique by the person's place in the organisation.

@@ -145,6 +145,17 @@ impl Team {
     pub(crate) fn id(&self) -> &str {
         &self.channels[0].id
     }
+
+    /// A bot's app goes from the team and its channels, or every bot's.
+    pub(crate) fn remove_app(&mut self, app: Option<u16>) {
+        let channels = self.channels.iter_mut().map(|channel| &mut channel.apps);
+        for apps in std::iter::once(&mut self.apps).chain(channels) {
+            match app {
+                Some(app) => apps.remove(app),
+                None => *apps = Apps::default(),
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -44,7 +44,7 @@ async fn reset_makes_exactly_what_is_asked() {
     assert_eq!(world.send(&world.chat().await, "x").await.0, 201);
     for bad in [
         json!({"poeple": 1}),
-        json!({"groups": 1}),
+        json!({"groups": 10_001}),
         json!({"states": {"blocked": 2}}),
         json!({"states": {"blockd": 0.1}}),
         json!({"states": {"blocked": 0.6, "uninstalled": 0.6}}),

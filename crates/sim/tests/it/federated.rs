@@ -207,7 +207,8 @@ async fn the_old_endpoint_speaks_in_texts() {
     assert_eq!((status, names(&answer)), (200, names(&golden["body"])));
     assert!(answer.as_object().unwrap().values().all(Value::is_string));
     for (resource, secret, status, code) in [
-        ("https://graph.microsoft.com", SECRET, 400, 500_011),
+        ("https://vault.azure.net", SECRET, 400, 500_011),
+        ("https://graph.microsoft.us", SECRET, 400, 500_011),
         ("https://api.botframework.us", SECRET, 400, 500_011),
         (audience, "wrong", 401, 7_000_215),
     ] {

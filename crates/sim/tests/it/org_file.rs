@@ -101,6 +101,17 @@ async fn what_is_wrong_is_named_with_its_line() {
             "org.toml:5: bot[1].app_id: another bot",
         ),
         ("[[bot]]\napp_id = \"a\"\n", "org.toml:1: bot[0]: a bot needs a secret"),
+        ("[[group]]\nname = \"G\"\n[[group]]\nname = \"G\"\n", "org.toml:4: group[1].name: another group"),
+        (
+            "[[group]]\nname = \"G\"\ngroups = [\"H\"]\n",
+            "org.toml:3: group[0].groups[0]: no group is called \"H\"",
+        ),
+        (
+            &format!(
+                "{one}mail = \"m@x.example\"\n\n[[person]]\nname = \"C D\"\nupn = \"c@x.example\"\nmail = \"M@x.example\"\n"
+            ),
+            "org.toml:9: person[1].mail: person[0] has this address too",
+        ),
         ("[settings]\nscale = 0\n", "org.toml:1: settings: scale must be above 0"),
         ("[tenant]\nid = \"x\"\n", "org.toml:2: tenant.id: must be a GUID"),
         (

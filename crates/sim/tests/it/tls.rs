@@ -33,7 +33,8 @@ fn trusting(sim: &Sim, ca: &str) -> Client {
     builder.build().unwrap()
 }
 
-const MICROSOFT: [&str; 5] = [
+const MICROSOFT: [&str; 6] = [
+    "graph.microsoft.com",
     "login.microsoftonline.com",
     "login.microsoftonline.us",
     "login.botframework.com",
@@ -92,6 +93,37 @@ async fn both_ports_are_one_simulator() {
             Ok(answer) => assert!(answer.text().await.is_err() && cut == "mid_body"),
         }
     }
+    sim.stop().await;
+}
+
+#[tokio::test]
+async fn graph_under_its_own_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let sim = start(folder.path()).await;
+    let http = trusting(&sim, &authority(&sim));
+    let port = sim.tls_addr().unwrap().port();
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", APP),
+        ("client_secret", SECRET),
+        ("scope", crate::graph::SCOPE),
+    ];
+    let url = format!("https://login.microsoftonline.com:{port}/{}/oauth2/v2.0/token", sim.tenant_id());
+    let (status, token) = read(http.post(url).form(&form).send().await.unwrap()).await;
+    assert_eq!(status, 200, "{token}");
+    let graph = format!("https://graph.microsoft.com:{port}/v1.0");
+    let mut next = format!("{graph}/users?$top=6");
+    let mut seen = 0;
+    loop {
+        let request = http.get(&next).bearer_auth(text(&token["access_token"]));
+        let (status, page) = read(request.send().await.unwrap()).await;
+        assert_eq!(status, 200, "{page}");
+        seen += page["value"].as_array().unwrap().len();
+        let Some(link) = page["@odata.nextLink"].as_str() else { break };
+        assert!(link.starts_with(&graph), "{link}");
+        link.clone_into(&mut next);
+    }
+    assert_eq!(seen, 10);
     sim.stop().await;
 }
 

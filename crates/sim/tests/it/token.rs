@@ -31,7 +31,9 @@ async fn errors_are_those_of_entra() {
         ("wrong_secret", world.token(&tenant, APP, "wrong", SCOPE).await),
         ("app_not_found", world.token(&tenant, nobody, SECRET, SCOPE).await),
         ("tenant_not_found", world.token(nobody, APP, SECRET, SCOPE).await),
-        ("bad_scope", world.token(&tenant, APP, SECRET, "https://graph.microsoft.com/.default").await),
+        ("bad_scope", world.token(&tenant, APP, SECRET, "https://vault.azure.net/.default").await),
+        // Of another cloud than the bot's.
+        ("bad_scope", world.token(&tenant, APP, SECRET, "https://graph.microsoft.us/.default").await),
         ("bad_scope", world.token(&tenant, APP, SECRET, "").await),
         (
             "scope_without_default",
