@@ -201,7 +201,8 @@ impl LaneCore {
                 Free::Now if !held => return Some(item),
                 Free::At(at) if !held => {
                     self.order.free_at.insert((at, thread_no));
-                    self.wake_by(at - LEAD);
+                    // Within the lead it is tried at its time: a wake that is past would come again and again.
+                    self.wake_by(if at > now + LEAD { at - LEAD } else { at });
                 }
                 _ => {}
             }
