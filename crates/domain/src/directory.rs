@@ -85,7 +85,20 @@ pub enum DirectoryError {
     Anew(String),
 }
 
+/// The word for the cause of a message that waits for the directory.
+pub const CAUSE: &str = "directory";
+
+/// Word and text of a cause that [`DirectoryError::cause`] made.
+pub fn read_cause(cause: &str) -> Option<(&str, &str)> {
+    cause.split_once(": ").filter(|(word, _)| *word == CAUSE)
+}
+
 impl DirectoryError {
+    /// Why a message waits: the word, and what to do.
+    pub fn cause(&self) -> String {
+        format!("{CAUSE}: {self}")
+    }
+
     /// Whether it passes without anybody's doing.
     pub const fn passes(&self) -> bool {
         matches!(self, Self::Throttled { .. } | Self::Unavailable(_) | Self::Anew(_))
@@ -100,6 +113,9 @@ impl DirectoryError {
 /// Asks the directory. Object-safe; nothing is stored by it.
 #[async_trait]
 pub trait Directory: Send + Sync + 'static {
+    /// Whether there is anything to ask with. Asks nobody.
+    fn ready(&self, asker: Asker<'_>) -> Result<(), DirectoryError>;
+
     /// Whom each of these sign-in names and mail addresses stands for, in their order. All of them, or an error.
     async fn resolve(&self, asker: Asker<'_>, names: &[String]) -> Result<Vec<Resolved>, DirectoryError>;
 
@@ -201,6 +217,10 @@ mod tests {
         assert!(throttled.passes() && DirectoryError::Unavailable(String::new()).passes());
         assert_eq!(throttled.retry_after(), Some(wait));
         let missing = DirectoryError::NotPermitted { role: "User.Read.All".to_owned() };
-        assert!(!missing.passes() && missing.to_string().contains("User.Read.All"));
+        assert!(!missing.passes());
+        let cause = missing.cause();
+        let (word, text) = read_cause(&cause).unwrap();
+        assert!(word == CAUSE && text.contains("User.Read.All"), "{cause}");
+        assert_eq!(read_cause("confirm"), None);
     }
 }

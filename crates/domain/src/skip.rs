@@ -155,11 +155,11 @@ mod tests {
 
     #[test]
     fn the_directory_leaves_out_kinds_of_people() {
+        use SkipReason::{AccountDisabled, External, Guest, Unlicensed};
         let with = |standing: Standing| Row { standing: Standing { at: Some(NOW), ..standing }, ..row() };
         let guest = with(Standing { guest: Some(true), enabled: Some(false), ..Standing::default() });
         let external = with(Standing { guest: Some(false), external: Some(true), ..Standing::default() });
-        let disabled =
-            with(Standing { enabled: Some(false), licensed: Some(false), ..Standing::default() });
+        let disabled = with(Standing { enabled: Some(false), licensed: Some(false), ..Standing::default() });
         let unlicensed = with(Standing { enabled: Some(true), licensed: Some(false), ..Standing::default() });
         let member = with(Standing {
             guest: Some(false),
@@ -170,7 +170,6 @@ mod tests {
         });
         let all = [&guest, &external, &disabled, &unlicensed, &member, &row()].map(Clone::clone);
         let whys = |policy: Policy| all.clone().map(|row| why_skipped(&row, policy, NOW));
-        use SkipReason::{AccountDisabled, External, Guest, Unlicensed};
         assert_eq!(
             whys(policy()),
             [Some(Guest), Some(External), Some(AccountDisabled), Some(Unlicensed), None, None]

@@ -77,7 +77,7 @@ impl LaneCore {
         let wait = cap / 2 + self.dice.up_to(cap / 2);
         open.fetching.again_at = Some(now + error.retry_after().map_or(wait, |told| told.max(wait)));
         if open.phase == Phase::Expanding && !error.passes() {
-            let cause = Some(error.to_string());
+            let cause = Some(error.cause());
             if open.fetching.cause != cause || open.state != MessageState::Waiting {
                 open.fetching.cause.clone_from(&cause);
                 self.set_state(message_no, MessageState::Waiting, cause.as_deref());
@@ -158,7 +158,10 @@ mod tests {
                             for change in batch.messages {
                                 match change {
                                     MessageChange::State { state, cause, .. } => {
-                                        said.push(format!("{state}{}", cause.map_or("", |_| " with a cause")));
+                                        said.push(format!(
+                                            "{state}{}",
+                                            cause.map_or("", |_| " with a cause")
+                                        ));
                                     }
                                     change => said.push(format!("{change:?}").chars().take(5).collect()),
                                 }

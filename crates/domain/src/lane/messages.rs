@@ -404,11 +404,14 @@ mod tests {
 
     /// Whether a step asks for the audience.
     fn expands(core: &mut LaneCore, now: i64, input: Input) -> bool {
-        let actions = core.step(at(now), input);
-        for action in &actions {
+        let mut actions = core.step(at(now), input);
+        let mut next = 0;
+        while let Some(action) = actions.get(next) {
             if let Action::Commit { ticket, .. } = action {
-                core.step(at(now), Input::Committed { ticket: *ticket, committed: Committed::default() });
+                let committed = Input::Committed { ticket: *ticket, committed: Committed::default() };
+                actions.extend(core.step(at(now), committed));
             }
+            next += 1;
         }
         actions.iter().any(|action| matches!(action, Action::Expand { .. }))
     }
