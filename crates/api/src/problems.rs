@@ -137,7 +137,7 @@ codes! {
         "Shorten it, and link to long texts and pictures instead of putting them in.";
     /// The audience names nobody.
     EmptyAudience = "empty_audience", 422, "The audience is empty",
-        "Give `audience.users`, `audience.channels`, `audience.chats` or `\"installed\": true`.";
+        "Give `audience.users`, `audience.groups`, `audience.teams`, `audience.channels`, `audience.chats`, `\"installed\": true` or `\"everyone\": true`.";
     /// More named recipients than one request takes.
     AudienceTooLong = "audience_too_long", 422, "Too many named recipients",
         "Name at most 10,000 in one message (1,000 for `urgent`), and split longer lists into several messages.";
@@ -150,12 +150,18 @@ codes! {
     /// The delivery belongs to another message than the one in the path.
     OtherMessage = "other_message", 422, "A delivery of another message",
         "Name deliveries from GET /v1/messages/{id}/deliveries?state=ambiguous of this message.";
-    /// The recipient is not an Entra object id, or the channel or chat is not the conversation id of one.
+    /// The recipient is neither an Entra object id nor a sign-in name or mail address, or the group, team, channel or chat is not the id of one.
     RecipientInvalid = "recipient_invalid", 422, "Not a recipient",
-        "People are named by Entra object id (a GUID), channels and group chats by conversation id (`19:…@thread.tacv2`, `19:…@thread.v2`).";
-    /// The person is named by their user principal name. Teams does not take one, and looking people up in the directory is not built yet.
-    UpnNotResolvable = "upn_not_resolvable", 422, "A user principal name instead of an object id",
-        "Give the person's Entra object id; GET /v1/people has those that the app has met.";
+        "People are named by Entra object id (a GUID), sign-in name or mail address, groups by Entra object id, teams by that of their group or as Teams calls them (`19:…@thread.tacv2`), channels and group chats by conversation id (`19:…@thread.tacv2`, `19:…@thread.v2`).";
+    /// The person is named by a sign-in name or mail address, which Teams itself does not take, and Microsoft Graph knows nobody by it, or several.
+    UpnNotResolvable = "upn_not_resolvable", 422, "Not exactly one person in the directory",
+        "Correct the name, or give the person's Entra object id; GET /v1/people has those that the app has met.";
+    /// The audience can only be known from the directory, and the configuration gives the app nothing to ask Microsoft Graph with.
+    DirectoryNotConfigured = "directory_not_configured", 422, "Microsoft Graph is not configured",
+        "Add to the configuration what the text names, or name people by Entra object id.";
+    /// The audience can only be known from the directory, and Microsoft Graph refuses to tell the app.
+    DirectoryRefused = "directory_refused", 422, "Microsoft Graph refuses",
+        "Do what the text says (an administrator of the tenant grants roles and consents), or name people by Entra object id.";
     /// There are several apps or tenants to send with, and a message goes to one app in one tenant.
     OneLane = "one_lane", 422, "Which app or tenant?",
         "Give `app` and `tenant`; for several, send one message each.";
@@ -174,6 +180,9 @@ codes! {
     /// The database is busy or not there.
     Unavailable = "unavailable", 503, "Not available at the moment",
         "Send it again in a few seconds with the same Idempotency-Key; /readyz tells when it is back.";
+    /// Microsoft Graph did not find all names in time, or does not answer at the moment.
+    DirectoryUnavailable = "directory_unavailable", 503, "The directory does not answer at the moment",
+        "Send it again in a minute with the same Idempotency-Key, with fewer names in one message, or name people by Entra object id, which needs no look-up.";
 }
 
 impl Code {

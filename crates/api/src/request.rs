@@ -55,7 +55,7 @@ pub struct NewMessage {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Audience {
-    /// People, by Entra object id; at most 10,000.
+    /// People, by Entra object id, sign-in name or mail address; at most 10,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
     /// All people with the app installed, as of now.
@@ -64,22 +64,22 @@ pub struct Audience {
     /// Channels, by conversation id (`19:…@thread.tacv2`): a new thread there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<String>,
-    /// Everyone in the directory with an enabled account and a Teams plan. Not built yet.
+    /// Everyone in the directory; who has no enabled account or no Teams plan is skipped.
     #[serde(default, skip_serializing_if = "is_default")]
     pub everyone: bool,
-    /// Members of teams, one to one. Not built yet.
+    /// Members of teams, one to one: by Entra group id, or as Teams calls a team that the app knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub teams: Vec<String>,
-    /// Members of Entra groups, transitively. Not built yet.
+    /// Members of Entra groups, transitively, by object id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
-    /// Group chats. Not built yet.
+    /// Group chats.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chats: Vec<String>,
     /// Uploaded lists, `aud_…`. Not built yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<String>,
-    /// Kinds of people that are left out by default: `guests`, `disabled`. Not built yet.
+    /// Kinds of people that are left out by default: `guests`, `disabled`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub include: Vec<String>,
     /// Who is not meant although the rest says so.
@@ -91,7 +91,7 @@ pub struct Audience {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exclude {
-    /// People, by Entra object id; at most 10,000.
+    /// People, by Entra object id, sign-in name or mail address; at most 10,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
     /// Members of Entra groups. Not built yet.

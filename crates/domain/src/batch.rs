@@ -1,6 +1,7 @@
 //! What an owner writes: intents and outcomes of many deliveries in one transaction (`docs/engine.md`, Tables).
 
 use crate::delivery::{DeliveryState, FailReason, SkipReason};
+use crate::directory::Standing;
 use crate::message::MessageState;
 use crate::outcome::Operation;
 use crate::people::{Origin, ReachState, RecipientKind, Reference};
@@ -28,6 +29,8 @@ pub struct Row {
     pub others: u32,
     pub reach: ReachState,
     pub reach_at: Option<Time>,
+    /// What the directory says of them.
+    pub standing: Standing,
     /// Named in the message's exclusions.
     pub excluded: bool,
     /// Wants no messages of this app.

@@ -7,6 +7,7 @@
 
 pub mod batch;
 pub mod delivery;
+pub mod directory;
 pub mod ids;
 pub mod lane;
 pub mod message;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::batch::Key;
 use crate::delivery::DeliveryState;
+use crate::directory::{DirectoryPerson, DirectorySource, Include, Wanted};
 use crate::ids::{DeliveryId, MessageId};
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
@@ -118,6 +119,8 @@ pub enum Source {
     List(i64),
     /// People with a personal reference whose state is not removed or never installed.
     Installed,
+    /// People whom the directory names; they become members of this list, page by page, before it is read.
+    Directory { list_no: i64, from: DirectorySource },
     /// Recipients of an earlier message whose deliveries came to this.
     Retry {
         message_no: i64,
@@ -157,6 +160,12 @@ pub struct NewMessage {
     pub named: Vec<Named>,
     /// Whether everyone with the app installed is meant as well.
     pub installed: bool,
+    /// Whom the directory is to be asked for, each once.
+    pub directory: Vec<DirectorySource>,
+    /// What the directory said of people who are named.
+    pub resolved: Vec<DirectoryPerson>,
+    /// Kinds of people whom it is also for.
+    pub include: Include,
     /// Those of an earlier message whom it did not reach. Such a message always tries, whatever was refused lately.
     pub retries: Option<Retries>,
     /// People (Entra ids) who are not to get it although the audience has them.
@@ -202,8 +211,10 @@ pub struct OpenMessage {
     pub gathers: bool,
     pub on_ambiguous: Option<OnAmbiguous>,
     pub audience_final: bool,
+    pub include: Include,
     pub send_at: Option<Time>,
     pub expires_at: Time,
+    pub created_at: Time,
     /// It tries again what an earlier message came to, and so always tries.
     pub retries: bool,
 }
@@ -221,7 +232,7 @@ pub struct Opened {
 }
 
 /// What one chunk of expansion did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expanded {
     pub added: i64,
     pub duplicates: i64,
@@ -229,6 +240,8 @@ pub struct Expanded {
     pub done: bool,
     /// Done, but with more recipients than `max_recipients`: the message waits for a confirmation.
     pub confirm: bool,
+    /// It goes on when this page of the directory is there.
+    pub wants: Option<Wanted>,
 }
 
 /// Who asked for what, for [`crate::ports::Ledger::control`].

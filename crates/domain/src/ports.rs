@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::batch::{Batch, Committed, Key, Late, Row};
+use crate::directory::Fill;
 use crate::ids::{KeyId, MessageId};
 use crate::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, NewMessage, Opened, SettleRequest,
@@ -92,7 +93,11 @@ pub trait Ledger: Send + Sync + 'static {
     async fn open(&self, lane_no: i64, after: i64) -> Result<Opened, StoreError>;
     /// Adds up to `limit` deliveries of the audience. With the last one, `audience_final` is set and the message
     /// becomes `sending`, or `waiting` if it is larger than `max_recipients`.
+    /// Where it meets a source of the directory that was not read to its end, it says which page it wants.
     async fn expand(&self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError>;
+    /// Stores a page that an expansion wanted: people, members, and where the source goes on. A page that comes twice,
+    /// or for a message that was closed meanwhile, changes nothing; whether it was taken.
+    async fn fill(&self, fill: Fill, now: Time) -> Result<bool, StoreError>;
     /// Pending deliveries without a due time, by recipient number after `after`.
     async fn page(&self, message_no: i64, after: i64, limit: i64) -> Result<Vec<Row>, StoreError>;
     /// Pending deliveries with a due time up to `until`, soonest first.
@@ -195,6 +200,8 @@ pub trait Registry: Send + Sync + 'static {
     /// Reads and writes something trivial, for `/readyz`.
     async fn ready(&self) -> Result<(), StoreError>;
 }
+
+pub use crate::directory::Directory;
 
 /// One call to be made for a delivery.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::batch::Row;
 use crate::delivery::SkipReason;
+use crate::directory::Include;
 use crate::message::Class;
 use crate::own_words::Purpose;
 use crate::time::Time;
@@ -15,8 +16,19 @@ pub struct Policy {
     pub purpose: Purpose,
     /// Tries again what an earlier message came to.
     pub retries: bool,
-    /// A refusal younger than this spares the call (`docs/delivery.md`, Reachability).
+    /// Whom it is also for.
+    pub include: Include,
+    pub created_at: Time,
+    /// A refusal younger than this spares the call (`docs/delivery.md`, Reachability), and so does what the directory
+    /// said.
     pub recheck: Duration,
+}
+
+impl Policy {
+    /// Whether a call is made whatever is known: for a person who was named one by one, or is tried again on purpose.
+    const fn always_tries(self) -> bool {
+        matches!(self.class, Class::Urgent) || self.retries
+    }
 }
 
 /// Why a delivery is skipped, if it is.
@@ -24,9 +36,11 @@ pub fn why_skipped(row: &Row, policy: Policy, now: Time) -> Option<SkipReason> {
     if let Some(reason) = unwanted(row, policy.purpose) {
         return Some(reason);
     }
+    if let Some(reason) = by_directory(row, policy, now) {
+        return Some(reason);
+    }
     let young = row.reach_at.is_some_and(|at| now.since(at) < policy.recheck);
-    let always = policy.class == Class::Urgent || policy.retries;
-    (row.reach.is_refusal() && young && !always).then_some(SkipReason::Unreachable)
+    (row.reach.is_refusal() && young && !policy.always_tries()).then_some(SkipReason::Unreachable)
 }
 
 /// The part that holds at every try, however urgent: they are left out, or want nothing.
@@ -40,10 +54,41 @@ pub fn unwanted(row: &Row, purpose: Purpose) -> Option<SkipReason> {
     }
 }
 
+/// The part that the directory decides (`docs/adr/0023`): what it said for this message counts however long that takes,
+/// what it said before counts as long as a refusal does. Guests and externals are not meant unless they are included,
+/// which holds for a retry too; whether the others can be reached, a retry finds out.
+fn by_directory(row: &Row, policy: Policy, now: Time) -> Option<SkipReason> {
+    // What the server says by itself answers somebody who is there.
+    if policy.purpose != Purpose::Asked || policy.class == Class::Urgent {
+        return None;
+    }
+    let standing = row.standing;
+    let said_at = standing.at?;
+    if said_at < policy.created_at && now.since(said_at) >= policy.recheck {
+        return None;
+    }
+    let (guest, external) = (standing.guest == Some(true), standing.external == Some(true));
+    if guest && !policy.include.guests {
+        Some(SkipReason::Guest)
+    } else if external && !policy.include.guests {
+        Some(SkipReason::External)
+    } else if policy.retries {
+        None
+    } else if standing.enabled == Some(false) && !policy.include.disabled {
+        Some(SkipReason::AccountDisabled)
+    } else if standing.licensed == Some(false) && standing.enabled != Some(false) && !guest && !external {
+        // Guests and externals have their plans where they come from, and a disabled account has none for long.
+        Some(SkipReason::Unlicensed)
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::batch::Key;
+    use crate::directory::Standing;
     use crate::people::{ReachState, RecipientKind};
 
     const DAY: Duration = Duration::from_hours(24);
@@ -60,6 +105,7 @@ mod tests {
             others: 0,
             reach: ReachState::Reachable,
             reach_at: Some(NOW - DAY),
+            standing: Standing::default(),
             excluded: false,
             opted_out: false,
             attempts: 0,
@@ -69,8 +115,19 @@ mod tests {
         }
     }
 
+    fn policy() -> Policy {
+        Policy {
+            class: Class::Normal,
+            purpose: Purpose::Asked,
+            retries: false,
+            include: Include::default(),
+            created_at: NOW,
+            recheck: 7 * DAY,
+        }
+    }
+
     fn why(row: &Row, class: Class, purpose: Purpose) -> Option<SkipReason> {
-        why_skipped(row, Policy { class, purpose, retries: false, recheck: 7 * DAY }, NOW)
+        why_skipped(row, Policy { class, purpose, ..policy() }, NOW)
     }
 
     #[test]
@@ -91,9 +148,42 @@ mod tests {
         let blocked = Row { reach: ReachState::Blocked, ..row() };
         assert_eq!(why(&blocked, Class::Normal, Purpose::Asked), Some(SkipReason::Unreachable));
         assert_eq!(why(&blocked, Class::Urgent, Purpose::Asked), None);
-        let again = Policy { class: Class::Normal, purpose: Purpose::Asked, retries: true, recheck: 7 * DAY };
-        assert_eq!(why_skipped(&blocked, again, NOW), None);
+        assert_eq!(why_skipped(&blocked, Policy { retries: true, ..policy() }, NOW), None);
         let old = Row { reach_at: Some(NOW - 7 * DAY), ..blocked };
         assert_eq!(why(&old, Class::Normal, Purpose::Asked), None);
+    }
+
+    #[test]
+    fn the_directory_leaves_out_kinds_of_people() {
+        use SkipReason::{AccountDisabled, External, Guest, Unlicensed};
+        let with = |standing: Standing| Row { standing: Standing { at: Some(NOW), ..standing }, ..row() };
+        let guest = with(Standing { guest: Some(true), enabled: Some(false), ..Standing::default() });
+        let external = with(Standing { guest: Some(false), external: Some(true), ..Standing::default() });
+        let disabled = with(Standing { enabled: Some(false), licensed: Some(false), ..Standing::default() });
+        let unlicensed = with(Standing { enabled: Some(true), licensed: Some(false), ..Standing::default() });
+        let member = with(Standing {
+            guest: Some(false),
+            external: Some(false),
+            enabled: Some(true),
+            licensed: Some(true),
+            at: None,
+        });
+        let all = [&guest, &external, &disabled, &unlicensed, &member, &row()].map(Clone::clone);
+        let whys = |policy: Policy| all.clone().map(|row| why_skipped(&row, policy, NOW));
+        assert_eq!(
+            whys(policy()),
+            [Some(Guest), Some(External), Some(AccountDisabled), Some(Unlicensed), None, None]
+        );
+        let include = Include { guests: true, disabled: true };
+        assert_eq!(whys(Policy { include, ..policy() }), [None, None, None, Some(Unlicensed), None, None]);
+        assert_eq!(
+            whys(Policy { retries: true, ..policy() }),
+            [Some(Guest), Some(External), None, None, None, None]
+        );
+        assert_eq!(whys(Policy { class: Class::Urgent, ..policy() }), [None; 6]);
+        assert_eq!(whys(Policy { purpose: Purpose::Welcome, ..policy() }), [None; 6]);
+        // Said long before the message: it may be otherwise by now. Said for the message: it counts to its end.
+        assert_eq!(whys(Policy { created_at: NOW + DAY, recheck: Duration::ZERO, ..policy() }), [None; 6]);
+        assert_eq!(why_skipped(&guest, policy(), NOW + 30 * DAY), Some(Guest));
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::clock::{Stepped, pause, wait_until};
 use crate::committer::Job;
 use crate::engine::Shared;
+use crate::fetch;
 use crate::inbox::{Event, Inbox};
 
 const BACKOFF: Duration = Duration::from_millis(250);
@@ -202,6 +203,18 @@ impl Shell {
                 tokio::spawn(async move {
                     let expanded = insist("expand", || ledger.expand(message_no, limit, clock.now())).await;
                     inbox.tell(Input::Expanded { message_no, expanded });
+                });
+            }
+            Action::Fetch { message_no, wanted } => {
+                let (shared, lane) = (Arc::clone(&self.shared), Arc::clone(&self.lane));
+                tokio::spawn(async move {
+                    let ports = &shared.ports;
+                    let directory = ports.directory.as_ref();
+                    let (fill, fetched) = fetch::ask(directory, &lane, message_no, &wanted).await;
+                    if let Some(fill) = fill {
+                        insist("fill", || fetch::keep(ledger.as_ref(), &fill, ports.clock.as_ref())).await;
+                    }
+                    inbox.tell(Input::Fetched { message_no, fetched });
                 });
             }
             Action::LoadPage { message_no, after, limit } => {

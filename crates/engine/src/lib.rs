@@ -7,6 +7,7 @@
 mod clock;
 mod committer;
 mod engine;
+mod fetch;
 mod inbox;
 mod lane;
 mod lease;

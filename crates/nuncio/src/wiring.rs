@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use nuncio_directory::{Access, GraphDirectory};
 use nuncio_domain::lane::LaneConfig;
 use nuncio_domain::people::Lane;
 use nuncio_domain::ports::{Ledger, Registry};
@@ -19,7 +20,9 @@ use nuncio_teams::cloud::Endpoints;
 use nuncio_teams::connector::Connector;
 use nuncio_teams::http::HttpClient;
 use nuncio_teams::inbound::{AcceptedApp, AllowedTenants, Authenticator};
-use nuncio_teams::token::{EntraTokens, ManagedIdentityTokens, NoToken, TokenSource};
+use nuncio_teams::token::{
+    EntraTokens, GraphIdentity, GraphTokens, ManagedIdentityTokens, NoToken, TokenSource,
+};
 use uuid::Uuid;
 
 use secrecy::ExposeSecret as _;
@@ -79,6 +82,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub inbound: Arc<Authenticator>,
     sender: Arc<ConnectorSender>,
+    directory: Arc<GraphDirectory>,
     apps: Vec<AppInfo>,
 }
 
@@ -90,6 +94,8 @@ impl Parts {
         let sender = ConnectorSender::new(
             config.apps.iter().map(|app| (app.name.clone(), connector(app, local, &http))).collect(),
         );
+        let accesses = config.apps.iter().map(|app| (app.name.clone(), graph(app, local, &http))).collect();
+        let directory = GraphDirectory::new(http.clone(), accesses);
         let store = Store::open(&config.database).await?;
         let apps: Vec<AppInfo> = config
             .apps
@@ -107,6 +113,7 @@ impl Parts {
             clock: Arc::new(SystemClock::new()),
             inbound: Arc::new(inbound),
             sender: Arc::new(sender),
+            directory: Arc::new(directory),
             apps,
         })
     }
@@ -143,6 +150,7 @@ impl Parts {
             ledger: self.store.ledger(),
             registry: self.store.registry(),
             sender: Arc::clone(&self.sender) as _,
+            directory: Arc::clone(&self.directory) as _,
             clock: Arc::clone(&self.clock),
         };
         let limits: HashMap<String, Option<f64>> =
@@ -162,6 +170,7 @@ impl Parts {
             ledger: self.store.ledger(),
             registry: self.store.registry(),
             wake: engine.wake(),
+            directory: Arc::clone(&self.directory) as _,
             clock: Arc::clone(&self.clock),
             random: Arc::new(random),
             inbound: Arc::clone(&self.inbound),
@@ -208,6 +217,30 @@ fn connector(app: &config::App, local: bool, http: &HttpClient) -> AppConnector 
         endpoints: app.endpoints.clone(),
         connector: Connector::new(http.clone(), tokens),
         gateway_errors: app.gateway_errors,
+    }
+}
+
+/// What an app asks Graph with: the same credential, for a token of another tenant and audience.
+fn graph(app: &config::App, local: bool, http: &HttpClient) -> Access {
+    let identity = match &app.credential {
+        Some(AppCredential::Entra(credential)) if !local => {
+            GraphIdentity::App { client_id: app.app_id.clone(), credential: credential.clone() }
+        }
+        Some(AppCredential::ManagedIdentity(identity)) if !local => {
+            GraphIdentity::ManagedIdentity { identity: identity.clone(), tenant: app.tenant_id.clone() }
+        }
+        _ => {
+            let text = "Microsoft Graph is not asked with --local: give a configuration file in which the app has a \
+                        credential (docs/configuration.md)";
+            return Access::Missing(text.to_owned());
+        }
+    };
+    match app.endpoints.graph_root() {
+        Ok(root) => {
+            let tokens = GraphTokens::new(http.clone(), &app.endpoints, identity);
+            Access::Graph { root, tokens: Box::new(tokens) }
+        }
+        Err(error) => Access::Missing(format!("app.{}.endpoints.graph cannot be used: {error}", app.name)),
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use nuncio_api::Code;
-use nuncio_domain::ports::{Ledger, Registry};
+use nuncio_domain::ports::{Directory, Ledger, Registry};
 use nuncio_domain::{Role, Scope};
 
 use crate::problem::Refusal;
@@ -72,6 +72,10 @@ impl Access {
 
     pub(crate) fn registry(&self) -> &dyn Registry {
         self.app.ports().registry
+    }
+
+    pub(crate) fn directory(&self) -> &dyn Directory {
+        self.app.ports().directory
     }
 
     pub(crate) fn wake(&self, lane_no: i64) {

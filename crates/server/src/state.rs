@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nuncio_domain::people::{Learned, LearnedDone};
-use nuncio_domain::ports::{Ledger, Registry, StoreError, Wake};
+use nuncio_domain::ports::{Directory, Ledger, Registry, StoreError, Wake};
 use nuncio_domain::scope::Scope;
 use nuncio_domain::{Clock, Time};
 use nuncio_teams::inbound::Authenticator;
@@ -26,6 +26,7 @@ pub struct ServerState {
     pub ledger: Arc<dyn Ledger>,
     pub registry: Arc<dyn Registry>,
     pub wake: Arc<dyn Wake>,
+    pub directory: Arc<dyn Directory>,
     pub clock: Arc<dyn Clock>,
     pub random: Random,
     /// Who may post to the bot endpoint.
@@ -70,6 +71,7 @@ pub(crate) struct Ports<'a> {
     pub(crate) ledger: &'a dyn Ledger,
     pub(crate) registry: &'a dyn Registry,
     pub(crate) wake: &'a dyn Wake,
+    pub(crate) directory: &'a dyn Directory,
 }
 
 impl App {
@@ -80,7 +82,12 @@ impl App {
     /// For `access.rs` only: there it is put together with a scope.
     pub(crate) fn ports(&self) -> Ports<'_> {
         let state = &self.0.state;
-        Ports { ledger: &*state.ledger, registry: &*state.registry, wake: &*state.wake }
+        Ports {
+            ledger: &*state.ledger,
+            registry: &*state.registry,
+            wake: &*state.wake,
+            directory: &*state.directory,
+        }
     }
 
     pub(crate) fn now(&self) -> Time {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nuncio_api as api;
+use nuncio_domain::directory;
 use nuncio_domain::message::Body;
 use nuncio_domain::outcome::LaneCauseKind;
 use nuncio_domain::own_words;
@@ -42,7 +43,8 @@ pub(crate) fn shown_state(view: &MessageView) -> MessageState {
     if view.state == MessageState::Sending && lane_waits { MessageState::Waiting } else { view.state }
 }
 
-fn cause_text(cause: &str, of_lane: Option<String>) -> Option<String> {
+/// `known` is what was stored with it.
+fn cause_text(cause: &str, known: Option<String>) -> Option<String> {
     match cause {
         "confirm" => Some(
             "the audience is larger than max_recipients: confirm the message to send it, or cancel it"
@@ -53,7 +55,7 @@ fn cause_text(cause: &str, of_lane: Option<String>) -> Option<String> {
             own_words::WAVE,
             own_words::LONGEST_WAVE.as_secs() / 60,
         )),
-        _ => of_lane,
+        _ => known,
     }
 }
 
@@ -71,12 +73,16 @@ pub(crate) fn message(view: MessageView, now: Time, with_content: bool) -> api::
     let cooling_until =
         lane.cooling_until.filter(|until| open && *until > now.0).map(|until| text(Time(until)));
     let cause = view.cause.or(lane.cause).filter(|_| open);
+    let (cause, known) = match cause.as_deref().and_then(directory::read_cause) {
+        Some((word, why)) => (Some(word.to_owned()), Some(why.to_owned())),
+        None => (cause, lane.cause_text),
+    };
     api::Message {
         id: view.id.to_string(),
         app: view.app,
         tenant: view.tenant,
         state: state.to_string(),
-        cause_text: cause.as_deref().and_then(|cause| cause_text(cause, lane.cause_text)),
+        cause_text: cause.as_deref().and_then(|cause| cause_text(cause, known)),
         cause,
         requested: view.control.map(|control| control.to_string()),
         label: view.label,

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use nuncio_domain::directory::Include;
 use nuncio_domain::message::Body;
 use nuncio_domain::own_words::{Purpose, Say};
-use nuncio_domain::{Class, Content, MessageState, NewMessage, OnAmbiguous, RecipientKind, Time};
+use nuncio_domain::{Class, Content, MessageState, NewMessage, OnAmbiguous, RecipientKind, Source, Time};
 
 /// How long an idempotency key is remembered.
 pub(crate) const KEEP_KEYS: i64 = 24 * 3_600 * 1_000_000;
@@ -58,6 +59,9 @@ pub(crate) fn own(say: &Say, lane_no: i64, content: Content, now: Time) -> NewMe
         label: None,
         named: vec![say.to.clone()],
         installed: false,
+        directory: Vec::new(),
+        resolved: Vec::new(),
+        include: Include::default(),
         retries: None,
         exclude: Vec::new(),
         // Twice the same of these is worse than not at all.
@@ -68,6 +72,15 @@ pub(crate) fn own(say: &Say, lane_no: i64, content: Content, now: Time) -> NewMe
         created_at: now,
         idempotency: None,
     }
+}
+
+/// The sources of a message, in the order in which they are read: who is named, whom the directory knows, who has the app.
+pub(crate) fn sources(new: &NewMessage, list: Option<i64>, directory: &[i64]) -> Vec<Source> {
+    let mut sources: Vec<Source> = list.map(Source::List).into_iter().collect();
+    let known = directory.iter().zip(&new.directory);
+    sources.extend(known.map(|(list_no, from)| Source::Directory { list_no: *list_no, from: from.clone() }));
+    sources.extend(new.installed.then_some(Source::Installed));
+    sources
 }
 
 /// A text with who installed the app.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use nuncio_domain::batch::{Attempt, Change, Row};
+use nuncio_domain::directory::{Include, Standing};
 use nuncio_domain::message::{OpenMessage, Settlement, Verdict};
 use nuncio_domain::outcome::{Operation, Outcome};
 use nuncio_domain::own_words::Purpose;
@@ -28,8 +29,10 @@ pub(crate) fn open_message(row: &impl AnyRow) -> Result<OpenMessage, StoreError>
         purpose: word(row, "purpose", Purpose::of_word)?,
         gathers: get(row, "gathers")?,
         audience_final: get(row, "audience_final")?,
+        include: Include::of_word(get(row, "include")?),
         send_at: time_or_null(row, "send_at")?,
         expires_at: time(row, "expires_at")?,
+        created_at: time(row, "created_at")?,
         retries: get(row, "retries")?,
     })
 }
@@ -60,6 +63,7 @@ pub(crate) fn gather(found: &[impl AnyRow]) -> Result<Vec<Row>, StoreError> {
             reference: known.into_iter().next().map(|seen| seen.reference),
             reach: word(first, "reach", ReachState::of_word)?,
             reach_at: time_or_null(first, "reach_at")?,
+            standing: standing(first)?,
             excluded: get(first, "excluded")?,
             opted_out: get(first, "opted_out")?,
             attempts: small(first, "attempts")?,
@@ -69,6 +73,16 @@ pub(crate) fn gather(found: &[impl AnyRow]) -> Result<Vec<Row>, StoreError> {
         });
     }
     Ok(rows)
+}
+
+fn standing(row: &impl AnyRow) -> Result<Standing, StoreError> {
+    Ok(Standing {
+        guest: get(row, "guest")?,
+        external: get(row, "external")?,
+        enabled: get(row, "enabled")?,
+        licensed: get(row, "licensed")?,
+        at: time_or_null(row, "directory_at")?,
+    })
 }
 
 pub(crate) fn key(row: &impl AnyRow) -> Result<Key, StoreError> {

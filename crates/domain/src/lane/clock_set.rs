@@ -23,6 +23,7 @@ impl LaneCore {
         }
         for (message_no, open) in &mut self.messages {
             open.again_at = open.again_at.moved(by_us);
+            open.fetching.clock_set(by_us);
             self.tending.touched.insert(*message_no);
         }
         self.lease_until = self.lease_until.moved(by_us);

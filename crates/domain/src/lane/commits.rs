@@ -6,6 +6,7 @@ use crate::batch::{Change, Committed, Key, MessageChange};
 use crate::delivery::DeliveryState;
 use crate::lane::core::{Action, LaneCore, Stage};
 use crate::lane::pace::LATE;
+use crate::message::MessageState;
 use crate::time::Time;
 
 /// Batches that are not durable yet.
@@ -27,6 +28,8 @@ struct Ticket {
     settled: Vec<Key>,
     completes: Vec<i64>,
     closes: Vec<i64>,
+    /// Messages that are to be expanded when it is durable that they are.
+    expands: Vec<i64>,
     /// Settlements obeyed, and whether one of them makes a message go on.
     words: Vec<i64>,
     reopens: bool,
@@ -57,6 +60,9 @@ impl LaneCore {
                 }
                 MessageChange::Close { message_no, .. } | MessageChange::Sweep { message_no, .. } => {
                     pending.closes.push(*message_no);
+                }
+                MessageChange::State { message_no, state: MessageState::Expanding, .. } => {
+                    pending.expands.push(*message_no);
                 }
                 MessageChange::State { .. } => {}
             }
@@ -100,6 +106,9 @@ impl LaneCore {
         // One that was over may be open again, and there may be more words than one look brings.
         if ticket.reopens || spoken {
             self.actions.push(Action::Look);
+        }
+        for message_no in ticket.expands {
+            self.expands_again(message_no);
         }
         for message_no in ticket.closes {
             self.closed(now, message_no, committed.sweep_more.contains(&message_no));

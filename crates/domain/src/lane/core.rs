@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::batch::{Batch, Change, Committed, Intent, Key, Row};
+use crate::directory::{DirectoryError, Wanted};
 use crate::lane::commits::Tickets;
 use crate::lane::mailbox::Words;
 use crate::lane::messages::{Open, Tending};
@@ -68,6 +69,11 @@ pub enum Input {
         message_no: i64,
         expanded: Expanded,
     },
+    /// Answer to [`Action::Fetch`]: the page is stored, or why there is none.
+    Fetched {
+        message_no: i64,
+        fetched: Result<(), DirectoryError>,
+    },
     /// Answer to [`Action::LoadPage`]; fewer rows than asked for mean the end.
     Page {
         message_no: i64,
@@ -118,6 +124,11 @@ pub enum Action {
     Expand {
         message_no: i64,
         limit: i64,
+    },
+    /// Ask the directory for this page, store it, and say so with [`Input::Fetched`].
+    Fetch {
+        message_no: i64,
+        wanted: Wanted,
     },
     LoadPage {
         message_no: i64,
@@ -356,6 +367,7 @@ impl LaneCore {
         match input {
             Input::Opened(opened) => self.looked(now, &opened),
             Input::Expanded { message_no, expanded } => self.expanded(now, message_no, expanded),
+            Input::Fetched { message_no, fetched } => self.fetched(now, message_no, fetched),
             Input::Page { message_no, rows } => self.paged(now, message_no, rows),
             Input::Due { rows } => self.due_loaded(now, rows),
             Input::Holding { rows } => self.holding_loaded(now, rows),

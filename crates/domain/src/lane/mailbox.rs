@@ -78,8 +78,8 @@ impl LaneCore {
                 }
             }
             (Control::Resume, Phase::Paused) => {
+                // It goes on once that is durable.
                 open.phase = Phase::Expanding;
-                self.expand(message_no);
                 MessageState::Expanding
             }
             // Said twice, or overtaken: the state as it is, so that the word is taken off.

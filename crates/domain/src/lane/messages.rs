@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::batch::{Change, MessageChange, Row, Why};
 use crate::delivery::{DeliveryState, SkipReason};
 use crate::lane::core::{Action, Item, LaneCore};
+use crate::lane::fetch::Fetching;
 use crate::lane::in_order::InOrder;
 use crate::message::{Class, Expanded, MessageState, OnAmbiguous, OpenMessage};
 use crate::own_words::Purpose;
@@ -67,6 +68,7 @@ pub(super) struct Open {
     pub(super) alarm: Option<Time>,
     pub(super) asked: Asked,
     pub(super) state: MessageState,
+    pub(super) fetching: Fetching,
 }
 
 impl Open {
@@ -120,7 +122,8 @@ impl LaneCore {
             MessageState::Completed => Phase::Closed(DeliveryState::Expired),
             MessageState::Paused => Phase::Paused,
             _ if message.gathers => Phase::Gathering,
-            MessageState::Waiting => Phase::Confirm,
+            // Only a whole audience can be too large; else the directory is waited for.
+            MessageState::Waiting if message.audience_final => Phase::Confirm,
             _ if message.audience_final => Phase::Sending,
             _ => Phase::Expanding,
         };
@@ -131,6 +134,8 @@ impl LaneCore {
                 class: message.class,
                 purpose: message.purpose,
                 retries: message.retries,
+                include: message.include,
+                created_at: message.created_at,
                 recheck: self.config.recheck,
             },
             phase,
@@ -148,6 +153,7 @@ impl LaneCore {
             alarm: None,
             asked: Asked::Nothing,
             state: message.state,
+            fetching: Fetching::default(),
         };
         self.messages.insert(message_no, open);
         self.tending.touched.insert(message_no);
@@ -191,7 +197,9 @@ impl LaneCore {
         if open.phase != Phase::Expanding {
             return;
         }
-        if !expanded.done {
+        if let Some(wanted) = expanded.wants {
+            self.fetch_page(message_no, wanted);
+        } else if !expanded.done {
             self.expand(message_no);
         } else if expanded.confirm {
             open.phase = Phase::Confirm;
@@ -299,6 +307,13 @@ impl LaneCore {
         let mut wake = open.expires_at;
         let later = open.send_at.filter(|send_at| *send_at > now);
         match (open.phase, later) {
+            (Phase::Expanding, _) => {
+                if let Some(at) = open.fetching.due(now) {
+                    wake = wake.min(at);
+                } else if open.fetching.again() {
+                    self.expand(message_no);
+                }
+            }
             (Phase::Gathering | Phase::Sending, Some(send_at)) => wake = wake.min(send_at),
             (Phase::Gathering, None) => {
                 open.phase = Phase::Expanding;
@@ -353,6 +368,7 @@ impl LaneCore {
 mod tests {
     use super::*;
     use crate::batch::Committed;
+    use crate::directory::Include;
     use crate::ids::MessageId;
     use crate::lane::core::LEAST_ROWS;
     use crate::lane::{Input, LaneConfig};
@@ -374,6 +390,8 @@ mod tests {
             gathers: true,
             on_ambiguous: None,
             audience_final: false,
+            include: Include::default(),
+            created_at: at(0),
             send_at: Some(at(until)),
             expires_at: at(3_600_000),
             retries: false,
@@ -386,11 +404,14 @@ mod tests {
 
     /// Whether a step asks for the audience.
     fn expands(core: &mut LaneCore, now: i64, input: Input) -> bool {
-        let actions = core.step(at(now), input);
-        for action in &actions {
+        let mut actions = core.step(at(now), input);
+        let mut next = 0;
+        while let Some(action) = actions.get(next) {
             if let Action::Commit { ticket, .. } = action {
-                core.step(at(now), Input::Committed { ticket: *ticket, committed: Committed::default() });
+                let committed = Input::Committed { ticket: *ticket, committed: Committed::default() };
+                actions.extend(core.step(at(now), committed));
             }
+            next += 1;
         }
         actions.iter().any(|action| matches!(action, Action::Expand { .. }))
     }

@@ -5,7 +5,7 @@
 //! - [`core`]: state, inputs, actions, and what follows from a commit
 //! - [`mailbox`]: words that were left for the owner: controls, a lane held, ambiguous deliveries settled
 //! - [`messages`]: taking up, expanding and reading messages, and [`closing`]: how they end; [`in_order`]: answers
-//!   of the store in the order of asking
+//!   of the store in the order of asking; [`fetch`]: audiences that the directory knows
 //! - [`select`]: which delivery goes next
 //! - [`settle`]: what an answer means for its delivery, and [`trouble`]: what it means for the lane
 //! - [`commits`]: what follows once a batch is durable; [`waiting`]: what goes out again
@@ -16,6 +16,7 @@ mod clock_set;
 mod closing;
 mod commits;
 pub mod core;
+mod fetch;
 mod in_order;
 mod mailbox;
 mod messages;

@@ -314,8 +314,10 @@ mod tests {
             gathers: false,
             on_ambiguous: None,
             audience_final: true,
+            include: crate::directory::Include::default(),
             send_at: None,
             expires_at: ms(3_600_000),
+            created_at: Time::ZERO,
             retries: false,
         }
     }
@@ -338,6 +340,7 @@ mod tests {
             others: 0,
             reach: ReachState::Reachable,
             reach_at: None,
+            standing: crate::directory::Standing::default(),
             excluded: false,
             opted_out: false,
             attempts: 0,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what surprises a test ends it")]
 
+mod directory;
 mod fault_table;
 mod pace;
 mod seeds;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use nuncio_domain::batch::{Batch, Late};
 use nuncio_domain::delivery::Counts;
+use nuncio_domain::directory::{Fill, Wanted};
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
 use nuncio_domain::message::{
     Body, Class, Content, Control, ControlRequest, LaneControl, Named, NewMessage, OnAmbiguous,
@@ -18,6 +19,7 @@ use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Role, Scope, Ti
 use nuncio_testkit::MemoryLedger;
 use uuid::Uuid;
 
+use crate::directory::TestDirectory;
 use crate::service::{Dice, SECOND, Service, Weather};
 
 /// What happens at a moment.
@@ -51,6 +53,7 @@ pub(crate) struct World {
     pub(crate) now: i64,
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) service: Service,
+    pub(crate) directory: TestDirectory,
     pub(crate) scope: Scope,
     core: Option<LaneCore>,
     /// Which process: what a dead one had begun goes nowhere.
@@ -91,6 +94,7 @@ impl World {
             now: 10_000 * SECOND,
             ledger: Arc::new(MemoryLedger::default()),
             service: Service::new(seed ^ 0x5eed, weather),
+            directory: TestDirectory::default(),
             scope: Scope { key_no: 1, role: Role::Admin, app: None },
             core: None,
             process: 0,
@@ -171,6 +175,9 @@ impl World {
             label: None,
             named: to.iter().map(|key| Named { kind: kind(key), key: key.clone() }).collect(),
             installed: false,
+            directory: Vec::new(),
+            resolved: Vec::new(),
+            include: nuncio_domain::directory::Include::default(),
             retries: None,
             exclude: Vec::new(),
             on_ambiguous: None,
@@ -418,6 +425,18 @@ impl World {
                 let expanded = self.ledger.expand(message_no, limit, now).await.unwrap();
                 let delay = self.dice.below(5_000) as i64;
                 return self.at(delay, Event::Input(Input::Expanded { message_no, expanded }));
+            }
+            Action::Fetch { message_no, wanted } => {
+                let takes = self.dice.below(300_000) as i64;
+                let fetched = self.directory.page(self.now, &wanted);
+                if let Ok((people, next)) = &fetched {
+                    let (people, next) = (people.clone(), next.clone());
+                    let Wanted { source_no, cursor, .. } = wanted;
+                    let fill = Fill { message_no, source_no, cursor, people, next };
+                    self.ledger.fill(fill, now).await.unwrap();
+                }
+                let fetched = fetched.map(|_| ());
+                return self.at(takes, Event::Input(Input::Fetched { message_no, fetched }));
             }
             Action::LoadPage { message_no, after, limit } => {
                 let rows = self.ledger.page(message_no, after, limit).await.unwrap();

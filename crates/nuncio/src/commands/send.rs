@@ -20,17 +20,18 @@ pub use outcome::exit_code;
 /// What `--yes` asks for where no other limit is given: the API's largest.
 pub(super) const NO_LIMIT: i64 = 1_000_000;
 
-/// Send a message to people, to channels, or to everyone who has the app
+/// Send a message to people, groups and teams, to channels, or to everyone
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("content").args(["text", "card"]).required(true),
-    group = clap::ArgGroup::new("audience").args(["user", "users_file", "installed", "channel"])
+    group = clap::ArgGroup::new("audience").args(["user", "users_file", "group", "team", "everyone", "installed", "channel"])
         .required(true).multiple(true),
     after_help = "\
 Examples:
   nuncio send \"Deploy **finished**\" --channel 19:abc@thread.tacv2
   nuncio send --card outage.json --summary \"Outage\" --users-file on-call.txt --priority urgent --wait
   echo \"The canteen opens at eight\" | nuncio send - --installed --wait
+  nuncio send \"Welcome back\" --user ines@contoso.com --group 0b7f2c15-4f0e-4b2f-9c1d-6a1a0c9b7e52 --include guests
 
 The message id goes to stdout, with --wait the ledger as well.
 
@@ -48,20 +49,32 @@ pub struct Args {
     #[arg(long)]
     summary: Option<String>,
 
-    /// A person, by Entra object id; may be repeated
-    #[arg(long, value_name = "ID", help_heading = "Audience")]
+    /// A person, by Entra object id, sign-in name or mail address; may be repeated
+    #[arg(long, value_name = "WHO", help_heading = "Audience")]
     user: Vec<String>,
-    /// People, one object id a line; empty lines and those that begin with # do not count; - reads stdin
+    /// People, one a line, named as with --user; empty lines and those that begin with # do not count; - reads stdin
     #[arg(long, value_name = "FILE", help_heading = "Audience")]
     users_file: Option<PathBuf>,
+    /// The people of an Entra group and of all groups in it, by its object id; may be repeated
+    #[arg(long, value_name = "ID", help_heading = "Audience")]
+    group: Vec<String>,
+    /// The members of a team, one to one, by its id (19:…@thread.tacv2) or that of its Entra group; may be repeated
+    #[arg(long, value_name = "ID", help_heading = "Audience")]
+    team: Vec<String>,
+    /// Everyone in the directory with an enabled account and a Teams plan
+    #[arg(long, help_heading = "Audience")]
+    everyone: bool,
+    /// Also people who are left out by default
+    #[arg(long, value_name = "KIND", value_parser = ["guests", "disabled"], value_delimiter = ',', help_heading = "Audience")]
+    include: Vec<String>,
     /// Everyone who has the app installed
     #[arg(long, help_heading = "Audience")]
     installed: bool,
     /// A new thread in a channel, by conversation id (19:…@thread.tacv2); may be repeated
     #[arg(long, value_name = "ID", help_heading = "Audience")]
     channel: Vec<String>,
-    /// Not this person, by Entra object id; may be repeated
-    #[arg(long, value_name = "ID", help_heading = "Audience")]
+    /// Not this person, named as with --user; may be repeated
+    #[arg(long, value_name = "WHO", help_heading = "Audience")]
     exclude: Vec<String>,
     /// More recipients than this need a confirmation before anything is sent [server's default: 1000]
     #[arg(long, value_name = "N", help_heading = "Audience", value_parser = clap::value_parser!(i64).range(1..=NO_LIMIT))]
@@ -191,7 +204,9 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
     if let Some(file) = &args.users_file {
         users.extend(ids(&read(file, stdin)?));
     }
-    if users.is_empty() && args.users_file.is_some() && !args.installed && args.channel.is_empty() {
+    let others = args.installed || args.everyone;
+    let others = others || [&args.channel, &args.group, &args.team].iter().any(|named| !named.is_empty());
+    if users.is_empty() && args.users_file.is_some() && !others {
         return Err(Failure::wrong_use("the users file names nobody").into());
     }
     Ok(NewMessage {
@@ -200,6 +215,10 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
         audience: Audience {
             users,
             installed: args.installed,
+            everyone: args.everyone,
+            groups: args.group.clone(),
+            teams: args.team.clone(),
+            include: args.include.clone(),
             channels: args.channel.clone(),
             exclude: Exclude { users: args.exclude.clone(), ..Exclude::default() },
             ..Audience::default()

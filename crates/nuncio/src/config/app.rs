@@ -211,6 +211,9 @@ fn endpoints(reader: &mut Reader, name: &str, cloud: Cloud, cloud_is_known: bool
     if let Some(url) = reader.text(&key("openid_metadata")) {
         complain_if(reader, &key("openid_metadata"), endpoints.set_openid_metadata(&url));
     }
+    if let Some(url) = reader.text(&key("graph")) {
+        complain_if(reader, &key("graph"), endpoints.set_graph(&url));
+    }
     if let Some(url) = reader.text(&key("service_url")) {
         let done = endpoints.set_service_url(&url);
         if cloud_is_known {

@@ -1,7 +1,7 @@
 //! Which keys there are. An app's name stands as `*`.
 
 /// Every key of the file. The variable of a key is its name in capitals with `_` for `.`, after `NUNCIO_`.
-pub(super) const KEYS: [&str; 44] = [
+pub(super) const KEYS: [&str; 45] = [
     "server.listen",
     "database.path",
     "database.url",
@@ -45,6 +45,7 @@ pub(super) const KEYS: [&str; 44] = [
     "app.*.endpoints.issuer",
     "app.*.endpoints.openid_metadata",
     "app.*.endpoints.service_url",
+    "app.*.endpoints.graph",
     "app.*.limits.calls_per_s",
 ];
 

@@ -39,6 +39,7 @@ mod connector;
 mod control;
 mod credentials;
 mod demo;
+mod directory;
 mod fault_table;
 mod faults;
 mod inbound;

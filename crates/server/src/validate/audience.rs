@@ -1,7 +1,10 @@
-//! Who is meant: people by object id, channels and chats by conversation id, everyone
-//! with the app.
+//! Who is meant: people by object id or by name, groups and teams, channels and chats by conversation id, everyone in the
+//! directory or with the app. Whom a name stands for is looked up in `directory.rs`.
+
+use std::collections::BTreeSet;
 
 use nuncio_api::{Audience, Code};
+use nuncio_domain::directory::{DirectoryPerson, DirectorySource, Include};
 use nuncio_domain::message::Named;
 use nuncio_domain::{Class, RecipientKind};
 
@@ -9,11 +12,30 @@ use super::{Findings, guid};
 
 const MOST_NAMED: usize = 10_000;
 const MOST_URGENT: usize = 1000;
+/// Each is read by itself, from its first page to its last.
+const MOST_GROUPS: usize = 100;
+/// Longer than any sign-in name or mail address.
+const LONGEST_NAME: usize = 320;
 
 #[derive(Default)]
 pub(super) struct Checked {
     pub(super) named: Vec<Named>,
     pub(super) exclude: Vec<String>,
+    /// People who are named otherwise than by id.
+    pub(super) names: Vec<Name>,
+    /// Teams as Teams calls them, with where they stand.
+    pub(super) teams: Vec<(String, String)>,
+    pub(super) directory: Vec<DirectorySource>,
+    pub(super) resolved: Vec<DirectoryPerson>,
+    pub(super) include: Include,
+}
+
+/// A sign-in name or mail address.
+pub(super) struct Name {
+    pub(super) text: String,
+    pub(super) pointer: String,
+    /// Of somebody who is left out.
+    pub(super) excluded: bool,
 }
 
 pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> Checked {
@@ -32,14 +54,24 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
         if asked.installed {
             findings.add(Code::UrgentAudience, "/audience/installed", text);
         }
+        for (wide, pointer) in [
+            (asked.everyone, "/audience/everyone"),
+            (!asked.teams.is_empty(), "/audience/teams"),
+            (!asked.groups.is_empty(), "/audience/groups"),
+        ] {
+            if wide {
+                findings.add(Code::UrgentAudience, pointer, text);
+            }
+        }
         if asked.users.len() + asked.channels.len() + asked.chats.len() > MOST_URGENT {
             findings.add(Code::UrgentAudience, "/audience", text);
         }
     }
 
     let mut checked = Checked::default();
-    let users = people(findings, "/audience/users", &asked.users);
-    checked.named.extend(users.into_iter().map(|key| Named { kind: RecipientKind::Person, key }));
+    for key in people_or_names(findings, "/audience/users", &asked.users, &mut checked.names) {
+        checked.named.push(Named { kind: RecipientKind::Person, key });
+    }
     if fits(findings, "/audience/channels", asked.channels.len()) {
         for (index, text) in asked.channels.iter().enumerate() {
             if let Some(key) = channel(findings, &format!("/audience/channels/{index}"), text) {
@@ -57,21 +89,70 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
             }
         }
     }
-    checked.exclude = people(findings, "/audience/exclude/users", &asked.exclude.users);
+    let mut names = Vec::new();
+    checked.exclude = people_or_names(findings, "/audience/exclude/users", &asked.exclude.users, &mut names);
+    checked.names.extend(names.into_iter().map(|name| Name { excluded: true, ..name }));
+    of_the_directory(findings, asked, &mut checked);
     checked
 }
 
 fn not_built_yet(findings: &mut Findings, asked: &Audience) {
     for (asked_for, pointer) in [
-        (asked.everyone, "/audience/everyone"),
-        (!asked.teams.is_empty(), "/audience/teams"),
-        (!asked.groups.is_empty(), "/audience/groups"),
         (!asked.lists.is_empty(), "/audience/lists"),
-        (!asked.include.is_empty(), "/audience/include"),
         (!asked.exclude.groups.is_empty(), "/audience/exclude/groups"),
     ] {
         if asked_for {
             findings.not_yet(pointer);
+        }
+    }
+}
+
+/// Groups, teams and everyone, each once, and kinds of people.
+fn of_the_directory(findings: &mut Findings, asked: &Audience, checked: &mut Checked) {
+    let count = asked.groups.len() + asked.teams.len();
+    if count > MOST_GROUPS {
+        let text = format!("these are {count} groups and teams; a message takes {MOST_GROUPS}");
+        findings.add(Code::AudienceTooLong, "/audience/groups", text);
+        return;
+    }
+    let mut sources = BTreeSet::new();
+    if asked.everyone {
+        sources.insert(DirectorySource::Everyone);
+    }
+    for (index, text) in asked.groups.iter().enumerate() {
+        match guid(text) {
+            Some(id) => {
+                sources.insert(DirectorySource::Group(id));
+            }
+            None => findings.add(
+                Code::RecipientInvalid,
+                format!("/audience/groups/{index}"),
+                "this must be the Entra object id of a group",
+            ),
+        }
+    }
+    for (index, text) in asked.teams.iter().enumerate() {
+        let pointer = format!("/audience/teams/{index}");
+        if let Some(id) = guid(text) {
+            sources.insert(DirectorySource::Team(id));
+        } else if is_thread(text, &CHANNELS) {
+            checked.teams.push((text.clone(), pointer));
+        } else {
+            let text =
+                "this must be a team's id such as 19:…@thread.tacv2, or the Entra object id of its group";
+            findings.add(Code::RecipientInvalid, pointer, text);
+        }
+    }
+    checked.directory.extend(sources);
+    for (index, word) in asked.include.iter().enumerate() {
+        match word.as_str() {
+            "guests" => checked.include.guests = true,
+            "disabled" => checked.include.disabled = true,
+            _ => findings.add(
+                Code::InvalidValue,
+                format!("/audience/include/{index}"),
+                "this must be one of: guests, disabled",
+            ),
         }
     }
 }
@@ -82,6 +163,39 @@ fn fits(findings: &mut Findings, pointer: &str, count: usize) -> bool {
         findings.add(Code::AudienceTooLong, pointer, text);
     }
     count <= MOST_NAMED
+}
+
+/// The ids, and apart from them what may be a name.
+fn people_or_names(
+    findings: &mut Findings,
+    pointer: &str,
+    entries: &[String],
+    names: &mut Vec<Name>,
+) -> Vec<String> {
+    let mut people = Vec::new();
+    if !fits(findings, pointer, entries.len()) {
+        return people;
+    }
+    for (index, text) in entries.iter().enumerate() {
+        let pointer = format!("{pointer}/{index}");
+        if let Some(id) = guid(text) {
+            people.push(id);
+        } else if is_name(text) {
+            names.push(Name { text: text.clone(), pointer, excluded: false });
+        } else {
+            let text = "this must be an Entra object id such as b7c41e0a-9d25-4f6e-8a37-52e1f08c6d9b, a sign-in name \
+                        or a mail address";
+            findings.add(Code::RecipientInvalid, pointer, text);
+        }
+    }
+    people
+}
+
+fn is_name(text: &str) -> bool {
+    let parts = text.rsplit_once('@');
+    parts.is_some_and(|(before, after)| !before.is_empty() && !after.is_empty())
+        && text.len() <= LONGEST_NAME
+        && !text.chars().any(|c| c.is_control() || c.is_whitespace())
 }
 
 pub(crate) fn people(findings: &mut Findings, pointer: &str, entries: &[String]) -> Vec<String> {
@@ -95,8 +209,7 @@ pub(crate) fn people(findings: &mut Findings, pointer: &str, entries: &[String])
             None if text.contains('@') => findings.add(
                 Code::UpnNotResolvable,
                 format!("{pointer}/{index}"),
-                "Teams takes no user principal name, and looking it up in the directory is not built yet: \
-                 give the Entra object id",
+                "Teams takes no user principal name: give the Entra object id",
             ),
             None => findings.add(
                 Code::RecipientInvalid,
@@ -108,10 +221,13 @@ pub(crate) fn people(findings: &mut Findings, pointer: &str, entries: &[String])
     people
 }
 
+/// What the ids of channels, and of teams, end with.
+const CHANNELS: [&str; 2] = ["@thread.tacv2", "@thread.skype"];
+
 /// `19:…@thread.tacv2`, older ones `@thread.skype`. A team's id is that of its General channel.
 fn channel(findings: &mut Findings, pointer: &str, text: &str) -> Option<String> {
     let (base, thread) = text.split_once(";messageid=").map_or((text, None), |(base, id)| (base, Some(id)));
-    let looks_right = is_thread(base, &["@thread.tacv2", "@thread.skype"]);
+    let looks_right = is_thread(base, &CHANNELS);
     let digits = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
     match thread {
         None if looks_right => Some(base.to_owned()),

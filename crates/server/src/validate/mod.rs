@@ -3,6 +3,7 @@
 
 pub(crate) mod audience;
 mod content;
+mod directory;
 mod lane;
 mod policy;
 mod retry;
@@ -54,7 +55,7 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         policy::word(&mut findings, "/priority", asked.priority.as_deref(), Class::ALL, Class::of_word)
             .unwrap_or(Class::Normal);
     let content = content::check(&mut findings, &asked.content);
-    let audience = audience::check(&mut findings, &asked.audience, class);
+    let mut audience = audience::check(&mut findings, &asked.audience, class);
     let policy = policy::check(&mut findings, asked, class, now);
     let label = label(&mut findings, asked.label.as_deref());
     let lane = lane::find(
@@ -63,6 +64,9 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         Asked { app: asked.app.as_deref(), tenant: asked.tenant.as_deref(), mark: '/' },
     )
     .await?;
+    if let Some(lane) = &lane {
+        directory::look_up(&mut findings, access, lane, &mut audience).await?;
+    }
     findings.none()?;
 
     // Only now, so that a refused request leaves no lane behind.
@@ -76,6 +80,9 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         label,
         named: audience.named,
         installed: asked.audience.installed,
+        directory: audience.directory,
+        resolved: audience.resolved,
+        include: audience.include,
         retries: None,
         exclude: audience.exclude,
         on_ambiguous: policy.on_ambiguous,

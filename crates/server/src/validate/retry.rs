@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use nuncio_api::Code;
+use nuncio_domain::directory::Include;
 use nuncio_domain::message::Retries;
 use nuncio_domain::views::MessageView;
 use nuncio_domain::{Class, Counts, DeliveryState, FailReason, MessageId, NewMessage, SkipReason};
@@ -61,6 +62,10 @@ pub(crate) fn retry(
         label,
         named: Vec::new(),
         installed: false,
+        directory: Vec::new(),
+        resolved: Vec::new(),
+        // As for the message before, which the store sees to.
+        include: Include::default(),
         retries: Some(Retries { of: before.id, states, reasons: asked.reasons.clone() }),
         exclude: Vec::new(),
         on_ambiguous: before.on_ambiguous,

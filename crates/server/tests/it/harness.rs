@@ -13,6 +13,8 @@ use nuncio_teams::inbound::Authenticator;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::directory::TestDirectory;
+
 /// 2026-11-22T10:00:00Z
 pub(crate) const NOON: i64 = 1_795_341_600_000_000;
 pub(crate) const TENANT: &str = "6f2d1c84-3b0e-4c57-9a61-8e40c7f2b913";
@@ -135,6 +137,7 @@ impl Server {
             ledger: Arc::clone(&store) as _,
             registry: Arc::clone(&store) as _,
             wake: Arc::clone(&woken) as _,
+            directory: Arc::new(TestDirectory::default()),
             clock: Arc::clone(&clock) as _,
             random: counting(),
             inbound: Arc::new(Authenticator::local(BOT)),

@@ -4,6 +4,7 @@
 mod access;
 mod after;
 mod bot;
+mod directory;
 mod harness;
 mod lists;
 mod operate;

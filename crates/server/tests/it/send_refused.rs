@@ -62,13 +62,17 @@ async fn audience() {
         (&[("/audience", json!({"exclude": {"users": [INES]}}))], "empty_audience", "/audience"),
         (
             &[("/audience/users", json!([INES, "ines@contoso.com"]))],
-            "upn_not_resolvable",
+            "directory_not_configured",
             "/audience/users/1",
         ),
         (&[("/audience/users", json!([INES, INES, INES, "Ines"]))], "recipient_invalid", "/audience/users/3"),
         (&[("/audience/users", json!([""]))], "recipient_invalid", "/audience/users/0"),
         (&[("/audience/users", json!(["29:1kQpZfW8sYt0bXc"]))], "recipient_invalid", "/audience/users/0"),
-        (&[("/audience/exclude/users", json!(["a@b"]))], "upn_not_resolvable", "/audience/exclude/users/0"),
+        (
+            &[("/audience/exclude/users", json!(["a@b"]))],
+            "directory_not_configured",
+            "/audience/exclude/users/0",
+        ),
         (&[("/audience/channels", json!(["19:x@thread.v2"]))], "recipient_invalid", "/audience/channels/0"),
         (&[("/audience/channels", json!(["General"]))], "recipient_invalid", "/audience/channels/0"),
         (
@@ -83,7 +87,7 @@ async fn audience() {
             "/audience/installed",
         ),
         (&[("/audience/users", ids(1001)), ("/priority", json!("urgent"))], "urgent_audience", "/audience"),
-        (&[("/audience", json!({"everyone": true}))], "not_supported_yet", "/audience/everyone"),
+        (&[("/audience", json!({"everyone": true}))], "directory_not_configured", "/audience"),
     ];
     for (changes, code, pointer) in cases {
         refused(&server, changes, 422, code, pointer).await;
@@ -96,11 +100,7 @@ async fn audience() {
 async fn what_is_not_built_yet() {
     let server = Server::start().await;
     for (pointer, value) in [
-        ("/audience/everyone", json!(true)),
-        ("/audience/groups", json!(["g"])),
-        ("/audience/teams", json!(["t"])),
         ("/audience/lists", json!(["aud_x"])),
-        ("/audience/include", json!(["guests"])),
         ("/audience/exclude/groups", json!(["g"])),
         ("/install", json!("if_never_installed")),
         ("/when_unreachable", json!("wait")),
@@ -180,14 +180,14 @@ async fn form() {
 #[tokio::test]
 async fn everything_that_is_wrong_is_reported_at_once() {
     let server = Server::start().await;
-    let body = json!({"audience": {"users": ["x"], "everyone": true}, "content": {"text": "a", "card": {}},
+    let body = json!({"audience": {"users": ["x"], "lists": ["aud_x"]}, "content": {"text": "a", "card": {}},
                       "priority": "high", "app": "nobody"});
     let answer = server.post("/v1/messages", &body).await;
     answer.refused(422, "invalid_value");
     let found = [
         ("invalid_value", "/priority"),
         ("text_and_card", "/content"),
-        ("not_supported_yet", "/audience/everyone"),
+        ("not_supported_yet", "/audience/lists"),
         ("recipient_invalid", "/audience/users/0"),
         ("unknown_app", "/app"),
     ];

@@ -3,6 +3,7 @@
 //! A chunk takes many times as long as a batch of intents, which must not be late. So it has a connection of its own: the
 //! rows are written while batches go on, and only then is the fence passed, with which the counts and the message move.
 
+use nuncio_domain::directory::Wanted;
 use nuncio_domain::message::Expanded;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{MessageState, Source, Time};
@@ -10,6 +11,7 @@ use sqlx::postgres::PgRow;
 use tokio::sync::Mutex;
 
 use super::db::{Db, Link, sql};
+use super::fill;
 use super::node::Fence;
 use super::writer::{Failed, TRIES, end, landed};
 use crate::control::CONFIRM;
@@ -81,7 +83,7 @@ const MOVE_MESSAGE: &str = "
      WHERE message_no = $1";
 
 /// Nothing to add, now or later.
-const OVER: Expanded = Expanded { added: 0, duplicates: 0, done: true, confirm: false };
+const OVER: Expanded = Expanded { added: 0, duplicates: 0, done: true, confirm: false, wants: None };
 
 /// Whoever would join the list of this message after this makes a new one.
 pub(crate) async fn stop_gathering(db: &mut Db<'_>, message_no: i64) -> Result<(), StoreError> {
@@ -140,7 +142,7 @@ async fn once(
     let moved = async {
         let mut db = link.current()?;
         fence.pass(&mut db, *last + 1).await?;
-        move_on(&mut db, message_no, &chunk, now).await
+        move_on(&mut db, message_no, chunk, now).await
     };
     let expanded = match moved.await {
         Ok(Some(expanded)) => expanded,
@@ -178,6 +180,7 @@ struct Chunk {
     added: i64,
     duplicates: i64,
     done: bool,
+    wants: Option<Wanted>,
 }
 
 fn position(row: &PgRow) -> Result<(i64, i64), StoreError> {
@@ -195,17 +198,25 @@ async fn add(db: &mut Db<'_>, message_no: i64, limit: i64) -> Result<Option<Chun
     let fence: i64 = get(&row, "fence_at")?;
     let sources: Vec<Source> = from_json(get(&row, "sources")?)?;
     let from = position(&row)?;
-    let mut chunk = Chunk { from, source_no: from.0, after: from.1, added: 0, duplicates: 0, done: false };
+    let mut chunk =
+        Chunk { from, source_no: from.0, after: from.1, added: 0, duplicates: 0, done: false, wants: None };
     let source_at = |no: i64| usize::try_from(no).ok().and_then(|no| sources.get(no));
     let mut left = limit.max(1);
     while let Some(source) = source_at(chunk.source_no) {
         if left == 0 {
             break;
         }
-        let (end, insert, of) = match source {
-            Source::List(list_no) => (LIST_CHUNK, LIST_INSERT, *list_no),
-            Source::Installed => (INSTALLED_CHUNK, INSTALLED_INSERT, lane_no),
-            Source::Retry { message_no, .. } => (RETRY_CHUNK, RETRY_INSERT, *message_no),
+        let source_no = usize::try_from(chunk.source_no).unwrap_or(usize::MAX);
+        chunk.wants = fill::wanted(db, source_no, source).await?;
+        if chunk.wants.is_some() {
+            break;
+        }
+        let (end, insert, of, fence) = match source {
+            Source::List(list_no) => (LIST_CHUNK, LIST_INSERT, *list_no, fence),
+            // Whom the directory names may be new.
+            Source::Directory { list_no, .. } => (LIST_CHUNK, LIST_INSERT, *list_no, i64::MAX),
+            Source::Installed => (INSTALLED_CHUNK, INSTALLED_INSERT, lane_no, fence),
+            Source::Retry { message_no, .. } => (RETRY_CHUNK, RETRY_INSERT, *message_no, fence),
         };
         let end = db.one(sql(end).bind(of).bind(chunk.after).bind(fence).bind(left)).await?;
         let selected: i64 = get(&end, "n")?;
@@ -237,7 +248,7 @@ async fn add(db: &mut Db<'_>, message_no: i64, limit: i64) -> Result<Option<Chun
 async fn move_on(
     db: &mut Db<'_>,
     message_no: i64,
-    chunk: &Chunk,
+    chunk: Chunk,
     now: Time,
 ) -> Result<Option<Expanded>, StoreError> {
     let row = db.one(sql(MESSAGE).bind(message_no)).await?;
@@ -267,7 +278,8 @@ async fn move_on(
         .bind(next.as_str())
         .bind(confirm.then_some(CONFIRM));
     db.run(message).await?;
-    Ok(Some(Expanded { added: chunk.added, duplicates: chunk.duplicates, done: chunk.done, confirm }))
+    let Chunk { added, duplicates, done, wants, .. } = chunk;
+    Ok(Some(Expanded { added, duplicates, done, confirm, wants }))
 }
 
 /// What pending rows of a message count as, once it is closed.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nuncio_domain::batch::{Late, Row};
+use nuncio_domain::directory::Fill;
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
 };
@@ -14,7 +15,7 @@ use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
 
 use super::submit::Submission;
 use super::{
-    PostgresStore, commit, control, expand, lanes, node, recover, rows, settle, submit, testify, views,
+    PostgresStore, commit, control, expand, fill, lanes, node, recover, rows, settle, submit, testify, views,
 };
 use crate::error::unavailable;
 
@@ -130,6 +131,11 @@ impl Ledger for PostgresStore {
             expand::expand(&link, &fence, message_no, limit, now, || batches.is_closed()).await
         });
         chunk.await.unwrap_or_else(|_| Err(unavailable("shutting down")))
+    }
+
+    #[tracing::instrument(name = "store.fill", level = "debug", skip_all, fields(message_no = fill.message_no))]
+    async fn fill(&self, fill: Fill, now: Time) -> Result<bool, StoreError> {
+        self.batch((fill, now), |db, (fill, now)| Box::pin(fill::fill(db, fill, *now))).await
     }
 
     #[tracing::instrument(name = "store.page", level = "debug", skip(self))]

@@ -7,6 +7,7 @@ mod conversations;
 mod db;
 mod evidence;
 mod expand;
+mod fill;
 mod keys;
 mod lanes;
 mod learn;

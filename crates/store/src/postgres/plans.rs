@@ -9,8 +9,8 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::db::{PLANS, Pooler};
 use super::{
-    PostgresStore, commit, commit_message, conversations, evidence, expand, lanes, learn, learn_places, node,
-    opt_outs, own_words, people, reach, recover, rows, settle, submit, teams, testify, verify, views,
+    PostgresStore, commit, commit_message, conversations, evidence, expand, fill, lanes, learn, learn_places,
+    node, opt_outs, own_words, people, reach, recover, rows, settle, submit, teams, testify, verify, views,
 };
 
 const FILL: &str = "
@@ -116,6 +116,18 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
             expand::INSTALLED_INSERT,
             &["using people_of_lane on recipients r", "on conversations c"],
         ),
+        (
+            "people of the directory",
+            fill::PEOPLE,
+            &["Function Scan on j", "using recipients_key_lane_no_kind_key on recipients r"],
+        ),
+        (
+            "members of the directory",
+            fill::MEMBERS,
+            &["Function Scan on j", "using recipients_key_lane_no_kind_key on recipients r"],
+        ),
+        ("cursor of a list", fill::MOVE, &["using audience_lists_pkey on audience_lists"]),
+        ("list of the directory", fill::LIST, &["using audience_lists_pkey on audience_lists"]),
         ("lanes", submit::LANES, &["using lanes_pkey on lanes"]),
         ("repeated", submit::REPEATED, &["using idempotency_pkey on idempotency i"]),
         ("recipients", submit::RECIPIENTS, &["using recipients_key_lane_no_kind_key on recipients r"]),

@@ -13,7 +13,7 @@ use crate::rows::{best_first, gather, open_message, seen};
 /// Sorted, because in the order of their key would be a walk through all messages that there ever were.
 pub(crate) const OPEN: &str = "
     SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at,
-           purpose, gathers, retries IS NOT NULL AS retries
+           created_at, purpose, gathers, include, retries IS NOT NULL AS retries
       FROM messages
      WHERE lane_no = $1 AND open AND (state NOT IN ('completed', 'cancelled') OR NOT swept)
        AND (message_no > $2 OR control IS NOT NULL OR gathers)
@@ -25,6 +25,7 @@ macro_rules! rows {
         concat!(
             "SELECT d.message_no, d.recipient_no, d.thread_no, d.attempts::bigint, d.tries::bigint, d.resent, d.due_at,
                     r.kind, r.key, r.mri, r.reach, r.reach_at,
+                    r.guest, r.external, r.enabled, r.licensed, r.directory_at,
                     EXISTS (SELECT 1 FROM message_exclusions AS e
                              WHERE e.message_no = d.message_no AND e.key = r.key) AS excluded,
                     EXISTS (SELECT 1 FROM opt_outs AS o WHERE o.recipient_no = d.recipient_no) AS opted_out,

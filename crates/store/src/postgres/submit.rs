@@ -4,7 +4,7 @@
 //! The rows of their lanes are locked before anything else. So numbers of messages become visible in their order, lane by
 //! lane: an owner asks for those above the last that it has seen.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use futures_util::future::BoxFuture;
 use nuncio_domain::message::{Idempotency, Retries, Submitted};
@@ -15,9 +15,12 @@ use uuid::Uuid;
 
 use super::commit::column;
 use super::db::{Db, plain, plain_or_null, sql};
+use super::fill;
 use super::writer::Item;
 use crate::error::broken;
-use crate::new_message::{Begin, Distinct, Gathering, KEEP_KEYS, REPLY, begin, distinct};
+use crate::new_message::{
+    Begin, Distinct, Gathering, KEEP_KEYS, REPLY, begin, distinct, sources as sources_of,
+};
 use crate::words::{get, id, json};
 
 pub(crate) const LANES: &str = "
@@ -61,16 +64,19 @@ pub(crate) const NAMED: &str = "
 
 const MESSAGES: &str = "
     INSERT INTO messages (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources,
-                          send_at, expires_at, created_at, purpose, gathers, cause, retries, fence_at)
+                          send_at, expires_at, created_at, purpose, gathers, cause, retries, include, fence_at)
     SELECT j.id, j.lane_no, j.key_no, j.class, j.state, j.label, j.content, j.on_ambiguous, j.max_recipients, j.sources,
            j.send_at, j.expires_at, j.created_at, j.purpose, j.gathers, j.cause, j.retries,
+           -- Who was meant by what is tried again is meant still.
+           CASE WHEN j.retries IS NULL THEN j.include
+                ELSE (SELECT b.include FROM messages AS b WHERE b.message_no = j.retries) END,
            -- Who comes later joins those that gather.
            CASE WHEN j.gathers THEN 9223372036854775807 ELSE f.last END
       FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                   $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::boolean[],
-                  $16::text[], $17::bigint[]) WITH ORDINALITY
+                  $16::text[], $17::bigint[], $18::text[]) WITH ORDINALITY
         AS j (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources, send_at,
-              expires_at, created_at, purpose, gathers, cause, retries, place)
+              expires_at, created_at, purpose, gathers, cause, retries, include, place)
      CROSS JOIN (SELECT coalesce(max(recipient_no), 0) AS last FROM recipients) AS f
      ORDER BY j.place
     RETURNING message_no, id";
@@ -222,12 +228,11 @@ pub(crate) struct Stored<'n> {
 /// Writes messages with all that belongs to them; their numbers. Their lanes are locked.
 pub(crate) async fn store(db: &mut Db<'_>, all: &[Stored<'_>]) -> Result<Vec<i64>, StoreError> {
     let named: Vec<Distinct<'_>> = all.iter().map(|one| distinct(one.new)).collect();
-    let lists = lists_of_named(db, all, &named).await?;
+    let lists = lists(db, all, &named).await?;
     let mut sources = Vec::with_capacity(all.len());
     let mut retries = Vec::with_capacity(all.len());
     for (one, list) in all.iter().zip(&lists) {
-        let mut of: Vec<Source> = list.map(Source::List).into_iter().collect();
-        of.extend(one.new.installed.then_some(Source::Installed));
+        let mut of = sources_of(one.new, list.named, &list.directory);
         retries.push(match &one.new.retries {
             Some(retries) => Some(retried(db, one.new.lane_no, retries, &mut of).await?),
             None => None,
@@ -253,7 +258,8 @@ pub(crate) async fn store(db: &mut Db<'_>, all: &[Stored<'_>]) -> Result<Vec<i64
         .bind(column(&begins, |begin| begin.purpose.as_str()))
         .bind(column(&begins, |begin| begin.gathers))
         .bind(column(&begins, |begin| begin.cause))
-        .bind(&retries);
+        .bind(&retries)
+        .bind(column(all, |one| one.new.include.to_word()));
     let mut made: HashMap<Uuid, i64> = HashMap::with_capacity(all.len());
     for row in &db.rows(statement).await? {
         made.insert(get(row, "id")?, get(row, "message_no")?);
@@ -323,21 +329,38 @@ async fn remember(db: &mut Db<'_>, all: &[Stored<'_>], numbers: &[i64]) -> Resul
     Ok(())
 }
 
-/// The named recipients of each message as a list of its own.
-async fn lists_of_named(
-    db: &mut Db<'_>,
-    all: &[Stored<'_>],
-    named: &[Distinct<'_>],
-) -> Result<Vec<Option<i64>>, StoreError> {
-    let everyone: BTreeSet<(i64, RecipientKind, &str)> = named.iter().flatten().copied().collect();
-    if everyone.is_empty() {
-        return Ok(vec![None; all.len()]);
-    }
-    let everyone: Vec<(i64, RecipientKind, &str)> = everyone.into_iter().collect();
-    add_recipients(db, &everyone).await?;
-    threads_of_replies(db, &everyone).await?;
+/// The lists of a message.
+#[derive(Default)]
+struct Of {
+    named: Option<i64>,
+    /// Those that the directory fills.
+    directory: Vec<i64>,
+}
 
-    let with_list: Vec<usize> = (0..all.len()).filter(|index| !named[*index].is_empty()).collect();
+/// The named recipients of each message as a list of its own, and an empty one for each part of the directory.
+async fn lists(db: &mut Db<'_>, all: &[Stored<'_>], named: &[Distinct<'_>]) -> Result<Vec<Of>, StoreError> {
+    let everyone: BTreeSet<(i64, RecipientKind, &str)> = named.iter().flatten().copied().collect();
+    let mut lists: Vec<Of> = all.iter().map(|_| Of::default()).collect();
+    if !everyone.is_empty() {
+        let everyone: Vec<(i64, RecipientKind, &str)> = everyone.into_iter().collect();
+        add_recipients(db, &everyone).await?;
+        threads_of_replies(db, &everyone).await?;
+        let told = all.iter().flat_map(|one| {
+            one.new.resolved.iter().map(|person| (one.new.lane_no, person, one.new.created_at))
+        });
+        fill::people(db, &told.collect::<Vec<_>>()).await?;
+    }
+
+    // One for the named, if there are any, and one for each part of the directory.
+    let with_list: Vec<usize> = (0..all.len())
+        .flat_map(|index| {
+            let wants = usize::from(!named[index].is_empty()) + all[index].new.directory.len();
+            std::iter::repeat_n(index, wants)
+        })
+        .collect();
+    if with_list.is_empty() {
+        return Ok(lists);
+    }
     let statement = sql(LISTS)
         .bind(column(&with_list, |index| all[*index].new.lane_no))
         .bind(column(&with_list, |index| all[*index].new.created_at.0));
@@ -345,10 +368,19 @@ async fn lists_of_named(
     // Numbers are given in the order of the rows.
     let mut made: Vec<i64> = made.iter().map(|row| get(row, "list_no")).collect::<Result<_, _>>()?;
     made.sort_unstable();
-    let lists: BTreeMap<usize, i64> = with_list.into_iter().zip(made).collect();
+    for (index, list_no) in with_list.into_iter().zip(made) {
+        let of = &mut lists[index];
+        if of.named.is_none() && !named[index].is_empty() {
+            of.named = Some(list_no);
+        } else {
+            of.directory.push(list_no);
+        }
+    }
     let members: Vec<(i64, (i64, RecipientKind, &str))> = lists
         .iter()
-        .flat_map(|(index, list_no)| named[*index].iter().map(|named| (*list_no, *named)))
+        .zip(named)
+        .filter_map(|(of, named)| Some((of.named?, named)))
+        .flat_map(|(list_no, named)| named.iter().map(move |named| (list_no, *named)))
         .collect();
     let statement = sql(NAMED)
         .bind(column(&members, |member| member.0))
@@ -356,7 +388,7 @@ async fn lists_of_named(
         .bind(column(&members, |member| member.1.1.as_str()))
         .bind(column(&members, |member| plain(member.1.2)));
     db.run(statement).await?;
-    Ok((0..all.len()).map(|index| lists.get(&index).copied()).collect())
+    Ok(lists)
 }
 
 pub(crate) async fn add_recipients(

@@ -10,6 +10,7 @@ use nuncio_domain::{MessageState, Source, Time};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
+use super::fill;
 use super::intake::{Kind, Written};
 use super::writer::Queue;
 use crate::control::CONFIRM;
@@ -106,7 +107,7 @@ pub(crate) const STATES: &str = "
      WHERE messages.message_no = j.value ->> 0";
 
 /// Nothing to add, now or later.
-const OVER: Expanded = Expanded { added: 0, duplicates: 0, done: true, confirm: false };
+const OVER: Expanded = Expanded { added: 0, duplicates: 0, done: true, confirm: false, wants: None };
 
 /// What an owner asks for.
 pub(crate) struct Ask {
@@ -186,7 +187,7 @@ async fn expand(
         let step = if let Some((list_no, listed)) = list {
             short.push((ask.message_no, list_no, get::<i64>(row, "fence_at")?));
             listed_in_all += listed;
-            let expanded = Expanded { added: listed, duplicates: 0, done: true, confirm: false };
+            let expanded = Expanded { added: listed, done: true, ..Expanded::default() };
             Step { source_no: 1, after: 0, expanded }
         } else {
             chunk(connection, ask, row, &sources).await?
@@ -221,16 +222,22 @@ async fn chunk(
     let fence: i64 = get(row, "fence_at")?;
     let mut source_no = usize::try_from(get::<i64>(row, "source_no")?).unwrap_or(usize::MAX);
     let mut after: i64 = get(row, "source_after")?;
-    let mut expanded = Expanded { added: 0, duplicates: 0, done: false, confirm: false };
+    let mut expanded = Expanded::default();
     let mut left = ask.limit.max(1);
     while let Some(source) = sources.get(source_no) {
         if left == 0 {
             break;
         }
-        let (chunk, insert, of) = match source {
-            Source::List(list_no) => (LIST_CHUNK, LIST_INSERT, *list_no),
-            Source::Installed => (INSTALLED_CHUNK, INSTALLED_INSERT, lane_no),
-            Source::Retry { message_no, .. } => (RETRY_CHUNK, RETRY_INSERT, *message_no),
+        expanded.wants = fill::wanted(&mut *connection, source_no, source).await?;
+        if expanded.wants.is_some() {
+            break;
+        }
+        let (chunk, insert, of, fence) = match source {
+            Source::List(list_no) => (LIST_CHUNK, LIST_INSERT, *list_no, fence),
+            // Whom the directory names may be new.
+            Source::Directory { list_no, .. } => (LIST_CHUNK, LIST_INSERT, *list_no, i64::MAX),
+            Source::Installed => (INSTALLED_CHUNK, INSTALLED_INSERT, lane_no, fence),
+            Source::Retry { message_no, .. } => (RETRY_CHUNK, RETRY_INSERT, *message_no, fence),
         };
         let end = sqlx::query(chunk)
             .bind(of)

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use nuncio_domain::batch::Row;
+use nuncio_domain::directory::Fill;
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
 };
@@ -12,7 +13,7 @@ use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
 use super::expand::Ask;
 use super::rows::{AskPage, Look};
 use super::writer::Queue;
-use super::{SqliteStore, commit, control, lanes, recover, rows, settle, submit, views};
+use super::{SqliteStore, commit, control, fill, lanes, recover, rows, settle, submit, views};
 
 #[async_trait]
 impl Ledger for SqliteStore {
@@ -117,6 +118,11 @@ impl Ledger for SqliteStore {
     #[tracing::instrument(name = "store.expand", level = "debug", skip(self, now))]
     async fn expand(&self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError> {
         self.expansions.write(Ask { message_no, limit, now }).await
+    }
+
+    #[tracing::instrument(name = "store.fill", level = "debug", skip_all, fields(message_no = fill.message_no))]
+    async fn fill(&self, fill: Fill, now: Time) -> Result<bool, StoreError> {
+        self.write(Queue::Expansion, move |connection| Box::pin(fill::fill(connection, fill, now))).await
     }
 
     #[tracing::instrument(name = "store.page", level = "debug", skip(self))]

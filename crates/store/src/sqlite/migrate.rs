@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_own_words.sql"),
     include_str!("migrations/0004_settlements.sql"),
     include_str!("migrations/0005_looks.sql"),
+    include_str!("migrations/0006_directory.sql"),
 ];
 
 pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@ mod control;
 mod conversations;
 mod evidence;
 mod expand;
+mod fill;
 mod intake;
 mod keys;
 mod lanes;

@@ -5,7 +5,7 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::{
-    commit, commit_message, conversations, evidence, expand, learn, opt_outs, own_words, recover, rows,
+    commit, commit_message, conversations, evidence, expand, fill, learn, opt_outs, own_words, recover, rows,
     settle, store, submit, views,
 };
 
@@ -38,7 +38,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 37] = [
+    let expected: [(&str, &str, &[&str]); 41] = [
         (
             "intents",
             commit::INTENTS,
@@ -157,6 +157,18 @@ async fn hot_statements_take_their_keys() {
             expand::STATES,
             &["SCAN j VIRTUAL TABLE", "SEARCH messages USING INTEGER PRIMARY KEY (rowid=?)"],
         ),
+        // A look-up of each row's key, which no plan shows.
+        ("people of the directory", fill::PEOPLE, &["SCAN j VIRTUAL TABLE"]),
+        (
+            "members of the directory",
+            fill::MEMBERS,
+            &[
+                "SCAN j VIRTUAL TABLE",
+                "SEARCH r USING COVERING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)",
+            ],
+        ),
+        ("cursor of a list", fill::MOVE, &["SEARCH audience_lists USING INTEGER PRIMARY KEY (rowid=?)"]),
+        ("list of the directory", fill::LIST, &["SEARCH audience_lists USING INTEGER PRIMARY KEY (rowid=?)"]),
         (
             "installed chunk",
             expand::INSTALLED_CHUNK,

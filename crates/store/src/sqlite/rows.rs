@@ -23,7 +23,8 @@ macro_rules! open {
     ($index:literal, $which:literal) => {
         concat!(
             "SELECT j.key AS asked, m.message_no, m.id, m.class, m.state, m.control, m.content, m.on_ambiguous,
-                    m.audience_final, m.send_at, m.expires_at, m.purpose, m.gathers, m.retries IS NOT NULL AS retries
+                    m.audience_final, m.send_at, m.expires_at, m.created_at, m.purpose, m.gathers, m.include,
+                    m.retries IS NOT NULL AS retries
                FROM jsonb_each(?1) AS j CROSS JOIN messages AS m INDEXED BY ",
             $index,
             " WHERE m.lane_no = j.value ->> 0 AND m.open = 1 AND ",
@@ -56,6 +57,7 @@ macro_rules! rows {
             $more,
             "d.message_no, d.recipient_no, d.thread_no, d.attempts, d.tries, d.resent, d.due_at,
                     r.kind, r.key, r.mri, r.reach, r.reach_at,
+                    r.guest, r.external, r.enabled, r.licensed, r.directory_at,
                     EXISTS (SELECT 1 FROM message_exclusions AS e
                              WHERE e.message_no = d.message_no AND e.key = r.key) AS excluded,
                     EXISTS (SELECT 1 FROM opt_outs AS o WHERE o.recipient_no = d.recipient_no) AS opted_out,

@@ -8,8 +8,9 @@ use nuncio_domain::{NewMessage, OnAmbiguous, RecipientKind, Source, Time};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
+use super::fill;
 use crate::error::of_sqlx;
-use crate::new_message::{Gathering, KEEP_KEYS, REPLY, begin, distinct};
+use crate::new_message::{Gathering, KEEP_KEYS, REPLY, begin, distinct, sources};
 use crate::words::{get, json};
 
 /// The channels of replies are of no list.
@@ -33,12 +34,13 @@ pub(crate) const THREADS: &str = "
 
 const MESSAGES: &str = "
     INSERT INTO messages (message_no, id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients,
-                          sources, send_at, expires_at, created_at, purpose, gathers, cause, retries, fence_at)
+                          sources, send_at, expires_at, created_at, purpose, gathers, cause, retries, fence_at,
+                          include)
     SELECT j.value ->> 'message_no', unhex(j.value ->> 'id'), j.value ->> 'lane_no', j.value ->> 'key_no',
            j.value ->> 'class', j.value ->> 'state', j.value ->> 'label', j.value ->> 'content',
            j.value ->> 'on_ambiguous', j.value ->> 'max_recipients', j.value ->> 'sources', j.value ->> 'send_at',
            j.value ->> 'expires_at', j.value ->> 'created_at', j.value ->> 'purpose', j.value ->> 'gathers',
-           j.value ->> 'cause', j.value ->> 'retries', j.value ->> 'fence_at'
+           j.value ->> 'cause', j.value ->> 'retries', j.value ->> 'fence_at', j.value ->> 'include'
       FROM jsonb_each(?1) AS j";
 
 /// A message to be written.
@@ -82,17 +84,17 @@ pub(crate) async fn store(
 ) -> Result<(), StoreError> {
     let lists = Lists::of(numbers.list, drafts);
     lists.write(&mut *connection).await?;
+    told(&mut *connection, drafts).await?;
     let last = lists.last(&mut *connection).await?;
     let mut fence = numbers.recipient;
     let mut messages = Vec::with_capacity(drafts.len());
     let mut counts = Vec::with_capacity(drafts.len());
-    for (message_no, (draft, (list_no, duplicates))) in (numbers.message..).zip(drafts.iter().zip(&lists.of))
-    {
+    for (message_no, (draft, of)) in (numbers.message..).zip(drafts.iter().zip(&lists.of)) {
         // New recipients are numbered in the order of the messages that name them, so that whoever only a later one
         // names is above this.
-        fence = list_no.and_then(|list_no| last.get(&list_no)).map_or(fence, |last| fence.max(*last));
-        messages.push(row(message_no, draft, *list_no, fence)?);
-        counts.push((message_no, duplicates));
+        fence = of.named.and_then(|list_no| last.get(&list_no)).map_or(fence, |last| fence.max(*last));
+        messages.push(row(message_no, draft, of, fence)?);
+        counts.push((message_no, of.duplicates));
     }
     write(&mut *connection, MESSAGES, &messages).await?;
     write(
@@ -139,19 +141,12 @@ struct Row<'a> {
     cause: Option<&'static str>,
     retries: Option<i64>,
     fence_at: i64,
+    include: Option<&'static str>,
 }
 
-fn row<'a>(
-    message_no: i64,
-    draft: &Draft<'a>,
-    list_no: Option<i64>,
-    fence: i64,
-) -> Result<Row<'a>, StoreError> {
+fn row<'a>(message_no: i64, draft: &Draft<'a>, of: &Of, fence: i64) -> Result<Row<'a>, StoreError> {
     let new = draft.new;
-    let mut sources: Vec<Source> = list_no.map(Source::List).into_iter().collect();
-    if new.installed {
-        sources.push(Source::Installed);
-    }
+    let mut sources = sources(new, of.named, &of.directory);
     if let (Some(message_no), Some(retries)) = (draft.retries, &new.retries) {
         let (states, reasons) = (retries.states.clone(), retries.reasons.clone());
         sources.push(Source::Retry { message_no, states, reasons });
@@ -178,14 +173,24 @@ fn row<'a>(
         retries: draft.retries,
         // Who comes later joins what gathers.
         fence_at: if begin.gathers { i64::MAX } else { fence },
+        include: new.include.to_word(),
     })
 }
 
-/// The named recipients of every message as a list of its own.
+/// The lists of a message.
+struct Of {
+    named: Option<i64>,
+    /// How many were named more than once.
+    duplicates: i64,
+    /// Those that the directory fills.
+    directory: Vec<i64>,
+}
+
+/// The named recipients of every message as a list of its own, and an empty one for each part of the directory.
 #[derive(Default)]
 struct Lists<'a> {
-    /// Of each message: its list, and how many were named more than once.
-    of: Vec<(Option<i64>, i64)>,
+    /// Of each message.
+    of: Vec<Of>,
     new: Vec<(i64, i64, Time)>,
     named: Vec<(i64, RecipientKind, &'a str, Option<i64>)>,
     replies: Vec<(i64, RecipientKind, &'a str, &'a str)>,
@@ -196,28 +201,30 @@ impl<'a> Lists<'a> {
         let mut lists = Self::default();
         let mut list_no = first;
         for Draft { new, .. } in drafts {
-            if new.named.is_empty() {
-                lists.of.push((None, 0));
-                continue;
-            }
             let lane_no = new.lane_no;
+            let mut number = || {
+                lists.new.push((list_no, lane_no, new.created_at));
+                list_no += 1;
+                list_no - 1
+            };
+            let named = (!new.named.is_empty()).then(&mut number);
+            let directory = new.directory.iter().map(|_| number()).collect();
             let distinct = distinct(new);
-            lists.of.push((Some(list_no), new.named.len() as i64 - distinct.len() as i64));
-            lists.new.push((list_no, lane_no, new.created_at));
-            lists.named.extend(distinct.iter().map(|(_, kind, key)| (lane_no, *kind, *key, Some(list_no))));
+            let duplicates = new.named.len() as i64 - distinct.len() as i64;
+            lists.of.push(Of { named, duplicates, directory });
+            lists.named.extend(distinct.iter().map(|(_, kind, key)| (lane_no, *kind, *key, named)));
             for (_, kind, key) in distinct {
                 if let Some((channel, _)) = key.split_once(REPLY) {
                     lists.named.push((lane_no, kind, channel, None));
                     lists.replies.push((lane_no, kind, channel, key));
                 }
             }
-            list_no += 1;
         }
         lists
     }
 
     async fn write(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        if self.named.is_empty() {
+        if self.new.is_empty() {
             return Ok(());
         }
         let named = json(&self.named)?;
@@ -244,14 +251,22 @@ impl<'a> Lists<'a> {
 
     /// The last recipient of each list.
     async fn last(&self, connection: &mut SqliteConnection) -> Result<HashMap<i64, i64>, StoreError> {
-        if self.new.is_empty() {
+        let lists: Vec<i64> = self.of.iter().filter_map(|of| of.named).collect();
+        if lists.is_empty() {
             return Ok(HashMap::new());
         }
-        let lists: Vec<i64> = self.new.iter().map(|(list_no, ..)| *list_no).collect();
         let last: Vec<(i64, i64)> =
             sqlx::query_as(LAST_OF_LISTS).bind(json(&lists)?).fetch_all(connection).await.map_err(of_sqlx)?;
         Ok(last.into_iter().collect())
     }
+}
+
+/// What the directory said of people who are named; they are there by now.
+async fn told(connection: &mut SqliteConnection, drafts: &[Draft<'_>]) -> Result<(), StoreError> {
+    let people = drafts.iter().flat_map(|Draft { new, .. }| {
+        new.resolved.iter().map(|person| fill::row(new.lane_no, person, new.created_at))
+    });
+    write(connection, fill::PEOPLE, &people.collect::<Vec<_>>()).await
 }
 
 async fn exclude(
@@ -277,6 +292,16 @@ async fn exclude(
         sqlx::query(
             "INSERT INTO message_exclusions (message_no, key)
              SELECT ?2, e.key FROM message_exclusions AS e WHERE e.message_no = ?1 ON CONFLICT DO NOTHING",
+        )
+        .bind(of)
+        .bind(message_no)
+        .execute(&mut *connection)
+        .await
+        .map_err(of_sqlx)?;
+        // And who was meant is meant still.
+        sqlx::query(
+            "UPDATE messages SET include = (SELECT m.include FROM messages AS m WHERE m.message_no = ?1)
+              WHERE message_no = ?2",
         )
         .bind(of)
         .bind(message_no)

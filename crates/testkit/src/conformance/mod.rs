@@ -3,6 +3,7 @@
 
 mod audience;
 mod closing;
+mod directory;
 mod outcomes;
 pub mod random;
 mod reach;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use nuncio_domain::batch::{Attempt, Change, Intent, MessageChange, ReachChange, Row};
+use nuncio_domain::directory::Include;
 use nuncio_domain::message::{Body, ControlRequest, Controlled, Named, Submitted};
 use nuncio_domain::outcome::Operation;
 use nuncio_domain::people::{Reference, SeenPerson};
@@ -26,6 +28,7 @@ use nuncio_domain::{
 
 pub use audience::*;
 pub use closing::*;
+pub use directory::*;
 pub use outcomes::*;
 pub use reach::*;
 pub use recover::*;
@@ -69,6 +72,8 @@ macro_rules! conformance {
             a_call_does_not_wipe_what_an_activity_told, other_apps_see_nothing, lists_have_cursors,
             deliveries_can_be_filtered, attempts_are_kept, lane_causes_are_shown,
             words_wait_in_a_mailbox, a_resend_opens_the_message_again, nothing_of_a_closed_message_is_resent,
+            pages_of_the_directory_become_an_audience, a_page_is_taken_once, the_directory_never_wipes_what_is_known,
+            a_message_is_for_whom_it_includes, a_closed_message_takes_no_page, parts_of_the_directory_overlap_without_doubling,
             lanes_are_held_and_go_on, a_look_begins_behind_what_is_known, retries_take_what_was_not_delivered,
             retries_read_what_closing_made_of_the_rest, retries_are_of_their_own_lane);
     };
@@ -123,6 +128,9 @@ impl<'f> Table<'f> {
             label: None,
             named: named.iter().map(|key| person(key)).collect(),
             installed: false,
+            directory: Vec::new(),
+            resolved: Vec::new(),
+            include: Include::default(),
             retries: None,
             exclude: Vec::new(),
             on_ambiguous: None,

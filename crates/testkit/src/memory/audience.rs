@@ -9,7 +9,7 @@ use nuncio_domain::{
     Control, DeliveryState, MessageId, MessageState, NewMessage, ReachState, RecipientKind, Scope, Time,
 };
 
-use super::{Delivery, Message, Place, Recipient, State};
+use super::{Delivery, Message, Part, Place, Recipient, State};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -39,6 +39,10 @@ impl State {
         if !distinct.is_empty() {
             sources.push(Place::Named(self.named(new.lane_no, &distinct)));
         }
+        for person in &new.resolved {
+            self.told(new.lane_no, person, new.created_at);
+        }
+        sources.extend(new.directory.iter().map(|from| Place::Directory(Part::of(from.clone()))));
         if new.installed {
             sources.push(Place::Installed);
         }
@@ -52,6 +56,7 @@ impl State {
             };
             // Whoever was left out is left out still.
             new.exclude.extend(of.new.exclude.iter().cloned());
+            new.include = of.new.include;
             sources.push(Place::Retry(*of_no, retries.states.clone(), retries.reasons.clone()));
         }
         let message_no = self.messages.keys().next_back().map_or(1, |last| last + 1);
@@ -144,14 +149,21 @@ impl State {
     }
 
     fn expand_one(&self, message: &mut Message, limit: i64, now: Time) -> Expanded {
-        let mut expanded = Expanded { added: 0, duplicates: 0, done: true, confirm: false };
+        let mut expanded = Expanded { done: true, ..Expanded::default() };
         if message.audience_final {
             return expanded;
         }
         let lane_no = message.new.lane_no;
         let mut left = limit.max(1) as usize;
         while left > 0 && message.source < message.sources.len() {
-            let (after, fence) = (message.after, message.fence);
+            let (after, mut fence) = (message.after, message.fence);
+            if let Place::Directory(part) = &message.sources[message.source] {
+                expanded.wants = part.wants(message.source);
+                if expanded.wants.is_some() {
+                    break;
+                }
+                fence = i64::MAX;
+            }
             if let Place::Retry(of, states, reasons) = &message.sources[message.source] {
                 let of = &self.messages[of];
                 // A chunk is rows read, meant or not.
@@ -175,6 +187,7 @@ impl State {
             let chunk: Vec<(i64, i64)> = recipients
                 .filter(|(no, recipient)| match &message.sources[message.source] {
                     Place::Named(numbers) => numbers.contains(no),
+                    Place::Directory(part) => part.members.contains(no),
                     Place::Installed => recipient.lane_no == lane_no && recipient.has_installed(),
                     Place::Retry(..) => false,
                 })

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use nuncio_domain::batch::{Late, Row};
+use nuncio_domain::directory::Fill;
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
 };
@@ -98,6 +99,10 @@ impl Ledger for MemoryLedger {
 
     async fn expand(&self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError> {
         self.state().expand(message_no, limit, now)
+    }
+
+    async fn fill(&self, fill: Fill, now: Time) -> Result<bool, StoreError> {
+        self.state().fill(fill, now)
     }
 
     async fn page(&self, message_no: i64, after: i64, limit: i64) -> Result<Vec<Row>, StoreError> {

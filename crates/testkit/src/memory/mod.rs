@@ -5,6 +5,7 @@
 
 mod audience;
 mod commit;
+mod directory;
 mod ledger;
 mod read;
 mod settle;
@@ -12,6 +13,7 @@ mod settle;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use nuncio_domain::directory::{DirectorySource, Standing};
 use nuncio_domain::message::Idempotency;
 use nuncio_domain::people::{Origin, Reference, SeenPerson};
 use nuncio_domain::views::AttemptView;
@@ -58,6 +60,7 @@ struct Recipient {
     upn: Option<String>,
     reach: ReachState,
     reach_at: Option<Time>,
+    standing: Standing,
     evidence: Option<String>,
     opted_out: bool,
     /// Learned from an activity, not from a call.
@@ -94,8 +97,17 @@ struct Message {
 enum Place {
     Named(BTreeSet<i64>),
     Installed,
+    Directory(Part),
     /// (of this message, in these states, for these reasons)
     Retry(i64, Vec<DeliveryState>, Vec<String>),
+}
+
+/// A part of the directory, as far as it was read.
+struct Part {
+    from: DirectorySource,
+    members: BTreeSet<i64>,
+    cursor: Option<String>,
+    read: bool,
 }
 
 struct Delivery {
@@ -149,6 +161,7 @@ impl State {
             upn: None,
             reach: ReachState::Unknown,
             reach_at: None,
+            standing: Standing::default(),
             evidence: None,
             opted_out: false,
             heard: false,

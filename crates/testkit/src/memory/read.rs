@@ -147,8 +147,10 @@ impl State {
                 gathers: false,
                 on_ambiguous: message.new.on_ambiguous,
                 audience_final: message.audience_final,
+                include: message.new.include,
                 send_at: message.new.send_at,
                 expires_at: message.new.expires_at,
+                created_at: message.new.created_at,
                 retries: message.new.retries.is_some(),
             })
             .collect()
@@ -194,6 +196,7 @@ impl State {
             others: usable.count() as u32,
             reach: recipient.reach,
             reach_at: recipient.reach_at,
+            standing: recipient.standing,
             excluded: message.new.exclude.contains(&recipient.key),
             opted_out: recipient.opted_out,
             attempts: row.attempts.len() as u32,

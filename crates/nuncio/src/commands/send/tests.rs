@@ -70,6 +70,19 @@ fn everything_at_once() {
 }
 
 #[test]
+fn audiences_that_the_directory_knows() {
+    let line =
+        ["Hi", "--user", "ines@contoso.com", "--group", ANN, "--group", "b", "--team", "19:a@thread.tacv2"];
+    let more = ["--everyone", "--include", "guests,disabled", "--exclude", "omar@contoso.com"];
+    assert_eq!(
+        body(&[&line[..], &more[..]].concat(), "").unwrap()["audience"],
+        json!({"users": ["ines@contoso.com"], "groups": [ANN, "b"], "teams": ["19:a@thread.tacv2"], "everyone": true,
+               "include": ["guests", "disabled"], "exclude": {"users": ["omar@contoso.com"]}})
+    );
+    assert!(body(&["Hi", "--group", ANN, "--users-file", "-"], "").is_ok());
+}
+
+#[test]
 fn yes_is_no_limit_unless_there_is_one() {
     assert_eq!(body(&["Hi", "--installed", "--yes"], "").unwrap()["max_recipients"], json!(1_000_000));
     let limited = body(&["Hi", "--installed", "--yes", "--max-recipients", "9"], "").unwrap();
@@ -111,6 +124,8 @@ fn clap_refuses_the_rest() {
         &["Hi", "--installed", "--send-at", "tomorrow"],
         &["Hi", "--installed", "--max-recipients", "0"],
         &["Hi", "--installed", "--priority", "high"],
+        &["Hi", "--everyone", "--include", "bots"],
+        &["Hi", "--include", "guests"],
         &["Hi", "--installed", "--key", "a", "--key-file", "b"],
     ] {
         assert!(parse(line).is_err(), "{line:?}");

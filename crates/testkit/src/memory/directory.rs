@@ -1,0 +1,59 @@
+//! What the directory says of people, and the audiences that it names.
+
+use std::collections::BTreeSet;
+
+use nuncio_domain::directory::{DirectoryPerson, DirectorySource, Fill, Next, Wanted};
+use nuncio_domain::ports::StoreError;
+use nuncio_domain::{RecipientKind, Time};
+
+use super::{Part, Place, State};
+
+impl Part {
+    pub(super) fn of(from: DirectorySource) -> Self {
+        Self { from, members: BTreeSet::new(), cursor: None, read: false }
+    }
+
+    pub(super) fn wants(&self, source_no: usize) -> Option<Wanted> {
+        (!self.read).then(|| Wanted { source_no, from: self.from.clone(), cursor: self.cursor.clone() })
+    }
+}
+
+impl State {
+    /// The person's number, with what is said of them kept.
+    pub(super) fn told(&mut self, lane_no: i64, person: &DirectoryPerson, at: Time) -> i64 {
+        let key = person.object_id.to_ascii_lowercase();
+        let recipient_no = self.recipient(lane_no, RecipientKind::Person, &key);
+        if let Some(recipient) = self.recipients.get_mut(&recipient_no) {
+            recipient.name = person.name.clone().or(recipient.name.take());
+            recipient.upn = person.upn.clone().or(recipient.upn.take());
+            let standing = &mut recipient.standing;
+            standing.guest = person.guest.or(standing.guest);
+            standing.external = person.external.or(standing.external);
+            standing.enabled = person.enabled.or(standing.enabled);
+            standing.licensed = person.licensed.or(standing.licensed);
+            standing.at = Some(at);
+        }
+        recipient_no
+    }
+
+    pub(super) fn fill(&mut self, fill: Fill, now: Time) -> Result<bool, StoreError> {
+        let Some(message) = self.messages.get(&fill.message_no) else {
+            return Err(StoreError::Broken("no such message".to_owned()));
+        };
+        let lane_no = message.new.lane_no;
+        let Some(Place::Directory(part)) = message.sources.get(fill.source_no) else {
+            return Err(StoreError::Broken("no such part of the directory".to_owned()));
+        };
+        if message.audience_final || part.read || part.cursor != fill.cursor {
+            return Ok(false);
+        }
+        let members: Vec<i64> = fill.people.iter().map(|person| self.told(lane_no, person, now)).collect();
+        let message = self.messages.get_mut(&fill.message_no);
+        if let Some(Place::Directory(part)) = message.and_then(|one| one.sources.get_mut(fill.source_no)) {
+            part.members.extend(members);
+            part.read = fill.next == Next::End;
+            part.cursor = if let Next::At(cursor) = fill.next { Some(cursor) } else { None };
+        }
+        Ok(true)
+    }
+}
