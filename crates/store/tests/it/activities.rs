@@ -78,7 +78,7 @@ fn activity(number: i64) -> Learned {
             learned.people = vec![
                 person(ReachState::Removed),
                 SeenPerson { object_id: "Guest".to_owned(), ..SeenPerson::default() },
-            ]
+            ];
         }
         2 => learned.left = Some(place),
         3 => {
