@@ -102,7 +102,7 @@ impl SqliteStore {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("wal_autocheckpoint", "0")
-            .pragma("cache_size", "-32768");
+            .pragma("cache_size", "-49152");
         let mut connection = writing.connect().await.map_err(of_sqlx)?;
         migrate::migrate(&mut connection).await?;
         let checkpoints = writing.pragma("cache_size", "-1024").connect().await.map_err(of_sqlx)?;
