@@ -17,11 +17,9 @@ pub(crate) fn of_call(error: &CallError, of: Option<&str>) -> DirectoryError {
         // A page that cannot be gone on from; the pages before it may be whole another time.
         CallError::LinkRepeats | CallError::NoDeltaLink => DirectoryError::Anew(error.to_string()),
         CallError::Link(error) => DirectoryError::Refused(error.to_string()),
-        CallError::NotSent { .. }
-        | CallError::MaybeSent { .. }
-        | CallError::TooLong
-        | CallError::Unreadable { .. }
-        | CallError::NoValue => DirectoryError::Unavailable(error.to_string()),
+        CallError::Failed(_) | CallError::TooLong | CallError::Unreadable { .. } | CallError::NoValue => {
+            DirectoryError::Unavailable(error.to_string())
+        }
     }
 }
 

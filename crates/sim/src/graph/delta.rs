@@ -59,7 +59,7 @@ pub(super) fn users(world: &World, context: &Context, ask: &Ask, now: Micros) ->
         people.extend(people.first().copied());
     }
     let cloud = context.cloud(world);
-    let properties = options.properties(&user::KNOWN, &user::USUAL);
+    let properties = options.properties(&user::KNOWN, user::USUAL);
     let show = |person: &u32| {
         if user::is_there(world, *person) {
             let mut shown = user::show(world, cloud, *person, &properties);
@@ -92,7 +92,7 @@ pub(super) fn groups(world: &World, context: &Context, ask: &Ask, now: Micros) -
             .flat_map(|(group, members)| in_parts(group, members))
             .collect(),
     };
-    let mut properties = options.properties(&groups::KNOWN, &groups::USUAL);
+    let mut properties = options.properties(&groups::KNOWN, groups::USUAL);
     properties.retain(|name| *name != "members");
     let show = |(group, members): &(GroupRef, Vec<(Member, bool)>)| {
         let id = json!(world.org.group_id(*group));

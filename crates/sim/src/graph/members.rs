@@ -53,7 +53,7 @@ fn answer(
     let size = page::size(world, options.page_size()?);
     let from = page::start(world, ask, &options)?;
     let (places, next) = page::cut(from..members.len() as u64, size);
-    let properties = options.properties(&KNOWN, &USUAL);
+    let properties = options.properties(&KNOWN, USUAL);
     let items =
         places.into_iter().map(|at| item(world, context, members[at as usize], &properties)).collect();
     let total = (options.count && ask.eventual).then_some(members.len());

@@ -37,7 +37,7 @@ pub(super) fn list(world: &World, context: &Context, ask: &Ask) -> Result<Answer
     let from = page::start(world, ask, &options)?;
     let people = |from: u32| candidates.from(from).filter(|person| wanted(*person));
     let (places, next) = page::cut(people(from as u32).map(u64::from), size);
-    let properties = options.properties(&KNOWN, &USUAL);
+    let properties = options.properties(&KNOWN, USUAL);
     let items = places.into_iter().map(|place| user::show(world, cloud, place as u32, &properties)).collect();
     let total = counted.then(|| people(0).count());
     Ok(page::answer(world, context, (ask, &options), "users", items, next, total))
@@ -62,7 +62,7 @@ pub(super) fn one(world: &World, context: &Context, ask: &Ask, id: &str) -> Resu
     let options = Options::read(&ask.query, &["$select"])?;
     options.check_select(&KNOWN, "user")?;
     let person = user::find(world, id).ok_or_else(|| Problem::no_resource(id))?;
-    let mut shown = user::show(world, context.cloud(world), person, &options.properties(&KNOWN, &USUAL));
+    let mut shown = user::show(world, context.cloud(world), person, &options.properties(&KNOWN, USUAL));
     let set = format!("users{}/$entity", options.selection());
     shown["@odata.context"] = format!("{}/$metadata#{set}", context.base).into();
     Ok(Answer::ok(200, shown))

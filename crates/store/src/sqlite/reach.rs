@@ -14,6 +14,12 @@ use crate::reach::{Decided, decide};
 use crate::rows::known;
 use crate::words::json;
 
+/// The last of a row: whether it was learned from an activity.
+const NOW: &str = "
+    UPDATE recipients
+       SET reach = j.value ->> 1, reach_at = j.value ->> 2, evidence = j.value ->> 3, reach_seen = j.value ->> 4
+      FROM jsonb_each(?1) AS j WHERE recipients.recipient_no = j.value ->> 0";
+
 const HISTORY: &str = "
     INSERT INTO reach_history (recipient_no, at, state, evidence)
     SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3 FROM jsonb_each(?1) AS j";
@@ -41,16 +47,11 @@ pub(crate) async fn from_calls(
     .map(known)
     .collect::<Result<_, StoreError>>()?;
     let Decided { now, history } = decide(changes, known);
-    let now: Vec<_> =
-        now.values().map(|change| (change.recipient_no, change.state, change.at, &change.evidence)).collect();
-    write(
-        &mut *connection,
-        "UPDATE recipients
-            SET reach = j.value ->> 1, reach_at = j.value ->> 2, evidence = j.value ->> 3, reach_seen = 0
-           FROM jsonb_each(?1) AS j WHERE recipients.recipient_no = j.value ->> 0",
-        &now,
-    )
-    .await?;
+    let now: Vec<_> = now
+        .values()
+        .map(|change| (change.recipient_no, change.state, change.at, &change.evidence, 0))
+        .collect();
+    write(&mut *connection, NOW, &now).await?;
     write(connection, HISTORY, &history).await
 }
 
@@ -81,14 +82,8 @@ pub(crate) async fn from_events(
         }
         now.insert(one.recipient_no, one);
     }
-    let now: Vec<_> = now.values().map(|one| (one.recipient_no, one.state, one.at, one.evidence)).collect();
-    write(
-        &mut *connection,
-        "UPDATE recipients
-            SET reach = j.value ->> 1, reach_at = j.value ->> 2, evidence = j.value ->> 3, reach_seen = 1
-           FROM jsonb_each(?1) AS j WHERE recipients.recipient_no = j.value ->> 0",
-        &now,
-    )
-    .await?;
+    let now: Vec<_> =
+        now.values().map(|one| (one.recipient_no, one.state, one.at, one.evidence, 1)).collect();
+    write(&mut *connection, NOW, &now).await?;
     write(connection, HISTORY, &history).await
 }

@@ -19,18 +19,9 @@ pub enum CallError {
     /// There was no token, so there was no call (or, after a 401, no second one).
     #[error(transparent)]
     Token(TokenError),
-    /// Nobody can have acted on it.
-    #[error("never sent: {cause}")]
-    NotSent {
-        /// What went wrong.
-        cause: String,
-    },
-    /// It may have been acted on.
-    #[error("maybe sent: {cause}")]
-    MaybeSent {
-        /// What went wrong.
-        cause: String,
-    },
+    /// The call brought no answer.
+    #[error(transparent)]
+    Failed(#[from] CallFailure),
     /// Graph answered something else than 2xx.
     #[error(transparent)]
     Refused(Box<GraphError>),
@@ -68,15 +59,6 @@ impl CallError {
         match self {
             CallError::Refused(error) | CallError::ResyncNeeded(error) => Some(error),
             _ => None,
-        }
-    }
-}
-
-impl From<CallFailure> for CallError {
-    fn from(failure: CallFailure) -> Self {
-        match failure {
-            CallFailure::NotSent { cause } => CallError::NotSent { cause },
-            CallFailure::MaybeSent { cause } => CallError::MaybeSent { cause },
         }
     }
 }

@@ -9,7 +9,7 @@ use nuncio_teams::cloud::{Cloud, Endpoints, ServiceUrl};
 use nuncio_teams::connector::request::{BatchAudience, MeetingNotification, Upload};
 use nuncio_teams::connector::{CallError, Connector, CreatePersonal, CreateThread};
 use nuncio_teams::graph::{self, AppIs, Graph, List, Scope};
-use nuncio_teams::http::HttpClient;
+use nuncio_teams::http::{CallFailure, HttpClient};
 use nuncio_teams::inbound::{AllowedTenants, Authenticator, InboundError};
 use nuncio_teams::schema::{MessageContent, OutboundActivity};
 use nuncio_teams::token::{Credential, EntraTokens, GraphIdentity, GraphTokens, NoToken, TokenSource as _};
@@ -238,8 +238,9 @@ async fn graph_calls(http: &HttpClient, endpoints: &Endpoints) -> usize {
     let graph = Graph::new(http.clone(), root, Arc::new(NoToken));
     let list = List::default();
     let user = Scope::User("u");
-    let never =
-        |error: graph::CallError| assert!(matches!(error, graph::CallError::NotSent { .. }), "{error}");
+    let never = |error: graph::CallError| {
+        assert!(matches!(error, graph::CallError::Failed(CallFailure::NotSent { .. })), "{error}")
+    };
     let mut made = 0;
     macro_rules! each {
         ($($call:expr,)*) => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use nuncio_teams::cloud::Endpoints;
 use nuncio_teams::graph::{CallError, Graph, GraphError, GraphRefusal, List, Scope};
+use nuncio_teams::http::CallFailure;
 use nuncio_teams::token::{Credential, GraphIdentity, GraphTokens, NoToken};
 use secrecy::SecretString;
 use serde_json::json;
@@ -69,16 +70,21 @@ async fn limits_are_told() {
     assert_eq!(error.refused().unwrap().retry_after.unwrap().wait(), Duration::from_secs(90));
 }
 
-#[tokio::test]
-async fn a_401_is_tried_once_more_with_a_new_token() {
-    let (entra, server) = (StandIn::start().await, StandIn::start().await);
+/// Graph at `server`, with tokens of `entra`.
+fn with_tokens(entra: &StandIn, server: &StandIn) -> Graph {
     let identity = GraphIdentity::App {
         client_id: "app".into(),
         credential: Credential::Secret(SecretString::from("s3cret")),
     };
     let tokens = GraphTokens::new(client(), &Endpoints::simulator(&entra.base()), identity);
     let root = Endpoints::simulator(&server.base()).graph_root().unwrap();
-    let graph = Graph::new(client(), root, tokens.of_tenant("contoso.com").unwrap());
+    Graph::new(client(), root, tokens.of_tenant("contoso.com").unwrap())
+}
+
+#[tokio::test]
+async fn a_401_is_tried_once_more_with_a_new_token() {
+    let (entra, server) = (StandIn::start().await, StandIn::start().await);
+    let graph = with_tokens(&entra, &server);
     let granted = |token: &str| Scripted::json(200, &json!({"access_token": token, "expires_in": 3599}));
     entra.script([granted("one"), granted("two"), granted("three")]);
     let expired = Scripted::json(401, &fixture("token_expired")["body"]);
@@ -98,13 +104,7 @@ async fn a_401_is_tried_once_more_with_a_new_token() {
 async fn no_token_no_call_and_nobody_there() {
     let (entra, server) = (StandIn::start().await, StandIn::start().await);
     entra.script([Scripted { status: 503, headers: Vec::new(), body: String::new() }]);
-    let identity = GraphIdentity::App {
-        client_id: "app".into(),
-        credential: Credential::Secret(SecretString::from("s3cret")),
-    };
-    let tokens = GraphTokens::new(client(), &Endpoints::simulator(&entra.base()), identity);
-    let root = Endpoints::simulator(&server.base()).graph_root().unwrap();
-    let graph = Graph::new(client(), root, tokens.of_tenant("contoso.com").unwrap());
+    let graph = with_tokens(&entra, &server);
     assert!(matches!(graph.user(INES, &[]).await.unwrap_err(), CallError::Token(_)));
     assert_eq!(server.seen().len(), 0);
 
@@ -114,6 +114,6 @@ async fn no_token_no_call_and_nobody_there() {
     let root = Endpoints::simulator(&base).graph_root().unwrap();
     let graph = Graph::new(client(), root, Arc::new(NoToken));
     let error = graph.user(INES, &[]).await.unwrap_err();
-    assert!(matches!(error, CallError::NotSent { .. }), "{error}");
+    assert!(matches!(error, CallError::Failed(CallFailure::NotSent { .. })), "{error}");
     assert!(!error.to_string().contains("127.0.0.1") && error.refused().is_none());
 }
