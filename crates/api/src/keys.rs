@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::is_default;
+
 /// `POST /v1/keys`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +17,9 @@ pub struct NewKey {
     /// The one app that it may use and see; without it, all that its maker may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
+    /// Whether it may have the app installed for people, in teams and in chats.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub may_install: bool,
 }
 
 /// A key without its secret.
@@ -28,6 +33,9 @@ pub struct Key {
     pub role: String,
     /// The one app that it may use and see; `null`: all.
     pub app: Option<String>,
+    /// Whether it may have the app installed for people, in teams and in chats.
+    #[serde(default)]
+    pub may_install: bool,
     /// RFC 3339.
     pub created_at: String,
     /// RFC 3339; from then on it is nobody's.
@@ -61,6 +69,7 @@ mod tests {
             name: "ci".to_owned(),
             role: "send".to_owned(),
             app: None,
+            may_install: false,
             created_at: "2026-11-22T10:00:00Z".to_owned(),
             revoked_at: None,
         };

@@ -26,7 +26,7 @@ pub struct Message {
     pub tenant: String,
     /// `scheduled`, `expanding`, `waiting` (see `cause`), `sending`, `paused`, `completed`, `cancelled`.
     pub state: String,
-    /// Why it is not going on, in a word: `confirm`, `directory` (Microsoft Graph refuses to name its audience), or what its lane waits for (`credential`, `throttled`, …).
+    /// Why it is not going on, in a word: `confirm`, `directory` (Microsoft Graph refuses to name its audience), `install` (Microsoft Graph refuses to install the app), or what its lane waits for (`credential`, `throttled`, …).
     pub cause: Option<String>,
     /// The same for people, and what to do.
     pub cause_text: Option<String>,
@@ -62,6 +62,9 @@ pub struct Message {
     pub created_at: String,
     /// RFC 3339.
     pub completed_at: Option<String>,
+    /// Who is given the app first: `never`, `if_never_installed`, `also_if_removed`.
+    #[serde(default)]
+    pub install: String,
     /// `msg_…` of the message whose deliveries it tries again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<String>,

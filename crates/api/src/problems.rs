@@ -162,6 +162,9 @@ codes! {
     /// The audience can only be known from the directory, and Microsoft Graph refuses to tell the app.
     DirectoryRefused = "directory_refused", 422, "Microsoft Graph refuses",
         "Do what the text says (an administrator of the tenant grants roles and consents), or name people by Entra object id.";
+    /// The message is to have the app installed, and the configuration does not allow that to the app, or the API key may not.
+    InstallNotAllowed = "install_not_allowed", 422, "Installing is not allowed",
+        "Do what the text says, or leave `install` out: people who do not have the app are then `failed` or `skipped`.";
     /// There are several apps or tenants to send with, and a message goes to one app in one tenant.
     OneLane = "one_lane", 422, "Which app or tenant?",
         "Give `app` and `tenant`; for several, send one message each.";

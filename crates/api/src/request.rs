@@ -28,7 +28,8 @@ pub struct NewMessage {
     /// `urgent`, `normal` (default) or `bulk`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<String>,
-    /// Whether the app may be installed for who does not have it: `never` (default).
+    /// Who is given the app first: `never` (default), `if_never_installed`, `also_if_removed`. The last two only where the
+    /// app and the API key may install.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<String>,
     /// `hold` or `resend`; without it, what suits the recipient and the priority.

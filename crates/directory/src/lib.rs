@@ -1,11 +1,12 @@
 //! The port [`Directory`] over Microsoft Graph (`docs/adr/0023`): names to people, and the people of a tenant, a group or
-//! a team page by page.
+//! a team page by page; and the port [`Installer`] (`docs/adr/0027`): the app to people, teams and chats.
 //!
 //! Every call of one app in one tenant goes through one budget ([`nuncio_teams::graph::budget`]). Nothing is stored here;
 //! a cursor is Graph's own link, which is checked before it is followed. To read something else of people, select it in
 //! `people.rs`; what a refusal means to an audience is in `errors.rs`.
 
 mod errors;
+mod installs;
 mod names;
 mod pace;
 mod pages;
@@ -17,10 +18,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use nuncio_domain::directory::{Asker, Directory, DirectoryError, DirectoryPage, DirectorySource, Resolved};
+use nuncio_domain::install::{InstallAnswer, InstallCall, InstallOutcome, Installer};
+use nuncio_domain::outcome::Operation;
 use nuncio_teams::cloud::GraphRoot;
 use nuncio_teams::http::HttpClient;
 use nuncio_teams::token::GraphTokens;
 
+pub use installs::TeamsApp;
 use tenant::Tenant;
 
 /// What an app asks Graph with.
@@ -29,6 +33,8 @@ pub enum Access {
     Graph {
         root: GraphRoot,
         tokens: Box<GraphTokens>,
+        /// What it installs.
+        app: TeamsApp,
     },
     /// It cannot, for this reason: what is missing in the configuration.
     Missing(String),
@@ -50,22 +56,26 @@ impl GraphDirectory {
     }
 
     fn tenant(&self, asker: Asker<'_>) -> Result<Arc<Tenant>, DirectoryError> {
+        self.tenant_and_app(asker).map(|(tenant, _)| tenant)
+    }
+
+    fn tenant_and_app(&self, asker: Asker<'_>) -> Result<(Arc<Tenant>, &TeamsApp), DirectoryError> {
         let missing = |text: &str| DirectoryError::NotConfigured(text.to_owned());
-        let (root, tokens) = match self.apps.get(asker.app) {
-            Some(Access::Graph { root, tokens }) => (root, tokens),
+        let (root, tokens, app) = match self.apps.get(asker.app) {
+            Some(Access::Graph { root, tokens, app }) => (root, tokens, app),
             Some(Access::Missing(text)) => return Err(missing(text)),
             None => return Err(missing("the app is not in the configuration any more")),
         };
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (asker.app.to_owned(), asker.tenant.to_ascii_lowercase());
         if let Some(tenant) = tenants.get(&key) {
-            return Ok(Arc::clone(tenant));
+            return Ok((Arc::clone(tenant), app));
         }
         let tokens =
             tokens.of_tenant(asker.tenant).map_err(|error| DirectoryError::NoToken(error.to_string()))?;
         let tenant = Arc::new(Tenant::new(self.http.clone(), root.clone(), tokens));
         tenants.insert(key, Arc::clone(&tenant));
-        Ok(tenant)
+        Ok((tenant, app))
     }
 }
 
@@ -90,5 +100,23 @@ impl Directory for GraphDirectory {
     ) -> Result<DirectoryPage, DirectoryError> {
         let tenant = self.tenant(asker)?;
         pages::page(&tenant, source, cursor).await
+    }
+}
+
+#[async_trait]
+impl Installer for GraphDirectory {
+    #[tracing::instrument(name = "directory.install", level = "debug", skip_all, fields(app = call.lane.app, operation = %call.operation))]
+    async fn call(&self, call: InstallCall) -> InstallAnswer {
+        let asker = Asker { app: &call.lane.app, tenant: &call.lane.tenant };
+        let (tenant, app) = match self.tenant_and_app(asker) {
+            Ok(found) => found,
+            Err(error) => {
+                return InstallAnswer::bare(InstallOutcome::Waits { retry_after: None }, error.to_string());
+            }
+        };
+        match call.operation {
+            Operation::FindChat => installs::find_chat(&tenant, app, &call.row).await,
+            _ => installs::install(&tenant, app, &call.row).await,
+        }
     }
 }

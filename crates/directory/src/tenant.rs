@@ -13,6 +13,7 @@ use nuncio_teams::retry_after::RetryAfter;
 use nuncio_teams::token::TokenSource;
 
 use crate::errors;
+use crate::installs::Catalogue;
 use crate::pace::Pace;
 
 /// An answer is read to 1 MiB, and the plans of one person can take 17 KB (120 plans of 145 bytes).
@@ -25,6 +26,7 @@ pub(crate) struct Tenant {
     pub(crate) graph: Graph,
     tokens: Arc<dyn TokenSource>,
     pub(crate) pace: Pace,
+    pub(crate) catalogue: Catalogue,
     /// People of a page. Less, where an answer was too long.
     page: AtomicU16,
 }
@@ -32,7 +34,7 @@ pub(crate) struct Tenant {
 impl Tenant {
     pub(crate) fn new(http: HttpClient, root: GraphRoot, tokens: Arc<dyn TokenSource>) -> Self {
         let graph = Graph::new(http, root, Arc::clone(&tokens));
-        Self { graph, tokens, pace: Pace::new(), page: AtomicU16::new(PAGE) }
+        Self { graph, tokens, pace: Pace::new(), catalogue: Catalogue::default(), page: AtomicU16::new(PAGE) }
     }
 
     pub(crate) fn page_size(&self) -> Option<PageSize> {

@@ -108,6 +108,18 @@ pub struct NewReference {
     pub at: Time,
 }
 
+/// An install that is made for a message, which is the first word itself: who gets one is not welcomed
+/// (`docs/delivery.md`, Installing and welcoming).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Greeted {
+    pub lane_no: i64,
+    /// What would be welcomed: the person's object id.
+    pub place: String,
+    pub at: Time,
+    /// It came to nothing: they are welcomed when they get the app in another way.
+    pub taken_back: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReachChange {
     pub recipient_no: i64,
@@ -150,6 +162,7 @@ pub struct Batch {
     pub references: Vec<NewReference>,
     /// References that a 404 made suspect.
     pub suspects: Vec<i64>,
+    pub greeted: Vec<Greeted>,
     pub reach: Vec<ReachChange>,
     pub messages: Vec<MessageChange>,
     /// (lane_no, status as JSON)
@@ -164,6 +177,7 @@ impl Batch {
             && self.changes.is_empty()
             && self.references.is_empty()
             && self.suspects.is_empty()
+            && self.greeted.is_empty()
             && self.reach.is_empty()
             && self.messages.is_empty()
             && self.lane_status.is_empty()
@@ -177,6 +191,7 @@ impl Batch {
         self.changes.append(&mut other.changes);
         self.references.append(&mut other.references);
         self.suspects.append(&mut other.suspects);
+        self.greeted.append(&mut other.greeted);
         self.reach.append(&mut other.reach);
         self.messages.append(&mut other.messages);
         self.lane_status.append(&mut other.lane_status);

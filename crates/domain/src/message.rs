@@ -8,6 +8,7 @@ use crate::batch::Key;
 use crate::delivery::DeliveryState;
 use crate::directory::{DirectoryPerson, DirectorySource, Include, Wanted};
 use crate::ids::{DeliveryId, MessageId};
+use crate::install::InstallPolicy;
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
 use crate::scope::Scope;
@@ -170,6 +171,9 @@ pub struct NewMessage {
     pub retries: Option<Retries>,
     /// People (Entra ids) who are not to get it although the audience has them.
     pub exclude: Vec<String>,
+    pub purpose: Purpose,
+    /// Who is given the app first.
+    pub install: InstallPolicy,
     pub on_ambiguous: Option<OnAmbiguous>,
     /// More than this wait for [`Control::Confirm`].
     pub max_recipients: i64,
@@ -204,9 +208,12 @@ pub struct OpenMessage {
     pub id: MessageId,
     pub class: Class,
     pub state: MessageState,
+    /// Why it waits, if it does.
+    pub cause: Option<String>,
     pub control: Option<Control>,
     pub content: Content,
     pub purpose: Purpose,
+    pub install: InstallPolicy,
     /// Its audience grows until `send_at`, and is expanded then.
     pub gathers: bool,
     pub on_ambiguous: Option<OnAmbiguous>,

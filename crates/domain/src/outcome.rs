@@ -16,13 +16,17 @@ words! {
         Send = "send",
         /// Create a thread in a channel with its first post.
         NewThread = "new_thread",
+        /// Have Graph install the app. Repeatable: it makes no message.
+        Install = "install",
+        /// Have Graph say which chat a person has with the app that is installed. Repeatable.
+        FindChat = "find_chat",
     }
 }
 
 impl Operation {
     /// Only a call that makes a message can become ambiguous, and only those carry an intent.
     pub const fn makes_message(self) -> bool {
-        !matches!(self, Self::Create)
+        matches!(self, Self::Send | Self::NewThread)
     }
 }
 

@@ -15,6 +15,20 @@ words! {
         Welcome = "welcome",
         /// Answers a person's own word, so that it goes to them although they opted out.
         Reply = "reply",
+        /// Says nothing: its deliveries are installs of the app (`docs/adr/0027`).
+        Install = "install",
+    }
+}
+
+impl Purpose {
+    /// Whether it is listed as a message: it says something.
+    pub const fn speaks(self) -> bool {
+        !matches!(self, Self::Install)
+    }
+
+    /// Whether a caller asked for it.
+    pub const fn is_asked(self) -> bool {
+        matches!(self, Self::Asked | Self::Install)
     }
 }
 

@@ -14,6 +14,8 @@ words! {
         Person = "person",
         Channel = "channel",
         Chat = "chat",
+        /// A team as a whole, by the object id of its group in Entra: where the app is installed, never who is spoken to.
+        Team = "team",
     }
 }
 

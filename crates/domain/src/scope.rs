@@ -22,6 +22,8 @@ pub struct Scope {
     pub role: Role,
     /// The one app that the key is for; `None` for all of them.
     pub app: Option<String>,
+    /// May have the app installed for people, in teams and in chats.
+    pub may_install: bool,
 }
 
 impl Scope {
@@ -37,6 +39,8 @@ pub struct ApiKey {
     pub name: String,
     pub role: Role,
     pub app: Option<String>,
+    /// May have the app installed for people, in teams and in chats.
+    pub may_install: bool,
     pub created_at: Time,
     pub revoked_at: Option<Time>,
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 use crate::batch::Row;
 use crate::delivery::SkipReason;
 use crate::directory::Include;
+use crate::install::InstallPolicy;
 use crate::message::Class;
 use crate::own_words::Purpose;
+use crate::people::ReachState;
 use crate::time::Time;
 
 /// What decides of the message.
@@ -14,6 +16,8 @@ use crate::time::Time;
 pub struct Policy {
     pub class: Class,
     pub purpose: Purpose,
+    /// Who is given the app first.
+    pub install: InstallPolicy,
     /// Tries again what an earlier message came to.
     pub retries: bool,
     /// Whom it is also for.
@@ -39,8 +43,20 @@ pub fn why_skipped(row: &Row, policy: Policy, now: Time) -> Option<SkipReason> {
     if let Some(reason) = by_directory(row, policy, now) {
         return Some(reason);
     }
+    if policy.purpose == Purpose::Install && is_left_alone(row, policy.install) {
+        return Some(SkipReason::Unreachable);
+    }
+    if policy.install.wants(row) {
+        return None;
+    }
     let young = row.reach_at.is_some_and(|at| now.since(at) < policy.recheck);
     (row.reach.is_refusal() && young && !policy.always_tries()).then_some(SkipReason::Unreachable)
+}
+
+/// Who took the app away by hand is not given it again, unless that is asked for.
+fn is_left_alone(row: &Row, install: InstallPolicy) -> bool {
+    let removed = matches!(row.reach, ReachState::Removed | ReachState::BlockedOrRemoved);
+    removed && install != InstallPolicy::AlsoIfRemoved
 }
 
 /// The part that holds at every try, however urgent: they are left out, or want nothing.
@@ -59,7 +75,7 @@ pub fn unwanted(row: &Row, purpose: Purpose) -> Option<SkipReason> {
 /// which holds for a retry too; whether the others can be reached, a retry finds out.
 fn by_directory(row: &Row, policy: Policy, now: Time) -> Option<SkipReason> {
     // What the server says by itself answers somebody who is there.
-    if policy.purpose != Purpose::Asked || policy.class == Class::Urgent {
+    if !policy.purpose.is_asked() || policy.class == Class::Urgent {
         return None;
     }
     let standing = row.standing;
@@ -119,6 +135,7 @@ mod tests {
         Policy {
             class: Class::Normal,
             purpose: Purpose::Asked,
+            install: InstallPolicy::Never,
             retries: false,
             include: Include::default(),
             created_at: NOW,
@@ -151,6 +168,26 @@ mod tests {
         assert_eq!(why_skipped(&blocked, Policy { retries: true, ..policy() }, NOW), None);
         let old = Row { reach_at: Some(NOW - 7 * DAY), ..blocked };
         assert_eq!(why(&old, Class::Normal, Purpose::Asked), None);
+    }
+
+    #[test]
+    fn who_can_be_given_the_app_is_not_left_out_for_want_of_it() {
+        use InstallPolicy::{AlsoIfRemoved, IfNeverInstalled, Never};
+        let never = Row { reach: ReachState::NeverInstalled, ..row() };
+        let removed = Row { reach: ReachState::Removed, ..row() };
+        let blocked = Row { reach: ReachState::PolicyBlocked, ..row() };
+        let whys = |row: &Row, purpose| {
+            [Never, IfNeverInstalled, AlsoIfRemoved]
+                .map(|install| why_skipped(row, Policy { purpose, install, ..policy() }, NOW).is_some())
+        };
+        assert_eq!(whys(&never, Purpose::Asked), [true, false, false]);
+        assert_eq!(whys(&removed, Purpose::Asked), [true, true, false]);
+        assert_eq!(whys(&blocked, Purpose::Asked), [true; 3]);
+        // However long ago it was: a message would try, an install does not.
+        let old = Row { reach_at: Some(NOW - 70 * DAY), ..removed };
+        assert_eq!(whys(&old, Purpose::Asked), [false; 3]);
+        assert_eq!(whys(&old, Purpose::Install), [true, true, false]);
+        assert_eq!(whys(&never, Purpose::Install)[1..], [false, false]);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::batch::Key;
 use crate::delivery::{Counts, DeliveryState};
 use crate::ids::MessageId;
+use crate::install::InstallPolicy;
 use crate::message::{Class, Content, Control, MessageState, OnAmbiguous, Verdict};
+use crate::own_words::Purpose;
 use crate::people::RecipientKind;
 use crate::time::Time;
 
@@ -31,6 +33,8 @@ pub struct MessageView {
     pub control: Option<Control>,
     pub label: Option<String>,
     pub content: Content,
+    pub purpose: Purpose,
+    pub install: InstallPolicy,
     pub on_ambiguous: Option<OnAmbiguous>,
     pub counts: Counts,
     pub duplicates_removed: i64,
@@ -104,6 +108,8 @@ pub struct DeliveryFilter {
 /// Which messages to list; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct MessageFilter {
+    /// Without one, all that say something.
+    pub purpose: Option<Purpose>,
     pub state: Option<MessageState>,
     pub label: Option<String>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nuncio_domain::lane::{Input, LaneConfig};
 use nuncio_domain::people::Lane;
-use nuncio_domain::ports::{Directory, Ledger, Registry, Sender, StoreError, Wake};
+use nuncio_domain::ports::{Directory, Installer, Ledger, Registry, Sender, StoreError, Wake};
 use nuncio_domain::{Clock, Time};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -25,6 +25,7 @@ pub struct Ports {
     pub registry: Arc<dyn Registry>,
     pub sender: Arc<dyn Sender>,
     pub directory: Arc<dyn Directory>,
+    pub installer: Arc<dyn Installer>,
     pub clock: Arc<dyn Clock>,
 }
 

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nuncio_domain::Time;
+use nuncio_domain::batch::Row;
+use nuncio_domain::install::InstallCall;
 use nuncio_domain::lane::pace::{LEASE_LEFT, MISSED};
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
 use nuncio_domain::message::Spoken;
+use nuncio_domain::outcome::Operation;
 use nuncio_domain::people::Lane;
 use nuncio_domain::ports::{Call, StoreError};
 use tokio::sync::mpsc;
@@ -198,6 +201,7 @@ impl Shell {
                 let _ = self.jobs.send(Job { ticket, batch, reply: inbox });
             }
             Action::Call(order) => self.call(order),
+            Action::Install { operation, row } => self.install(operation, row),
             Action::Expand { message_no, limit } => {
                 let clock = Arc::clone(&self.shared.ports.clock);
                 tokio::spawn(async move {
@@ -288,6 +292,29 @@ impl Shell {
                 "attempt"
             );
             inbox.tell(Input::Answered { key, started_at, answer });
+        });
+    }
+}
+
+impl Shell {
+    /// Repeatable, so neither a slot nor a lease is kept: what is under way when the process ends is asked again.
+    fn install(&self, operation: Operation, row: Arc<Row>) {
+        let key = row.key;
+        let call = InstallCall { lane: Arc::clone(&self.lane), operation, row };
+        let (shared, inbox) = (Arc::clone(&self.shared), Arc::clone(&self.inbox));
+        tokio::spawn(async move {
+            let started_at = shared.ports.clock.now();
+            let answer = shared.ports.installer.call(call).await;
+            tracing::debug!(
+                message_no = key.message_no,
+                recipient_no = key.recipient_no,
+                call = operation.as_str(),
+                outcome = answer.outcome.word(),
+                status = answer.status,
+                code = answer.code,
+                "attempt"
+            );
+            inbox.tell(Input::Installed { key, started_at, answer });
         });
     }
 }

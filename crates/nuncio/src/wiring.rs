@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use nuncio_directory::{Access, GraphDirectory};
+use nuncio_directory::{Access, GraphDirectory, TeamsApp};
 use nuncio_domain::lane::LaneConfig;
 use nuncio_domain::people::Lane;
 use nuncio_domain::ports::{Ledger, Registry};
@@ -106,6 +106,7 @@ impl Parts {
                 tenant_id: app.tenant_id.clone(),
                 allowed_tenants: app.allowed_tenants.clone(),
                 words: Arc::clone(&app.words),
+                may_install: app.may_install,
             })
             .collect();
         Ok(Self {
@@ -130,6 +131,7 @@ impl Parts {
             name: "first".to_owned(),
             role: Role::Admin,
             app: None,
+            may_install: true,
             created_at: self.clock.now(),
             revoked_at: None,
         };
@@ -151,6 +153,7 @@ impl Parts {
             registry: self.store.registry(),
             sender: Arc::clone(&self.sender) as _,
             directory: Arc::clone(&self.directory) as _,
+            installer: Arc::clone(&self.directory) as _,
             clock: Arc::clone(&self.clock),
         };
         let limits: HashMap<String, Option<f64>> =
@@ -238,7 +241,8 @@ fn graph(app: &config::App, local: bool, http: &HttpClient) -> Access {
     match app.endpoints.graph_root() {
         Ok(root) => {
             let tokens = GraphTokens::new(http.clone(), &app.endpoints, identity);
-            Access::Graph { root, tokens: Box::new(tokens) }
+            let (manifest_id, permissions) = (app.teams_app_id.clone(), app.resource_permissions.clone());
+            Access::Graph { root, tokens: Box::new(tokens), app: TeamsApp { manifest_id, permissions } }
         }
         Err(error) => Access::Missing(format!("app.{}.endpoints.graph cannot be used: {error}", app.name)),
     }

@@ -123,6 +123,9 @@ async fn make(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Resu
         Operation::Create => create(app, service_url, call).await,
         Operation::NewThread => new_thread(app, service_url, call).await,
         Operation::Send => send(app, service_url, call).await,
+        Operation::Install | Operation::FindChat => {
+            Err(CallError::NotSent { cause: "this is a call of Graph, not of the Connector".to_owned() })
+        }
     }
 }
 
@@ -178,6 +181,6 @@ fn activity(call: &Call) -> OutboundActivity {
     let activity = OutboundActivity::new(MessageContent::stored(spoken));
     match call.row.kind {
         RecipientKind::Person => activity.to_person(&call.row.address),
-        RecipientKind::Channel | RecipientKind::Chat => activity,
+        RecipientKind::Channel | RecipientKind::Chat | RecipientKind::Team => activity,
     }
 }

@@ -22,8 +22,9 @@ pub enum GatewayErrors {
 pub fn accepted(operation: Operation, reply: Reply, used_service_url: &str) -> Answer {
     let (activity_id, conversation_id) = match operation {
         Operation::Send => (reply.id, None),
-        Operation::NewThread => (reply.activity_id, reply.id),
-        Operation::Create => (reply.activity_id, reply.id),
+        Operation::NewThread | Operation::Create | Operation::Install | Operation::FindChat => {
+            (reply.activity_id, reply.id)
+        }
     };
     Answer {
         outcome: Outcome::Accepted {
@@ -135,8 +136,8 @@ fn refusal(operation: Operation, refused: &Refused, gateway_errors: GatewayError
 
         Refusal::ConversationNotFound => match operation {
             // Nobody of that id: there is no conversation to have been lost.
-            Operation::Create => of_person(FailReason::RecipientNotFound, ReachState::Deleted),
             Operation::Send | Operation::NewThread => Outcome::ReferenceGone,
+            _ => of_person(FailReason::RecipientNotFound, ReachState::Deleted),
         },
         Refusal::ActivityNotFound => permanent(FailReason::ConversationGone),
         Refusal::MessageSizeTooBig => permanent(FailReason::MessageTooBig),

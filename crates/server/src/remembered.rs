@@ -81,7 +81,7 @@ mod tests {
     fn a_caller_is_remembered_for_a_second_and_not_beyond_a_revocation() {
         let remembered = Remembered::default();
         let (hash, now) = ([1; 32], Instant::now());
-        let scope = Scope { key_no: 7, role: Role::Send, app: None };
+        let scope = Scope { key_no: 7, role: Role::Send, app: None, may_install: true };
         let mark = remembered.caller(&hash, now).unwrap_err();
         remembered.keep_caller(hash, &scope, mark, now);
         assert_eq!(remembered.caller(&hash, now + CALLERS_FOR / 2).unwrap().key_no, 7);

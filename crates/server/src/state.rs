@@ -46,6 +46,8 @@ pub struct AppInfo {
     pub allowed_tenants: Vec<String>,
     /// What it says by itself.
     pub words: Arc<OwnWords>,
+    /// Whether it may be installed for people, in teams and in chats.
+    pub may_install: bool,
 }
 
 impl AppInfo {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use nuncio_api as api;
 use nuncio_domain::directory;
+use nuncio_domain::install;
 use nuncio_domain::message::Body;
 use nuncio_domain::outcome::LaneCauseKind;
 use nuncio_domain::own_words;
@@ -73,7 +74,9 @@ pub(crate) fn message(view: MessageView, now: Time, with_content: bool) -> api::
     let cooling_until =
         lane.cooling_until.filter(|until| open && *until > now.0).map(|until| text(Time(until)));
     let cause = view.cause.or(lane.cause).filter(|_| open);
-    let (cause, known) = match cause.as_deref().and_then(directory::read_cause) {
+    let said = cause.as_deref();
+    let own = said.and_then(|cause| directory::read_cause(cause).or_else(|| install::read_cause(cause)));
+    let (cause, known) = match own {
         Some((word, why)) => (Some(word.to_owned()), Some(why.to_owned())),
         None => (cause, lane.cause_text),
     };
@@ -100,6 +103,7 @@ pub(crate) fn message(view: MessageView, now: Time, with_content: bool) -> api::
         expires_at: text(view.expires_at),
         created_at: text(view.created_at),
         completed_at: view.completed_at.map(text),
+        install: view.install.to_string(),
         retries: view.retries.map(|id| id.to_string()),
         content: with_content.then(|| content(view.content)),
     }
@@ -285,6 +289,7 @@ pub(crate) fn key(key: ApiKey) -> api::Key {
         name: key.name,
         role: key.role.to_string(),
         app: key.app,
+        may_install: key.may_install,
         created_at: text(key.created_at),
         revoked_at: key.revoked_at.map(text),
     }

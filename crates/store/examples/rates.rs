@@ -22,7 +22,7 @@ use nuncio_testkit::postgres::{Durability, Postgres};
 use sqlx::{Connection as _, PgConnection, Row as _};
 use uuid::Uuid;
 
-const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None };
+const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 const BATCH: i64 = 500;
 const CALLERS: i64 = 64;
 const SUBMITTERS: i64 = 128;
@@ -41,6 +41,8 @@ fn message(lane_no: i64, number: u128, named: Vec<Named>) -> NewMessage {
         named,
         retries: None,
         exclude: Vec::new(),
+        purpose: nuncio_domain::own_words::Purpose::Asked,
+        install: nuncio_domain::InstallPolicy::Never,
         on_ambiguous: None,
         max_recipients: i64::MAX,
         send_at: None,

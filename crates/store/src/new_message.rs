@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use nuncio_domain::batch::Greeted;
 use nuncio_domain::directory::Include;
 use nuncio_domain::message::Body;
-use nuncio_domain::own_words::{Purpose, Say};
-use nuncio_domain::{Class, Content, MessageState, NewMessage, OnAmbiguous, RecipientKind, Source, Time};
+use nuncio_domain::own_words::{Purpose, Say, WELCOME_AGAIN};
+use nuncio_domain::{Class, Content, InstallPolicy, MessageState, NewMessage, OnAmbiguous, RecipientKind, Source, Time};
 
 /// How long an idempotency key is remembered.
 pub(crate) const KEEP_KEYS: i64 = 24 * 3_600 * 1_000_000;
@@ -41,7 +42,7 @@ pub(crate) fn begin(new: &NewMessage, gathering: Option<&Gathering>) -> Begin {
         Some(at) if at > new.created_at => MessageState::Scheduled,
         _ => MessageState::Expanding,
     };
-    let purpose = gathering.map_or(Purpose::Asked, |gathering| gathering.purpose);
+    let purpose = gathering.map_or(new.purpose, |gathering| gathering.purpose);
     Begin { state, send_at, purpose, cause, gathers: gathering.is_some() }
 }
 
@@ -64,6 +65,8 @@ pub(crate) fn own(say: &Say, lane_no: i64, content: Content, now: Time) -> NewMe
         include: Include::default(),
         retries: None,
         exclude: Vec::new(),
+        purpose: Purpose::Asked,
+        install: InstallPolicy::Never,
         // Twice the same of these is worse than not at all.
         on_ambiguous: Some(OnAmbiguous::Hold),
         max_recipients: i64::MAX,
@@ -81,6 +84,16 @@ pub(crate) fn sources(new: &NewMessage, list: Option<i64>, directory: &[i64]) ->
     sources.extend(known.map(|(list_no, from)| Source::Directory { list_no: *list_no, from: from.clone() }));
     sources.extend(new.installed.then_some(Source::Installed));
     sources
+}
+
+/// The word for who is given the app first; none where nobody is.
+pub(crate) fn install(new: &NewMessage) -> Option<&'static str> {
+    (new.install != InstallPolicy::Never).then(|| new.install.as_str())
+}
+
+/// When the app was taken away from where an install for a message came to nothing: so that it is welcomed like any other.
+pub(crate) fn left_long_ago(greeted: &Greeted) -> Option<Time> {
+    greeted.taken_back.then(|| greeted.at - WELCOME_AGAIN)
 }
 
 /// A text with who installed the app.

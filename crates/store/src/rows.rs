@@ -10,7 +10,7 @@ use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::{Origin, Reference};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{
-    Class, Content, Control, DeliveryState, Key, MessageId, MessageState, OnAmbiguous, ReachState,
+    Class, Content, Control, DeliveryState, InstallPolicy, Key, MessageId, MessageState, OnAmbiguous, ReachState,
     RecipientKind, Time,
 };
 
@@ -23,10 +23,12 @@ pub(crate) fn open_message(row: &impl AnyRow) -> Result<OpenMessage, StoreError>
         id: id(row, "id", MessageId)?,
         class: word(row, "class", Class::of_word)?,
         state: word(row, "state", MessageState::of_word)?,
+        cause: get(row, "cause")?,
         control: word_or_null(row, "control", Control::of_word)?,
         content: from_json::<Content>(get(row, "content")?)?,
         on_ambiguous: word_or_null(row, "on_ambiguous", OnAmbiguous::of_word)?,
         purpose: word(row, "purpose", Purpose::of_word)?,
+        install: install(row)?,
         gathers: get(row, "gathers")?,
         audience_final: get(row, "audience_final")?,
         include: Include::of_word(get(row, "include")?),
@@ -35,6 +37,11 @@ pub(crate) fn open_message(row: &impl AnyRow) -> Result<OpenMessage, StoreError>
         created_at: time(row, "created_at")?,
         retries: get(row, "retries")?,
     })
+}
+
+/// Who is given the app first.
+pub(crate) fn install(row: &impl AnyRow) -> Result<InstallPolicy, StoreError> {
+    Ok(word_or_null(row, "install", InstallPolicy::of_word)?.unwrap_or(InstallPolicy::Never))
 }
 
 /// One delivery of several database rows that follow each other.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use nuncio_domain::message::Verdict;
+use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::{Lane, LaneView, OptOut, Origin, Person};
 use nuncio_domain::places::{Channel, ChannelKind, Conversation, PlaceKind, Team, TeamState};
 use nuncio_domain::ports::StoreError;
@@ -15,6 +16,7 @@ use nuncio_domain::{
 
 use uuid::Uuid;
 
+use crate::rows::install;
 use crate::words::{AnyRow, from_json, get, id, small_or_null, time, time_or_null, word, word_or_null};
 
 /// One row more than asked for tells that there is a next page.
@@ -69,6 +71,8 @@ pub(crate) fn message_view(row: &impl AnyRow) -> Result<MessageView, StoreError>
         control: word_or_null(row, "control", Control::of_word)?,
         label: get(row, "label")?,
         content: from_json::<Content>(get(row, "content")?)?,
+        purpose: word(row, "purpose", Purpose::of_word)?,
+        install: install(row)?,
         on_ambiguous: word_or_null(row, "on_ambiguous", OnAmbiguous::of_word)?,
         counts: counts(row)?,
         duplicates_removed: get(row, "duplicates_removed")?,
@@ -215,13 +219,19 @@ pub(crate) fn api_key(row: &impl AnyRow) -> Result<ApiKey, StoreError> {
         name: get(row, "name")?,
         role: word(row, "role", Role::of_word)?,
         app: get(row, "app")?,
+        may_install: get(row, "may_install")?,
         created_at: time(row, "created_at")?,
         revoked_at: time_or_null(row, "revoked_at")?,
     })
 }
 
 pub(crate) fn scope(row: &impl AnyRow) -> Result<Scope, StoreError> {
-    Ok(Scope { key_no: get(row, "key_no")?, role: word(row, "role", Role::of_word)?, app: get(row, "app")? })
+    Ok(Scope {
+        key_no: get(row, "key_no")?,
+        role: word(row, "role", Role::of_word)?,
+        app: get(row, "app")?,
+        may_install: get(row, "may_install")?,
+    })
 }
 
 pub(crate) fn lane_of(row: &impl AnyRow) -> Result<Lane, StoreError> {

@@ -2,12 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "what surprises a test ends it")]
 
+mod installs;
 mod stand_in;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use nuncio_directory::{Access, GraphDirectory};
+use nuncio_directory::{Access, GraphDirectory, TeamsApp};
 use nuncio_domain::directory::{Asker, Directory as _, DirectoryError, DirectorySource, Resolved};
 use nuncio_teams::cloud::{Cloud, Endpoints};
 use nuncio_teams::http::HttpClient;
@@ -18,6 +19,7 @@ use stand_in::{Answer, StandIn};
 
 const TENANT: &str = "6f2d1c84-3b0e-4c57-9a61-8e40c7f2b913";
 const ASKER: Asker<'static> = Asker { app: "main", tenant: TENANT };
+const MANIFEST: &str = "9a1f3c5e-7b2d-4e60-8f41-2c6d0b9e8a73";
 /// The plan that Teams is in.
 const TEAMS: &str = "57ff2da0-773e-42df-b2af-ffb7a2317929";
 
@@ -29,7 +31,8 @@ fn directory(stand_in: &StandIn) -> GraphDirectory {
         credential: Credential::Secret("not a secret".to_owned().into()),
     };
     let tokens = GraphTokens::new(http.clone(), &endpoints, identity);
-    let access = Access::Graph { root: endpoints.graph_root().unwrap(), tokens: Box::new(tokens) };
+    let app = TeamsApp { manifest_id: MANIFEST.to_owned(), permissions: Vec::new() };
+    let access = Access::Graph { root: endpoints.graph_root().unwrap(), tokens: Box::new(tokens), app };
     GraphDirectory::new(http, HashMap::from([("main".to_owned(), access)]))
 }
 
@@ -204,11 +207,12 @@ async fn what_cannot_be_asked_says_what_is_missing() {
     let identity = ManagedIdentity::imds(&endpoints, Identity::SystemAssigned);
     let identity = GraphIdentity::ManagedIdentity { identity, tenant: TENANT.to_owned() };
     let tokens = GraphTokens::new(http.clone(), &endpoints, identity);
+    let app = TeamsApp { manifest_id: MANIFEST.to_owned(), permissions: Vec::new() };
     let apps = HashMap::from([
         ("local".to_owned(), Access::Missing("give it a credential".to_owned())),
         (
             "managed".to_owned(),
-            Access::Graph { root: endpoints.graph_root().unwrap(), tokens: Box::new(tokens) },
+            Access::Graph { root: endpoints.graph_root().unwrap(), tokens: Box::new(tokens), app },
         ),
     ]);
     let directory = GraphDirectory::new(http, apps);

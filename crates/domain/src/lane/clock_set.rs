@@ -18,6 +18,7 @@ impl LaneCore {
                 *due = due.moved(by_us);
             }
         }
+        self.installs.clock_set(by_us);
         for flight in self.flights.values_mut() {
             flight.slot = flight.slot.moved(by_us);
         }

@@ -24,6 +24,7 @@ impl LaneCore {
         let retries: Vec<(Time, Key)> =
             self.waiting.keys().filter(|(_, key)| key.message_no == message_no).copied().collect();
         held.extend(retries.iter().filter_map(|entry| self.waiting.remove(entry)));
+        held.extend(self.drop_installs(message_no));
         for item in held {
             self.unhold(&item);
             if to == DeliveryState::Expired && item.met == Met::Throttled {
@@ -79,7 +80,7 @@ impl LaneCore {
         for message_no in std::mem::take(&mut self.tending.ending) {
             let Some(open) = self.messages.get(&message_no) else { continue };
             let idle = match open.phase {
-                Phase::Sending => open.reading == Reading::Ended && open.sends(now),
+                Phase::Sending => open.has_read_all() && open.sends(now),
                 Phase::Closed(_) => open.again_at <= now,
                 _ => false,
             };
@@ -103,6 +104,7 @@ impl LaneCore {
             }
             self.messages.remove(&message_no);
             self.order.remove(class, message_no);
+            self.installs.remove(class, message_no);
             self.tending.hungry.remove(&(class, message_no));
             if let Some(at) = alarm {
                 self.tending.alarms.remove(&(at, message_no));
@@ -115,6 +117,7 @@ impl LaneCore {
             }
             open.reading = Reading::Ready;
             open.cursor = 0;
+            open.to_install.forget_place();
             open.again_at = now + AGAIN;
             self.due_left = true;
             self.tending.touched.insert(message_no);

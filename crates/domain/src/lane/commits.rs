@@ -25,6 +25,8 @@ impl Tickets {
 #[derive(Debug, Default)]
 struct Ticket {
     intents: Vec<Key>,
+    /// Installs whose calls may start when it is durable that nobody is welcomed for them.
+    installs: Vec<Key>,
     settled: Vec<Key>,
     completes: Vec<i64>,
     closes: Vec<i64>,
@@ -48,6 +50,7 @@ impl LaneCore {
         let ticket = self.tickets.last;
         let mut pending = Ticket {
             intents: batch.intents.iter().map(|intent| intent.key).collect(),
+            installs: self.installs.greeted(),
             settled: batch.changes.iter().map(|change| change.key).collect(),
             words: batch.settled.clone(),
             reopens: batch.changes.iter().any(reopens),
@@ -85,6 +88,9 @@ impl LaneCore {
             } else {
                 self.intent_committed(now, key);
             }
+        }
+        for key in ticket.installs {
+            self.install_greeted(now, key);
         }
         for key in ticket.settled {
             if let Some((item, next)) = self.settling.remove(&key) {

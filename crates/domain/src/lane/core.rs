@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::batch::{Batch, Change, Committed, Intent, Key, Row};
 use crate::directory::{DirectoryError, Wanted};
+use crate::install::InstallAnswer;
 use crate::lane::commits::Tickets;
+use crate::lane::installs::{Installs, Step};
 use crate::lane::mailbox::Words;
 use crate::lane::messages::{Open, Tending};
 use crate::lane::pace::Pace;
@@ -32,6 +34,8 @@ pub struct LaneConfig {
     pub max_in_flight: usize,
     /// Intents whose call has not started: what a kill makes ambiguous beyond what was open at Microsoft.
     pub max_unstarted: usize,
+    /// Installs under way at once. Graph's own budget paces them; they take nothing from the calls above.
+    pub max_installs: usize,
     /// A refusal younger than this spares the call.
     pub recheck: Duration,
     /// Rows of a page.
@@ -51,6 +55,7 @@ impl LaneConfig {
             limit_per_s,
             max_in_flight: 100,
             max_unstarted: 10,
+            max_installs: 60,
             recheck: Duration::from_hours(7 * 24),
             page: 1_000,
             chunk: 5_000,
@@ -99,6 +104,12 @@ pub enum Input {
         key: Key,
         started_at: Time,
         answer: Answer,
+    },
+    /// Answer to [`Action::Install`].
+    Installed {
+        key: Key,
+        started_at: Time,
+        answer: InstallAnswer,
     },
     /// A call that could not start near its slot (the process was held up) and was not made.
     Missed {
@@ -151,6 +162,11 @@ pub enum Action {
         batch: Batch,
     },
     Call(CallOrder),
+    /// Have the app installed, or a chat with it found, and say what came of it with [`Input::Installed`].
+    Install {
+        operation: Operation,
+        row: Arc<Row>,
+    },
     /// The message is over; whatever was kept for it can go.
     Forget {
         message_no: i64,
@@ -198,6 +214,7 @@ pub(super) struct Item {
     pub(super) gone: u32,
     pub(super) fetched: Fetched,
     pub(super) met: Met,
+    pub(super) install: Step,
     /// It was tried before and holds later ones of its thread and class (channels and chats).
     pub(super) holds: bool,
 }
@@ -205,7 +222,7 @@ pub(super) struct Item {
 impl Item {
     fn new(row: Row) -> Self {
         let holds = row.due_at.is_some();
-        Self { row: Arc::new(row), gone: 0, fetched: Fetched::Not, met: Met::Other, holds }
+        Self { row: Arc::new(row), gone: 0, fetched: Fetched::Not, met: Met::Other, install: Step::Open, holds }
     }
 
     /// The row to be changed. No call has it any more then.
@@ -253,6 +270,8 @@ pub(super) enum Next {
     References,
     /// The best reference as it is known now.
     Renew,
+    /// The conversation that comes of an install.
+    Meet,
 }
 
 /// Whether the retries of channels and chats that an owner before this one left are in memory. Until they are, nothing
@@ -280,6 +299,7 @@ pub struct LaneCore {
     pub(super) settling: BTreeMap<Key, (Item, Next)>,
     /// Waiting for their references, and whether for another one or for the best as it is now.
     pub(super) fetching: BTreeMap<Key, (Item, bool)>,
+    pub(super) installs: Installs,
     /// Service URLs that could not be reached, and that references have left meanwhile.
     pub(super) left: BTreeSet<String>,
     /// Every delivery in memory, so that none is loaded twice.
@@ -322,6 +342,7 @@ impl LaneCore {
             waiting: BTreeMap::new(),
             settling: BTreeMap::new(),
             fetching: BTreeMap::new(),
+            installs: Installs::default(),
             left: BTreeSet::new(),
             known: BTreeSet::new(),
             intending: 0,
@@ -374,6 +395,7 @@ impl LaneCore {
             Input::References { key, references } => self.references(now, key, references),
             Input::Committed { ticket, committed } => self.committed(now, ticket, &committed),
             Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, &answer),
+            Input::Installed { key, started_at, answer } => self.installed(now, key, started_at, &answer),
             Input::Missed { key } => self.missed(key),
             Input::Leased { until } => self.lease_until = until,
             Input::ClockSet { by_us } => self.clock_set(by_us),
@@ -461,9 +483,11 @@ impl LaneCore {
         self.promote_due(now);
         self.tend_messages(now);
         self.fill(now);
+        self.fill_installs(now);
         // What was taken out makes room for more.
         self.tend_messages(now);
         self.complete_idle(now);
+        self.tell_installs();
         self.write_status(now);
     }
 }

@@ -7,6 +7,7 @@ use crate::delivery::{DeliveryState, SkipReason};
 use crate::lane::core::{Action, Item, LaneCore};
 use crate::lane::fetch::Fetching;
 use crate::lane::in_order::InOrder;
+use crate::lane::installs::ToInstall;
 use crate::message::{Class, Expanded, MessageState, OnAmbiguous, OpenMessage};
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
@@ -48,7 +49,7 @@ pub(super) enum Asked {
 pub(super) struct Open {
     pub(super) class: Class,
     pub(super) purpose: Purpose,
-    policy: Policy,
+    pub(super) policy: Policy,
     pub(super) phase: Phase,
     pub(super) queue: VecDeque<Item>,
     /// Has its turn among the messages of its class.
@@ -62,13 +63,14 @@ pub(super) struct Open {
     pub(super) cursor: i64,
     pub(super) reading: Reading,
     /// Rows of the page that is being loaded.
-    limit: i64,
+    pub(super) limit: i64,
     /// Not to be read again before this.
     pub(super) again_at: Time,
     pub(super) alarm: Option<Time>,
     pub(super) asked: Asked,
     pub(super) state: MessageState,
     pub(super) fetching: Fetching,
+    pub(super) to_install: ToInstall,
 }
 
 impl Open {
@@ -76,8 +78,19 @@ impl Open {
         self.phase == Phase::Sending && self.send_at.is_none_or(|send_at| send_at <= now)
     }
 
+    /// Deliveries that were read ahead. Where the app is all that is brought, those that wait for it are.
+    fn ahead(&self) -> usize {
+        let installs = if self.purpose.speaks() { 0 } else { self.to_install.len() };
+        self.queue.len() + installs
+    }
+
+    /// Whether nothing more of it is in the store alone.
+    pub(super) fn has_read_all(&self) -> bool {
+        self.reading == Reading::Ended && self.to_install.has_read_all()
+    }
+
     /// Rows of memory that its next page may take.
-    fn reserves(&self, page: i64) -> usize {
+    pub(super) fn reserves(&self, page: i64) -> usize {
         self.size.map_or(page, |size| size.min(page)) as usize
     }
 
@@ -110,20 +123,21 @@ pub(super) struct Tending {
     pub(super) ending: BTreeSet<i64>,
     /// Rows of pages that are being read.
     pub(super) loading: usize,
-    pages: InOrder<Vec<Row>>,
+    pub(super) pages: InOrder<Vec<Row>>,
     expansions: InOrder<Expanded>,
 }
 
 impl LaneCore {
     pub(super) fn take_up(&mut self, now: Time, message: &OpenMessage) {
         let message_no = message.message_no;
+        let to_install = ToInstall::of(message);
         let phase = match message.state {
             MessageState::Cancelled => Phase::Closed(DeliveryState::Cancelled),
             MessageState::Completed => Phase::Closed(DeliveryState::Expired),
             MessageState::Paused => Phase::Paused,
             _ if message.gathers => Phase::Gathering,
             // Only a whole audience can be too large; else the directory is waited for.
-            MessageState::Waiting if message.audience_final => Phase::Confirm,
+            MessageState::Waiting if message.audience_final && !to_install.is_told() => Phase::Confirm,
             _ if message.audience_final => Phase::Sending,
             _ => Phase::Expanding,
         };
@@ -133,6 +147,7 @@ impl LaneCore {
             policy: Policy {
                 class: message.class,
                 purpose: message.purpose,
+                install: message.install,
                 retries: message.retries,
                 include: message.include,
                 created_at: message.created_at,
@@ -154,7 +169,11 @@ impl LaneCore {
             asked: Asked::Nothing,
             state: message.state,
             fetching: Fetching::default(),
+            to_install,
         };
+        if open.to_install.is_told() {
+            self.installs.told.insert(message_no);
+        }
         self.messages.insert(message_no, open);
         self.tending.touched.insert(message_no);
         // One that was begun before may have retries.
@@ -224,6 +243,9 @@ impl LaneCore {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
         self.tending.loading -= open.loads();
         self.tending.touched.insert(message_no);
+        if open.to_install.reads() {
+            return self.take_installs(now, message_no, rows);
+        }
         let last = (rows.len() as i64) < open.limit;
         open.reading = if last { Reading::Ended } else { Reading::Ready };
         if let Some(last) = rows.last() {
@@ -234,13 +256,21 @@ impl LaneCore {
         }
         let policy = open.policy;
         for row in rows {
-            match why_skipped(&row, policy, now) {
-                Some(reason) if !self.known.contains(&row.key) => self.skip(now, &row, reason),
-                Some(_) => {}
-                None => {
-                    if let Some(item) = self.item(row) {
-                        self.queue_back(item);
-                    }
+            self.take_row(now, row, policy);
+        }
+    }
+
+    /// Puts a delivery that was read where it goes, unless it is here already or no call is to be made for it.
+    pub(super) fn take_row(&mut self, now: Time, row: Row, policy: Policy) {
+        if self.known.contains(&row.key) {
+            return;
+        }
+        match why_skipped(&row, policy, now) {
+            Some(reason) => self.skip(now, &row, reason),
+            None if self.takes_install(now, &row) => {}
+            None => {
+                if let Some(item) = self.item(row) {
+                    self.queue_back(item);
                 }
             }
         }
@@ -322,7 +352,7 @@ impl LaneCore {
             (Phase::Sending, None) => {
                 let class = open.class;
                 let limit = self.config.page.min(self.most_rows as i64 / 2);
-                let wants = open.reading == Reading::Ready && (open.queue.len() as i64) < limit;
+                let wants = open.reading == Reading::Ready && (open.ahead() as i64) < limit;
                 if wants && open.again_at > now {
                     wake = wake.min(open.again_at);
                 } else if wants {
@@ -346,6 +376,7 @@ impl LaneCore {
                     self.set_state(message_no, MessageState::Sending, None);
                 }
                 self.take_turn(message_no);
+                self.tend_installs(message_no, limit);
             }
             _ => {}
         }
@@ -384,8 +415,10 @@ mod tests {
             id: MessageId(uuid::Uuid::nil()),
             class: Class::Bulk,
             state: MessageState::Scheduled,
+            cause: None,
             control,
             content: Content { body: Body::Text("welcome".to_owned()), summary: None },
+            install: crate::InstallPolicy::Never,
             purpose: Purpose::Welcome,
             gathers: true,
             on_ambiguous: None,

@@ -6,7 +6,8 @@
 //! - [`mailbox`]: words that were left for the owner: controls, a lane held, ambiguous deliveries settled
 //! - [`messages`]: taking up, expanding and reading messages, and [`closing`]: how they end; [`in_order`]: answers
 //!   of the store in the order of asking; [`fetch`]: audiences that the directory knows
-//! - [`select`]: which delivery goes next
+//! - [`select`]: which delivery goes next, by the [`turns`] of the messages; [`installs`], [`meeting`],
+//!   [`install_trouble`]: who is given the app first
 //! - [`settle`]: what an answer means for its delivery, and [`trouble`]: what it means for the lane
 //! - [`commits`]: what follows once a batch is durable; [`waiting`]: what goes out again
 //! - [`pace`], [`threads`], [`retry`]: limits of the lane, limits of a thread, when to try again
@@ -18,7 +19,10 @@ mod commits;
 pub mod core;
 mod fetch;
 mod in_order;
+mod install_trouble;
+mod installs;
 mod mailbox;
+mod meeting;
 mod messages;
 pub mod pace;
 mod references;
@@ -28,6 +32,7 @@ mod settle;
 mod status;
 pub mod threads;
 mod trouble;
+mod turns;
 mod waiting;
 
 pub use self::core::{Action, CallOrder, Input, LaneConfig, LaneCore};

@@ -1,5 +1,5 @@
-//! Which delivery goes next (`docs/delivery.md`, Priority): urgent strictly first, normal to bulk 4 : 1, round robin
-//! between the messages of a class, one call at a time in a thread.
+//! Which delivery goes next (`docs/delivery.md`, Priority): the messages in their [`turns`](super::turns), one call at a
+//! time in a thread.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -7,20 +7,17 @@ use crate::batch::Intent;
 use crate::lane::core::{Action, Flight, Holding, Item, LaneCore, Stage};
 use crate::lane::pace::{LEAD, LEASE_LEFT};
 use crate::lane::threads::Free;
+use crate::lane::turns::Turns;
 use crate::message::Class;
 use crate::outcome::Operation;
 use crate::people::RecipientKind;
 use crate::time::Time;
 
-/// Bulk gets one turn after so many of normal.
-const NORMAL_TURNS: u32 = 4;
-
 /// Turns of the messages, and deliveries set aside because their thread is not free.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     /// Messages that have something in their queue.
-    turns: BTreeMap<Class, VecDeque<i64>>,
-    normal_run: u32,
+    turns: Turns,
     /// By thread: deliveries that wait for it, in the order they came to it.
     parked: BTreeMap<i64, VecDeque<Item>>,
     /// When a parked thread may be looked at again; `None` while a call is under way there.
@@ -31,9 +28,7 @@ pub(super) struct Order {
 
 impl Order {
     pub(super) fn remove(&mut self, class: Class, message_no: i64) {
-        if let Some(turns) = self.turns.get_mut(&class) {
-            turns.retain(|other| *other != message_no);
-        }
+        self.turns.remove(class, message_no);
     }
 
     pub(super) fn unpark_message(&mut self, message_no: i64) -> Vec<Item> {
@@ -51,23 +46,6 @@ impl Order {
     pub(super) fn clock_set(&mut self, by_us: i64) {
         let at = std::mem::take(&mut self.free_at).into_iter();
         self.free_at = at.map(|(at, thread_no)| (at.moved(by_us), thread_no)).collect();
-    }
-
-    /// The classes in the order in which they may go now.
-    fn classes(&self) -> [Class; 3] {
-        if self.normal_run >= NORMAL_TURNS {
-            [Class::Urgent, Class::Bulk, Class::Normal]
-        } else {
-            [Class::Urgent, Class::Normal, Class::Bulk]
-        }
-    }
-
-    fn went(&mut self, class: Class) {
-        match class {
-            Class::Urgent => {}
-            Class::Normal => self.normal_run = self.normal_run.saturating_add(1),
-            Class::Bulk => self.normal_run = 0,
-        }
     }
 }
 
@@ -129,37 +107,39 @@ impl LaneCore {
     }
 
     fn has_work(&self) -> bool {
-        !self.late.is_empty() || self.order.turns.values().any(|turns| !turns.is_empty())
+        !self.late.is_empty() || !self.order.turns.is_empty()
     }
 
     /// A message whose queue has something gets its turn; if it may not send now, it loses it when it comes.
     pub(super) fn take_turn(&mut self, message_no: i64) {
-        if let Some(turns) = self.turns_to_join(message_no) {
-            turns.push_back(message_no);
+        if let Some(class) = self.joins(message_no) {
+            self.order.turns.push_back(class, message_no);
         }
     }
 
-    /// The turns of its class, if it is not among them and has something to send; from now on it is.
-    fn turns_to_join(&mut self, message_no: i64) -> Option<&mut VecDeque<i64>> {
+    /// The class in which it gets its turn, if it has none and has something to send; from now on it has one.
+    fn joins(&mut self, message_no: i64) -> Option<Class> {
         let open = self.messages.get_mut(&message_no)?;
         if open.in_turn || open.queue.is_empty() {
             return None;
         }
         open.in_turn = true;
-        Some(self.order.turns.entry(open.class).or_default())
+        Some(open.class)
     }
 
     /// Before all others of its message, which goes before other messages: it was there before them.
     pub(super) fn queue_front(&mut self, item: Item) {
+        let Some(item) = self.install_first(item) else { return };
         let key = item.row.key;
         let Some(open) = self.messages.get_mut(&key.message_no) else { return self.forget(key) };
         open.queue.push_front(item);
-        if let Some(turns) = self.turns_to_join(key.message_no) {
-            turns.push_front(key.message_no);
+        if let Some(class) = self.joins(key.message_no) {
+            self.order.turns.push_front(class, key.message_no);
         }
     }
 
     pub(super) fn queue_back(&mut self, item: Item) {
+        let Some(item) = self.install_first(item) else { return };
         let key = item.row.key;
         let Some(open) = self.messages.get_mut(&key.message_no) else { return self.forget(key) };
         open.queue.push_back(item);
@@ -167,10 +147,9 @@ impl LaneCore {
     }
 
     fn pick(&mut self, now: Time, slot: Time) -> Option<Item> {
-        for class in self.order.classes() {
-            let turns = self.order.turns.get(&class).map_or(0, VecDeque::len);
-            for _ in 0..turns {
-                let message_no = self.order.turns.get_mut(&class)?.pop_front()?;
+        for class in self.order.turns.classes() {
+            for _ in 0..self.order.turns.len(class) {
+                let message_no = self.order.turns.next(class)?;
                 let picked = self.pick_from(now, slot, class, message_no);
                 // More may have to be read for it.
                 self.tending.touched.insert(message_no);
@@ -179,7 +158,7 @@ impl LaneCore {
                 }
                 if picked.is_some() {
                     self.take_turn(message_no);
-                    self.order.went(class);
+                    self.order.turns.went(class);
                     return picked;
                 }
             }
@@ -245,6 +224,7 @@ impl LaneCore {
     pub(super) fn hold(&mut self, item: &Item) {
         if item.row.kind != RecipientKind::Person
             && let Some(open) = self.messages.get(&item.row.key.message_no)
+            && open.purpose.speaks()
         {
             *self.order.holds.entry((item.row.thread_no, open.class)).or_default() += 1;
         }
@@ -255,7 +235,8 @@ impl LaneCore {
         if !item.holds || item.row.kind == RecipientKind::Person {
             return;
         }
-        let Some(class) = self.messages.get(&item.row.key.message_no).map(|open| open.class) else { return };
+        let holder = self.messages.get(&item.row.key.message_no).filter(|open| open.purpose.speaks());
+        let Some(class) = holder.map(|open| open.class) else { return };
         if let Some(count) = self.order.holds.get_mut(&(item.row.thread_no, class)) {
             *count -= 1;
             if *count == 0 {

@@ -17,7 +17,7 @@ use crate::time::Time;
 const RESEND_WITHIN: Duration = Duration::from_secs(2);
 
 /// What becomes of a delivery.
-enum Fate {
+pub(super) enum Fate {
     Final(DeliveryState, Option<FailReason>),
     Again(Next),
 }
@@ -58,7 +58,7 @@ impl LaneCore {
     }
 
     /// Writes what became of a delivery and puts it where it goes next.
-    fn apply(
+    pub(super) fn apply(
         &mut self,
         now: Time,
         mut item: Item,
@@ -211,7 +211,7 @@ impl LaneCore {
         }
     }
 
-    fn try_again(&mut self, now: Time, item: &mut Item, retry_after: Option<Duration>) -> Fate {
+    pub(super) fn try_again(&mut self, now: Time, item: &mut Item, retry_after: Option<Duration>) -> Fate {
         item.row_mut().tries += 1;
         match retry::after_unavailable(item.row.tries, retry_after, &mut self.dice) {
             Some(wait) => Fate::Again(Next::WaitUntil(now + wait)),
@@ -308,8 +308,10 @@ mod tests {
             id: MessageId(uuid::Uuid::nil()),
             class: Class::Normal,
             state: MessageState::Sending,
+            cause: None,
             control,
             content: Content { body: Body::Text("x".to_owned()), summary: None },
+            install: crate::InstallPolicy::Never,
             purpose: crate::own_words::Purpose::Asked,
             gathers: false,
             on_ambiguous: None,

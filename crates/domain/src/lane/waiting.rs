@@ -85,6 +85,7 @@ impl LaneCore {
             }
             Next::References => self.fetch(item, false),
             Next::Renew => self.fetch(item, true),
+            Next::Meet => self.meet(item),
         }
     }
 
@@ -103,7 +104,9 @@ impl LaneCore {
     }
 
     pub(super) fn references(&mut self, now: Time, key: Key, references: Vec<Reference>) {
-        let Some((mut item, renew)) = self.fetching.remove(&key) else { return };
+        let Some((mut item, renew)) = self.fetching.remove(&key) else {
+            return self.met(now, key, references);
+        };
         if !self.messages.contains_key(&key.message_no) {
             return self.forget(key);
         }

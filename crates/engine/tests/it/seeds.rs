@@ -57,6 +57,7 @@ fn weather(dice: &mut Dice, to: &[String]) -> Weather {
         expired_secret: dice.percent(20).then(|| span(dice)),
         blocked: to.iter().filter(|_| dice.percent(5)).cloned().collect(),
         gone: BTreeSet::new(),
+        strangers: BTreeSet::new(),
     }
 }
 

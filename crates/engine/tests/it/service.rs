@@ -48,6 +48,8 @@ pub(crate) struct Weather {
     /// People (by address) who blocked the bot, and whose chats are gone for good.
     pub(crate) blocked: BTreeSet<String>,
     pub(crate) gone: BTreeSet<String>,
+    /// People who do not have the app.
+    pub(crate) strangers: BTreeSet<String>,
 }
 
 pub(crate) struct Service {
@@ -103,6 +105,10 @@ impl Service {
         self.overlaps += usize::from(*open > 1);
         if let Some(refused) = self.refuse_for_limits(now, address) {
             return refused;
+        }
+        if self.weather.strangers.contains(address) {
+            let reach = Some(ReachState::NeverInstalled);
+            return Answer::bare(Outcome::Permanent { reason: FailReason::NotInstalled, reach }, "403");
         }
         if operation == Operation::Create {
             if self.dice.percent(self.weather.unavailable) {

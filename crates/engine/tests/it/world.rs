@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nuncio_domain::batch::{Batch, Late};
+use nuncio_domain::batch::{Batch, Late, Row};
 use nuncio_domain::delivery::Counts;
 use nuncio_domain::directory::{Fill, Wanted};
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
@@ -11,19 +11,20 @@ use nuncio_domain::message::{
     Body, Class, Content, Control, ControlRequest, LaneControl, Named, NewMessage, OnAmbiguous,
     SettleRequest, Settled, Submitted, Verdict,
 };
-use nuncio_domain::outcome::{Answer, Outcome};
+use nuncio_domain::outcome::{Answer, Operation, Outcome};
 use nuncio_domain::people::{RecipientKind, SeenPerson};
 use nuncio_domain::ports::Ledger;
 use nuncio_domain::views::{DeliveryFilter, DeliveryView, MessageView};
-use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Role, Scope, Time};
+use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, ReachState, Role, Scope, Time};
 use nuncio_testkit::MemoryLedger;
 use uuid::Uuid;
 
 use crate::directory::TestDirectory;
+use crate::installs::TestInstaller;
 use crate::service::{Dice, SECOND, Service, Weather};
 
 /// What happens at a moment.
-enum Event {
+pub(crate) enum Event {
     Input(Input),
     Look,
     Commit {
@@ -46,6 +47,14 @@ enum Event {
     /// A process that stood still goes on, finds that another has taken over, and says what its calls came to.
     Testify,
     SetClock(i64),
+    /// An install arrives at Graph, and its answer at the process.
+    Install {
+        operation: Operation,
+        row: Arc<Row>,
+        started_at: Time,
+    },
+    /// Teams tells of an install.
+    Met(String),
     Lane(LaneControl),
 }
 
@@ -54,13 +63,14 @@ pub(crate) struct World {
     pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) service: Service,
     pub(crate) directory: TestDirectory,
+    pub(crate) installer: TestInstaller,
     pub(crate) scope: Scope,
     core: Option<LaneCore>,
     /// Which process: what a dead one had begun goes nowhere.
     process: u64,
     events: BTreeMap<(i64, u64), (u64, Event)>,
     seq: u64,
-    dice: Dice,
+    pub(crate) dice: Dice,
     config: LaneConfig,
     commit_free_at: i64,
     alarm: i64,
@@ -95,7 +105,8 @@ impl World {
             ledger: Arc::new(MemoryLedger::default()),
             service: Service::new(seed ^ 0x5eed, weather),
             directory: TestDirectory::default(),
-            scope: Scope { key_no: 1, role: Role::Admin, app: None },
+            installer: TestInstaller::new(seed),
+            scope: Scope { key_no: 1, role: Role::Admin, app: None, may_install: true },
             core: None,
             process: 0,
             events: BTreeMap::new(),
@@ -120,7 +131,7 @@ impl World {
         world
     }
 
-    fn at(&mut self, delay: i64, event: Event) {
+    pub(crate) fn at(&mut self, delay: i64, event: Event) {
         self.seq += 1;
         self.events.insert((self.now + delay, self.seq), (self.process, event));
     }
@@ -180,6 +191,8 @@ impl World {
             include: nuncio_domain::directory::Include::default(),
             retries: None,
             exclude: Vec::new(),
+            purpose: nuncio_domain::own_words::Purpose::Asked,
+            install: nuncio_domain::InstallPolicy::Never,
             on_ambiguous: None,
             max_recipients: 1_000_000,
             send_at: None,
@@ -200,6 +213,7 @@ impl World {
             let seen = SeenPerson {
                 object_id: person.clone(),
                 conversation_id: Some(format!("a:{person}")),
+                reach: Some((ReachState::Reachable, "the app was installed".to_owned())),
                 ..SeenPerson::default()
             };
             self.ledger.hear(LANE, &seen, "https://service.example/", self.wall());
@@ -335,6 +349,8 @@ impl World {
             Event::Look if self.core.is_some() => self.look().await,
             Event::Look => {}
             Event::Arrive(order) => self.arrive(&order, alive),
+            Event::Install { operation, row, started_at } => self.install(operation, &row, started_at),
+            Event::Met(person) => self.met(&[person]),
             Event::Answer { key, address, started_at, answer } => {
                 self.service.leave(&address);
                 if alive {
@@ -389,6 +405,10 @@ impl World {
                     let jitter = self.dice.below(5_000) as i64;
                     let delay = (order.at.0 - now.0).max(0) + jitter;
                     self.at(delay, Event::Arrive(order));
+                }
+                Action::Install { operation, row } => {
+                    let delay = self.installer.slot(self.now) - self.now;
+                    self.at(delay, Event::Install { operation, row, started_at: now });
                 }
                 Action::Forget { .. } => {}
                 action => self.at(self.store_up() - self.now + 500, Event::Perform(action)),
@@ -448,9 +468,11 @@ impl World {
                 Input::Due { rows: self.ledger.due(LANE, Time::MAX, limit).await.unwrap() }
             }
             Action::LoadHolding => Input::Holding { rows: self.ledger.holding(LANE).await.unwrap() },
-            Action::LoadReferences { key } => Input::References { key, references: Vec::new() },
+            Action::LoadReferences { key } => {
+                Input::References { key, references: self.ledger.references(key.recipient_no) }
+            }
             Action::Look => return self.look().await,
-            Action::Commit { .. } | Action::Call(_) | Action::Forget { .. } => return,
+            Action::Commit { .. } | Action::Call(_) | Action::Install { .. } | Action::Forget { .. } => return,
         };
         self.at(0, Event::Input(input));
     }

@@ -34,6 +34,9 @@ enum Command {
         /// The one app that it may use and see; all without it
         #[arg(long)]
         app: Option<String>,
+        /// It may have the app installed for people, in teams and in chats, where the configuration allows that
+        #[arg(long)]
+        may_install: bool,
     },
     /// End a key, at once
     Revoke {
@@ -54,13 +57,14 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 let rows = keys.into_iter().map(|key| {
                     let revoked = output::second(&output::or_dash(key.revoked_at.as_deref()));
                     let app = key.app.unwrap_or_else(|| "all".to_owned());
-                    [key.id, key.name, key.role, app, output::second(&key.created_at), revoked]
+                    let installs = if key.may_install { "yes" } else { "no" }.to_owned();
+                    [key.id, key.name, key.role, app, installs, output::second(&key.created_at), revoked]
                 });
-                output::print(&output::table(&["id", "name", "role", "app", "created", "revoked"], rows))?;
+                output::print(&output::table(&["id", "name", "role", "app", "installs", "created", "revoked"], rows))?;
             }
         }
-        Command::Create { name, role, app } => {
-            let created = client.create_key(&NewKey { name, role, app }).await?;
+        Command::Create { name, role, app, may_install } => {
+            let created = client.create_key(&NewKey { name, role, app, may_install }).await?;
             if as_json {
                 output::print_json(&created)?;
             } else {

@@ -92,6 +92,10 @@ pub struct Args {
     /// When nobody can know whether Teams took it: hold it back, or send it once more [default: by recipient]
     #[arg(long, value_parser = ["hold", "resend"], help_heading = "How")]
     on_ambiguous: Option<String>,
+    /// Have the app installed first for who never had it, or also for who removed it; the server and the API key must
+    /// allow that [default: never]
+    #[arg(long, value_parser = ["never", "if-never-installed", "also-if-removed"], help_heading = "How")]
+    install: Option<String>,
     /// Not before this time (2026-11-23T08:00:00Z, or with an offset like +01:00)
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "How")]
     send_at: Option<String>,
@@ -226,6 +230,7 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
         content: ContentRequest { text, card, summary: args.summary.clone() },
         label: args.label.clone(),
         priority: args.priority.clone(),
+        install: args.install.as_ref().map(|install| install.replace('-', "_")),
         on_ambiguous: args.on_ambiguous.clone(),
         // A message for later expands when nobody is here to say yes.
         max_recipients: args.max_recipients.or(args.yes.then_some(NO_LIMIT)),

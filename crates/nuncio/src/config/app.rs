@@ -14,6 +14,7 @@ use super::{keys, own_words};
 
 /// What Microsoft grants one app in one tenant.
 const CALLS_PER_S: f64 = 50.0;
+const TEAMS_APP_ID: &str = "a GUID (the id in the manifest of the Teams app)";
 const ANY_TENANT: &str = "*";
 
 /// One bot registration, checked.
@@ -35,6 +36,12 @@ pub struct App {
     pub gateway_errors: GatewayErrors,
     /// Calls a second and tenant; `None` is no limit, for benchmarks against the simulator.
     pub calls_per_s: Option<f64>,
+    /// Whether it may be installed for people, in teams and in chats, through Graph.
+    pub may_install: bool,
+    /// The id in the manifest of the Teams app that the bot is in.
+    pub teams_app_id: String,
+    /// The resource-specific permissions that this manifest asks for.
+    pub resource_permissions: Vec<String>,
     /// What it says by itself.
     pub words: Arc<OwnWords>,
 }
@@ -70,6 +77,9 @@ impl App {
             endpoints: Endpoints::of(Cloud::Simulator),
             gateway_errors: GatewayErrors::default(),
             calls_per_s: Some(CALLS_PER_S),
+            may_install: false,
+            teams_app_id: Uuid::nil().to_string(),
+            resource_permissions: Vec::new(),
             words: Arc::default(),
         }
     }
@@ -127,9 +137,8 @@ fn read(reader: &mut Reader, name: &str) -> App {
         &key("gateway_errors"),
         &[("ambiguous", GatewayErrors::Ambiguous), ("retry", GatewayErrors::Retry)],
     );
-    if reader.boolean(&key("may_install")) == Some(true) {
-        reader.complain(&key("may_install"), "= true is not built yet: leave it out");
-    }
+    // As `nuncio app-package` makes it: the manifest's id is the app id.
+    let teams_app_id = reader.parsed(&key("teams_app_id"), TEAMS_APP_ID, |text| Uuid::try_parse(text).ok());
     let kind = reader.word(&key("kind"), &KINDS).unwrap_or(Kind::SingleTenant);
     let endpoints = endpoints(reader, name, cloud, cloud_is_known);
     let allowed_tenants = allowed_tenants(reader, name, &tenant_id);
@@ -147,6 +156,9 @@ fn read(reader: &mut Reader, name: &str) -> App {
         endpoints,
         gateway_errors: gateway_errors.unwrap_or_default(),
         calls_per_s: calls_per_s(reader, name, cloud, cloud_is_known),
+        may_install: reader.boolean(&key("may_install")) == Some(true),
+        teams_app_id: teams_app_id.map_or_else(|| app_id.clone(), |id| id.to_string()),
+        resource_permissions: reader.list(&key("resource_permissions")).unwrap_or_default(),
         words: Arc::new(own_words::read(reader, name)),
         app_id,
         tenant_id,

@@ -1,7 +1,7 @@
 //! Which keys there are. An app's name stands as `*`.
 
 /// Every key of the file. The variable of a key is its name in capitals with `_` for `.`, after `NUNCIO_`.
-pub(super) const KEYS: [&str; 45] = [
+pub(super) const KEYS: [&str; 47] = [
     "server.listen",
     "database.path",
     "database.url",
@@ -29,6 +29,8 @@ pub(super) const KEYS: [&str; 45] = [
     "app.*.cloud",
     "app.*.gateway_errors",
     "app.*.may_install",
+    "app.*.teams_app_id",
+    "app.*.resource_permissions",
     "app.*.welcome.personal",
     "app.*.welcome.personal_card_file",
     "app.*.welcome.team",

@@ -134,7 +134,9 @@ fn everything_can_be_said() {
         cloud = "simulator"
         endpoints = {{ base = "http://127.0.0.1:4999" }}
         gateway_errors = "retry"
-        may_install = false
+        may_install = true
+        teams_app_id = "9A1F3C5E-7B2D-4E60-8F41-2C6D0B9E8A73"
+        resource_permissions = ["ChatMessageReadReceipt.Read.Chat"]
         allowed_tenants = ["*"]
         limits.calls_per_s = "off"
         "#,
@@ -150,6 +152,8 @@ fn everything_can_be_said() {
     assert_eq!((app.app_id.as_str(), app.kind, app.token_tenant()), (APP, Kind::MultiTenant, None));
     assert_eq!(app.endpoints, Endpoints::simulator("http://127.0.0.1:4999"));
     assert_eq!((app.gateway_errors, app.calls_per_s), (GatewayErrors::Retry, None));
+    assert!(app.may_install && app.resource_permissions == ["ChatMessageReadReceipt.Read.Chat"]);
+    assert_eq!(app.teams_app_id, "9a1f3c5e-7b2d-4e60-8f41-2c6d0b9e8a73");
     assert_eq!(app.allowed_tenants, ["*"]);
     assert!(app.is_loopback());
     assert!(!format!("{config:?}").contains("hunter2"));
@@ -211,7 +215,7 @@ fn each_value_is_checked_with_its_line() {
         ("[reachability]\nrecheck_days = \"7\"", "reachability.recheck_days must be a whole number"),
         ("[app.main]\nkind = \"x\"", "app.main.kind must be \"single_tenant\" or "),
         ("[app.main]\ncloud = \"azure\"", "app.main.cloud must be \"public\" or \"gcc\" or "),
-        ("[app.main]\nmay_install = true", "app.main.may_install = true is not built yet"),
+        ("[app.main]\nteams_app_id = \"main\"", "app.main.teams_app_id must be a GUID"),
         ("[app.main]\nmay_install = \"no\"", "app.main.may_install must be true or false"),
         ("[app.main]\ngateway_errors = \"x\"", "app.main.gateway_errors must be \"ambiguous\" or \"retry\""),
         ("[app.main]\nallowed_tenants = []", "app.main.allowed_tenants must be a list of tenant ids"),

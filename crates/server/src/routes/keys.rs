@@ -67,6 +67,7 @@ fn checked(access: &Access, asked: NewKey) -> Result<ApiKey, Refusal> {
         name: name.to_owned(),
         role: role.expect("a missing role was found above"),
         app: asked.app.or_else(|| access.scope().app.clone()),
+        may_install: asked.may_install,
         created_at: access.app().now(),
         revoked_at: None,
     })

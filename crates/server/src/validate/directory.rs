@@ -130,7 +130,7 @@ async fn names(
     Ok(())
 }
 
-fn code(error: &DirectoryError) -> Code {
+pub(super) fn code(error: &DirectoryError) -> Code {
     match error {
         DirectoryError::NotConfigured(_) => Code::DirectoryNotConfigured,
         error if error.passes() => Code::DirectoryUnavailable,

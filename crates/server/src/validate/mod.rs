@@ -4,11 +4,13 @@
 pub(crate) mod audience;
 mod content;
 mod directory;
+mod install;
 mod lane;
 mod policy;
 mod retry;
 
 use nuncio_api::{Code, ContentRequest};
+use nuncio_domain::own_words::Purpose;
 use nuncio_domain::{Class, Content, MessageId, NewMessage};
 
 pub(crate) use lane::{Asked, find as find_lane, guid};
@@ -66,6 +68,7 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
     .await?;
     if let Some(lane) = &lane {
         directory::look_up(&mut findings, access, lane, &mut audience).await?;
+        install::check(&mut findings, access, lane, policy.install);
     }
     findings.none()?;
 
@@ -85,6 +88,8 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         include: audience.include,
         retries: None,
         exclude: audience.exclude,
+        purpose: Purpose::Asked,
+        install: policy.install,
         on_ambiguous: policy.on_ambiguous,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use nuncio_api::{Code, NewMessage};
-use nuncio_domain::{Class, OnAmbiguous, Time};
+use nuncio_domain::{Class, InstallPolicy, OnAmbiguous, Time};
 
 use super::Findings;
 use crate::times;
@@ -14,6 +14,7 @@ const MOST_RECIPIENTS: i64 = 1_000_000;
 const HOUR: Duration = Duration::from_hours(1);
 
 pub(super) struct Policy {
+    pub(super) install: InstallPolicy,
     pub(super) on_ambiguous: Option<OnAmbiguous>,
     pub(super) max_recipients: i64,
     pub(super) send_at: Option<Time>,
@@ -28,7 +29,9 @@ pub(super) fn check(findings: &mut Findings, asked: &NewMessage, class: Class, n
         OnAmbiguous::ALL,
         OnAmbiguous::of_word,
     );
-    only(findings, "/install", asked.install.as_deref(), "never", &["if_never_installed", "also_if_removed"]);
+    let install =
+        word(findings, "/install", asked.install.as_deref(), InstallPolicy::ALL, InstallPolicy::of_word)
+            .unwrap_or(InstallPolicy::Never);
     only(findings, "/when_unreachable", asked.when_unreachable.as_deref(), "fail", &["wait"]);
     only(findings, "/start", asked.start.as_deref(), "complete", &["streaming"]);
 
@@ -47,7 +50,7 @@ pub(super) fn check(findings: &mut Findings, asked: &NewMessage, class: Class, n
             if send_at.is_some() { "this must be after send_at" } else { "this must be in the future" };
         findings.add(Code::InvalidValue, "/expires_at", text);
     }
-    Policy { on_ambiguous, max_recipients, send_at, expires_at: expires_at.unwrap_or(begin + lasting) }
+    Policy { install, on_ambiguous, max_recipients, send_at, expires_at: expires_at.unwrap_or(begin + lasting) }
 }
 
 /// One of some words, all of them built.

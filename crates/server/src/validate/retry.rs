@@ -8,7 +8,7 @@ use nuncio_domain::message::Retries;
 use nuncio_domain::views::MessageView;
 use nuncio_domain::{Class, Counts, DeliveryState, FailReason, MessageId, NewMessage, SkipReason};
 
-use super::{Findings, label, policy};
+use super::{Findings, install, label, policy};
 use crate::access::Access;
 use crate::problem::Refusal;
 
@@ -53,6 +53,7 @@ pub(crate) fn retry(
         let text = "an urgent message takes at most 1,000 recipients";
         findings.add(Code::UrgentAudience, "/priority", text);
     }
+    install::check(&mut findings, access, &(before.app.clone(), before.tenant.clone()), before.install);
     findings.none()?;
     Ok(NewMessage {
         id: MessageId(access.app().new_uuid()),
@@ -68,6 +69,8 @@ pub(crate) fn retry(
         include: Include::default(),
         retries: Some(Retries { of: before.id, states, reasons: asked.reasons.clone() }),
         exclude: Vec::new(),
+        purpose: before.purpose,
+        install: before.install,
         on_ambiguous: before.on_ambiguous,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,

@@ -85,7 +85,7 @@ fn to(audience: &Value) -> Value {
     json!({"audience": audience, "content": {"text": "hello"}})
 }
 
-const ALL: Scope = Scope { key_no: 1, role: Role::Admin, app: None };
+const ALL: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 
 #[tokio::test]
 async fn names_become_people_when_the_message_comes() {

@@ -56,6 +56,7 @@ pub(crate) fn app(name: &str, app_id: &str, allowed: &[&str]) -> AppInfo {
         app_id: app_id.to_owned(),
         tenant_id: TENANT.to_owned(),
         words: Arc::default(),
+        may_install: false,
         allowed_tenants: allowed.iter().map(|tenant| (*tenant).to_owned()).collect(),
     }
 }
@@ -175,6 +176,7 @@ impl Server {
             name: format!("key {n}"),
             role,
             app: app.map(str::to_owned),
+            may_install: false,
             created_at: Time(NOON),
             revoked_at: None,
         };

@@ -12,7 +12,7 @@ use nuncio_domain::{Batch, Committed, DeliveryState, Key};
 
 use super::db::{Db, plain, plain_or_null, sql};
 use super::node::NODE;
-use super::{commit_message, reach, settle};
+use super::{commit_message, greeted, reach, settle};
 use crate::batch::{self, Closed, Deltas, sort, why};
 use crate::words::{get, word_or_null};
 
@@ -128,6 +128,7 @@ pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, S
     if !batch.suspects.is_empty() {
         db.run(sql(SUSPECTS).bind(batch.suspects).bind(batch.at.0)).await?;
     }
+    greeted::greeted(db, &batch.greeted).await?;
     let again = resolved.iter().filter(|(_, to)| **to == DeliveryState::Pending);
     settle::reopen(db, again.map(|(key, _)| key.message_no).collect()).await?;
     settle::obeyed(db, batch.settled, resolved, batch.at).await?;

@@ -9,20 +9,21 @@ use crate::views::{self, api_key};
 use crate::words::get;
 
 pub(crate) async fn add(db: &mut Db<'_>, key: &ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
-    let statement = sql("INSERT INTO api_keys (id, name, role, app, hash, created_at, revoked_at)
-                         VALUES ($1, $2, $3, $4, $5, $6, $7)")
+    let statement = sql("INSERT INTO api_keys (id, name, role, app, hash, created_at, revoked_at, may_install)
+                         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
     .bind(key.id.0)
     .bind(plain(&key.name))
     .bind(key.role.as_str())
     .bind(&key.app)
     .bind(hash.as_slice())
     .bind(key.created_at.0)
-    .bind(key.revoked_at.map(|at| at.0));
+    .bind(key.revoked_at.map(|at| at.0))
+    .bind(key.may_install);
     db.run(statement).await.map(|_| ())
 }
 
 pub(crate) async fn keys(db: &mut Db<'_>, scope: &Scope) -> Result<Vec<ApiKey>, StoreError> {
-    let statement = sql("SELECT id, name, role, app, created_at, revoked_at FROM api_keys
+    let statement = sql("SELECT id, name, role, app, may_install, created_at, revoked_at FROM api_keys
                           WHERE $1::text IS NULL OR app = $1 ORDER BY key_no DESC");
     db.rows(statement.bind(&scope.app)).await?.iter().map(api_key).collect()
 }
@@ -41,6 +42,6 @@ pub(crate) async fn speaker(db: &mut Db<'_>, key_no: i64) -> Result<String, Stor
 }
 
 pub(crate) async fn caller(db: &mut Db<'_>, hash: [u8; 32]) -> Result<Option<Scope>, StoreError> {
-    let statement = sql("SELECT key_no, role, app FROM api_keys WHERE hash = $1 AND revoked_at IS NULL");
+    let statement = sql("SELECT key_no, role, app, may_install FROM api_keys WHERE hash = $1 AND revoked_at IS NULL");
     db.row(statement.bind(hash.as_slice())).await?.as_ref().map(views::scope).transpose()
 }

@@ -8,6 +8,7 @@ mod db;
 mod evidence;
 mod expand;
 mod fill;
+mod greeted;
 mod keys;
 mod lanes;
 mod learn;

@@ -13,7 +13,7 @@ use crate::rows::{best_first, gather, open_message, seen};
 /// Sorted, because in the order of their key would be a walk through all messages that there ever were.
 pub(crate) const OPEN: &str = "
     SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at,
-           created_at, purpose, gathers, include, retries IS NOT NULL AS retries
+           created_at, purpose, gathers, include, cause, install, retries IS NOT NULL AS retries
       FROM messages
      WHERE lane_no = $1 AND open AND (state NOT IN ('completed', 'cancelled') OR NOT swept)
        AND (message_no > $2 OR control IS NOT NULL OR gathers)

@@ -1,5 +1,6 @@
 //! What the API reads. Every statement takes the app that its caller may see; another app's rows are not there.
 
+use nuncio_domain::own_words::Purpose;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
 use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Scope};
@@ -12,6 +13,7 @@ macro_rules! message {
     ($where:literal) => {
         concat!(
             "SELECT m.message_no, m.id, m.lane_no, m.class, m.state, m.cause, m.control, m.label, m.content, m.on_ambiguous,
+                    m.purpose, m.install,
                     m.audience_final, m.send_at, m.expires_at, m.created_at, m.completed_at, l.app, l.tenant, l.status,
                     c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled, c.expired,
                     c.duplicates_removed,
@@ -30,6 +32,12 @@ macro_rules! message {
 pub(crate) const MESSAGE: &str = message!("m.id = $2");
 pub(crate) const MESSAGES: &str = message!(
     "m.message_no < $2 AND ($3::text IS NULL OR m.state = $3) AND ($4::text IS NULL OR m.label = $4)
+     AND m.purpose <> 'install'
+     ORDER BY m.message_no DESC LIMIT $5"
+);
+pub(crate) const INSTALLS: &str = message!(
+    "m.message_no < $2 AND ($3::text IS NULL OR m.state = $3) AND ($4::text IS NULL OR m.label = $4)
+     AND m.purpose = 'install'
      ORDER BY m.message_no DESC LIMIT $5"
 );
 
@@ -86,7 +94,8 @@ pub(crate) async fn messages(
     after: Option<i64>,
     limit: i64,
 ) -> Result<Page<MessageView>, StoreError> {
-    let statement = sql(MESSAGES)
+    let statement = if filter.purpose == Some(Purpose::Install) { INSTALLS } else { MESSAGES };
+    let statement = sql(statement)
         .bind(&scope.app)
         .bind(after.unwrap_or(i64::MAX))
         .bind(filter.state.map(MessageState::as_str))

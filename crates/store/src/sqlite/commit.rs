@@ -10,7 +10,7 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Batch, Committed, DeliveryState, Key};
 use sqlx::SqliteConnection;
 
-use super::{commit_message, reach, settle};
+use super::{commit_message, greeted, reach, settle};
 use crate::batch::{self, Closed, Deltas, sort, why};
 use crate::error::of_sqlx;
 use crate::words::{get, json, word_or_null};
@@ -117,6 +117,7 @@ pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> R
         .map_err(of_sqlx)?;
     }
     reach::from_calls(connection, &batch.reach).await?;
+    greeted::greeted(connection, &batch.greeted).await?;
     commit_message::apply(connection, batch.at, &batch.messages, &mut done).await?;
     for (lane_no, status) in &batch.lane_status {
         sqlx::query("UPDATE lanes SET status = ?2 WHERE lane_no = ?1")

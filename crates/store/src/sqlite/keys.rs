@@ -14,7 +14,8 @@ pub(crate) async fn add(
     hash: [u8; 32],
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO api_keys (id, name, role, app, hash, created_at, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO api_keys (id, name, role, app, hash, created_at, revoked_at, may_install)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(key.id.0.as_bytes().as_slice())
     .bind(&key.name)
@@ -23,6 +24,7 @@ pub(crate) async fn add(
     .bind(hash.as_slice())
     .bind(key.created_at.0)
     .bind(key.revoked_at.map(|at| at.0))
+    .bind(key.may_install)
     .execute(connection)
     .await
     .map_err(of_sqlx)?;
@@ -31,7 +33,7 @@ pub(crate) async fn add(
 
 pub(crate) async fn keys(readers: &SqlitePool, scope: &Scope) -> Result<Vec<ApiKey>, StoreError> {
     sqlx::query(
-        "SELECT id, name, role, app, created_at, revoked_at FROM api_keys
+        "SELECT id, name, role, app, may_install, created_at, revoked_at FROM api_keys
           WHERE ?1 IS NULL OR app = ?1 ORDER BY key_no DESC",
     )
     .bind(&scope.app)
@@ -72,7 +74,7 @@ pub(crate) async fn speaker(connection: &mut SqliteConnection, key_no: i64) -> R
 }
 
 pub(crate) async fn caller(readers: &SqlitePool, hash: [u8; 32]) -> Result<Option<Scope>, StoreError> {
-    sqlx::query("SELECT key_no, role, app FROM api_keys WHERE hash = ? AND revoked_at IS NULL")
+    sqlx::query("SELECT key_no, role, app, may_install FROM api_keys WHERE hash = ? AND revoked_at IS NULL")
         .bind(hash.as_slice())
         .fetch_optional(readers)
         .await

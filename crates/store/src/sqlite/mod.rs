@@ -9,6 +9,7 @@ mod conversations;
 mod evidence;
 mod expand;
 mod fill;
+mod greeted;
 mod intake;
 mod keys;
 mod lanes;

@@ -24,6 +24,7 @@ macro_rules! open {
         concat!(
             "SELECT j.key AS asked, m.message_no, m.id, m.class, m.state, m.control, m.content, m.on_ambiguous,
                     m.audience_final, m.send_at, m.expires_at, m.created_at, m.purpose, m.gathers, m.include,
+                    m.cause, m.install,
                     m.retries IS NOT NULL AS retries
                FROM jsonb_each(?1) AS j CROSS JOIN messages AS m INDEXED BY ",
             $index,

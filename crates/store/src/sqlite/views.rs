@@ -1,5 +1,6 @@
 //! What the API reads. Every statement takes the app that its caller may see; another app's rows are not there.
 
+use nuncio_domain::own_words::Purpose;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
 use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Scope};
@@ -12,6 +13,7 @@ macro_rules! message {
     ($where:literal) => {
         concat!(
             "SELECT m.message_no, m.id, m.lane_no, m.class, m.state, m.cause, m.control, m.label, m.content, m.on_ambiguous,
+                    m.purpose, m.install,
                     m.audience_final, m.send_at, m.expires_at, m.created_at, m.completed_at, l.app, l.tenant, l.status,
                     c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled, c.expired,
                     c.duplicates_removed,
@@ -29,7 +31,11 @@ macro_rules! message {
 
 const MESSAGE: &str = message!("m.id = ?2");
 pub(crate) const MESSAGES: &str = message!(
-    "m.message_no < ?2 AND (?3 IS NULL OR m.state = ?3) AND (?4 IS NULL OR m.label = ?4)
+    "m.message_no < ?2 AND (?3 IS NULL OR m.state = ?3) AND (?4 IS NULL OR m.label = ?4) AND m.purpose <> 'install'
+     ORDER BY m.message_no DESC LIMIT ?5"
+);
+pub(crate) const INSTALLS: &str = message!(
+    "m.message_no < ?2 AND (?3 IS NULL OR m.state = ?3) AND (?4 IS NULL OR m.label = ?4) AND m.purpose = 'install'
      ORDER BY m.message_no DESC LIMIT ?5"
 );
 
@@ -90,7 +96,8 @@ pub(crate) async fn messages(
     after: Option<i64>,
     limit: i64,
 ) -> Result<Page<MessageView>, StoreError> {
-    let rows = sqlx::query(MESSAGES)
+    let statement = if filter.purpose == Some(Purpose::Install) { INSTALLS } else { MESSAGES };
+    let rows = sqlx::query(statement)
         .bind(&scope.app)
         .bind(after.unwrap_or(i64::MAX))
         .bind(filter.state.map(MessageState::as_str))

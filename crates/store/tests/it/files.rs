@@ -12,7 +12,7 @@ use nuncio_store::SqliteStore;
 use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
 
-const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None };
+const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 
 pub(crate) fn message(lane_no: i64, number: u128) -> NewMessage {
     NewMessage {
@@ -28,6 +28,8 @@ pub(crate) fn message(lane_no: i64, number: u128) -> NewMessage {
         include: nuncio_domain::directory::Include::default(),
         retries: None,
         exclude: Vec::new(),
+        purpose: nuncio_domain::own_words::Purpose::Asked,
+        install: nuncio_domain::InstallPolicy::Never,
         on_ambiguous: None,
         max_recipients: 1_000,
         send_at: None,

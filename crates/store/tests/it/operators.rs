@@ -50,6 +50,7 @@ async fn opt_outs_are_noted_and_listed_within_scope<D: Database>() {
         name: "hr".to_owned(),
         role: Role::Admin,
         app: Some("app".to_owned()),
+        may_install: false,
         created_at: Time(5),
         revoked_at: None,
     };
@@ -101,6 +102,7 @@ async fn who_settled_something_is_shown_by_name<D: Database>() {
         name: "service desk".to_owned(),
         role: Role::Send,
         app: None,
+        may_install: false,
         created_at: Time(5),
         revoked_at: None,
     };

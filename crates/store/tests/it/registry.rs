@@ -105,6 +105,7 @@ async fn keys_are_found_by_their_hash_until_revoked<D: Database>() {
         name: format!("key {number}"),
         role: Role::Send,
         app: app.map(str::to_owned),
+        may_install: false,
         created_at: Time(5),
         revoked_at: None,
     };

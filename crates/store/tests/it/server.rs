@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::conform::fresh_url;
 
-const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None };
+const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 
 fn message(lane_no: i64, number: u128, people: u32) -> NewMessage {
     let named = (0..people).map(|n| Named { kind: RecipientKind::Person, key: format!("p{number}-{n}") });
@@ -35,6 +35,8 @@ fn message(lane_no: i64, number: u128, people: u32) -> NewMessage {
         include: nuncio_domain::directory::Include::default(),
         retries: None,
         exclude: Vec::new(),
+        purpose: nuncio_domain::own_words::Purpose::Asked,
+        install: nuncio_domain::InstallPolicy::Never,
         on_ambiguous: None,
         max_recipients: 1_000,
         send_at: None,

@@ -31,7 +31,7 @@ fn retries(of: u128) -> Retries {
 
 /// Every kind of message, good and bad, in turns.
 fn request(lane_no: i64, number: u128) -> (Scope, NewMessage) {
-    let mut scope = Scope { key_no: 1, role: Role::Admin, app: None };
+    let mut scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
     let mut new = message(lane_no, number);
     let channel = |key: String| Named { kind: RecipientKind::Channel, key };
     let key = |key: u128, hash| Some(Idempotency { key: format!("k{key}"), body_hash: [hash; 32] });

@@ -87,7 +87,7 @@ macro_rules! conformance {
 }
 
 /// Whoever may see everything.
-pub const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None };
+pub const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 /// Large enough for all that cases list.
 const ALL: i64 = 1_000;
 const SECOND: Duration = Duration::from_secs(1);
@@ -133,6 +133,8 @@ impl<'f> Table<'f> {
             include: Include::default(),
             retries: None,
             exclude: Vec::new(),
+            purpose: nuncio_domain::own_words::Purpose::Asked,
+            install: nuncio_domain::InstallPolicy::Never,
             on_ambiguous: None,
             max_recipients: 1_000,
             send_at: None,

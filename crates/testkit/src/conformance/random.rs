@@ -5,11 +5,12 @@ use nuncio_domain::batch::{Change, Intent, MessageChange, NewReference, ReachCha
 use nuncio_domain::message::{
     ControlRequest, Idempotency, LaneControl, Named, Retries, SettleRequest, Settlement, Verdict,
 };
+use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::{Origin, SeenPerson};
 use nuncio_domain::views::{DeliveryFilter, MessageFilter};
 use nuncio_domain::{
-    Batch, Class, Committed, Control, DeliveryState, FailReason, Key, MessageState, NewMessage, OnAmbiguous,
-    ReachState, RecipientKind, SkipReason, Time,
+    Batch, Class, Committed, Control, DeliveryState, FailReason, InstallPolicy, Key, MessageState, NewMessage,
+    OnAmbiguous, ReachState, RecipientKind, SkipReason, Time,
 };
 
 use super::{ALL, Fixture, OPERATOR, Table, attempt, id};
@@ -121,6 +122,8 @@ impl Script {
             class: Class::ALL[usize::from(b) % 3],
             installed: c.is_multiple_of(2),
             exclude: if c.is_multiple_of(3) { vec!["bob".to_owned()] } else { Vec::new() },
+            purpose: if c % 11 == 3 { Purpose::Install } else { Purpose::Asked },
+            install: InstallPolicy::ALL[usize::from(b / 3) % 3],
             on_ambiguous: [None, Some(OnAmbiguous::Hold), Some(OnAmbiguous::Resend)][usize::from(c / 4) % 3],
             max_recipients: if c.is_multiple_of(5) { 3 } else { 100 },
             send_at: (c.is_multiple_of(7)).then(|| Time(self.now + 5_000_000)),

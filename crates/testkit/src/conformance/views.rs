@@ -55,7 +55,7 @@ pub async fn lists_have_cursors(fixture: &dyn Fixture) {
     let page = table.ledger().messages(&OPERATOR, &odd, None, 3).await.unwrap();
     assert_eq!(page.items.iter().map(|view| view.id).collect::<Vec<_>>(), [5, 3, 1].map(id));
     assert_eq!(page.next, None);
-    let none = MessageFilter { state: Some(MessageState::Paused), label: None };
+    let none = MessageFilter { state: Some(MessageState::Paused), ..MessageFilter::default() };
     assert!(table.ledger().messages(&OPERATOR, &none, None, 3).await.unwrap().items.is_empty());
 
     let message_no = table.view(id(1)).await.message_no;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use nuncio_domain::batch::Row;
 use nuncio_domain::message::OpenMessage;
-use nuncio_domain::own_words::Purpose;
 use nuncio_domain::views::{DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
 use nuncio_domain::{DeliveryState, MessageId, Scope, Time};
 
@@ -50,6 +49,8 @@ impl State {
             control: message.control,
             label: message.new.label.clone(),
             content: message.new.content.clone(),
+            purpose: message.new.purpose,
+            install: message.new.install,
             on_ambiguous: message.new.on_ambiguous,
             counts: message.counts(),
             duplicates_removed: message.duplicates,
@@ -77,6 +78,10 @@ impl State {
             .range(..after.unwrap_or(i64::MAX))
             .rev()
             .filter(|(_, message)| self.sees(scope, message))
+            .filter(|(_, message)| match filter.purpose {
+                Some(purpose) => message.new.purpose == purpose,
+                None => message.new.purpose.speaks(),
+            })
             .filter(|(_, message)| filter.state.is_none_or(|state| state == message.state))
             .filter(|(_, message)| filter.label.is_none() || filter.label == message.new.label)
             .map(|(message_no, message)| self.message_view(*message_no, message));
@@ -140,10 +145,12 @@ impl State {
                 id: message.new.id,
                 class: message.new.class,
                 state: message.state,
+                cause: message.cause.clone(),
                 control: message.control,
                 content: message.new.content.clone(),
+                purpose: message.new.purpose,
+                install: message.new.install,
                 // The model learns of no installs and no words.
-                purpose: Purpose::Asked,
                 gathers: false,
                 on_ambiguous: message.new.on_ambiguous,
                 audience_final: message.audience_final,
