@@ -11,6 +11,7 @@
 //! | [`opt_outs`] | who wants no messages |
 //! | [`people`] | recipients and whether they can be reached |
 //! | [`places`] | conversations and teams |
+//! | [`installs`] | having the app installed |
 //! | [`keys`] | API keys |
 //! | [`problems`] | everything that can be refused, with what to do about it |
 //!
@@ -28,6 +29,7 @@
 
 pub mod after;
 pub mod delivery;
+pub mod installs;
 pub mod keys;
 pub mod lanes;
 pub mod message;
@@ -46,6 +48,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use after::{Retry, Settle, Settled};
 pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS, Word};
+pub use installs::{Install, InstallCounts, NewInstall};
 pub use keys::{CreatedKey, Key, NewKey};
 pub use lanes::Lane;
 pub use message::{Accepted, Counts, Message};

@@ -21,11 +21,12 @@
 //!
 //! # How to add an operation
 //!
-//! A method in `operations.rs` that builds the request and calls [`Client`]'s `json`. Types are those of `nuncio-api`.
+//! A method in `operations.rs`, or in a file of its own beside it, that builds the request and calls [`Client`]'s `json`. Types are those of `nuncio-api`.
 
 #![warn(missing_docs)]
 
 mod error;
+mod installs;
 mod operations;
 mod transport;
 

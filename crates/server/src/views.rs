@@ -60,6 +60,23 @@ fn cause_text(cause: &str, known: Option<String>) -> Option<String> {
     }
 }
 
+/// What an install run is doing, and why it waits. Of its lane only an operator's hold is its business: it makes no calls
+/// of the lane.
+pub(crate) fn why_install_waits(view: &MessageView) -> (MessageState, (Option<String>, Option<String>)) {
+    let lane = lane_status(view.lane_status.as_deref());
+    let held = lane.cause.as_deref() == Some(LaneCauseKind::Paused.as_str());
+    if view.state == MessageState::Sending && held {
+        return (MessageState::Waiting, (lane.cause, lane.cause_text));
+    }
+    let cause = view.cause.as_deref().filter(|_| view.state == MessageState::Waiting);
+    let own = cause.and_then(|cause| directory::read_cause(cause).or_else(|| install::read_cause(cause)));
+    let why = match own {
+        Some((word, why)) => (Some(word.to_owned()), Some(why.to_owned())),
+        None => (cause.map(str::to_owned), cause.and_then(|cause| cause_text(cause, None))),
+    };
+    (view.state, why)
+}
+
 /// A message; its content only where it is asked for alone.
 pub(crate) fn message(view: MessageView, now: Time, with_content: bool) -> api::Message {
     let lane = lane_status(view.lane_status.as_deref());

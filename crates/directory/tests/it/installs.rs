@@ -140,8 +140,8 @@ async fn what_a_refusal_means() {
             answers.push(refuses(status, message));
         }
         let answer = table.install(answers).await;
-        assert_eq!((answer.outcome, answer.status), (outcome, Some(status)), "{message}");
-        assert!(answer.text.clone().unwrap().contains(says), "{answer:?}");
+        assert_eq!((&answer.outcome, answer.status), (&outcome, Some(status)), "{message}");
+        assert!(answer.text.as_ref().unwrap().contains(says), "{answer:?}");
     }
     let bare = table.install([refuses(404, "Not Found"), catalogue("cat-1")]).await;
     assert_eq!(bare.outcome, person(FailReason::RecipientNotFound, Some(ReachState::Deleted)));

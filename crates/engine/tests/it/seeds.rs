@@ -2,7 +2,9 @@
 //! `make soak` goes through more of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use nuncio_domain::install::{InstallAnswer, InstallOutcome, InstallPolicy};
 use nuncio_domain::message::{Control, OnAmbiguous, Settled, Verdict};
 use nuncio_domain::{Class, DeliveryState, MessageId};
 
@@ -61,6 +63,28 @@ fn weather(dice: &mut Dice, to: &[String]) -> Weather {
     }
 }
 
+/// In some worlds not everybody has the app, and Graph is no better than the rest.
+fn strangers(world: &mut World, to: &[String], seed: u64) -> InstallPolicy {
+    let mut dice = Dice::new(seed + 990);
+    if !dice.percent(40) {
+        return InstallPolicy::Never;
+    }
+    let strangers = to.iter().filter(|_| dice.percent(50)).cloned();
+    world.service.weather.strangers = strangers.collect();
+    (world.installer.lost_events, world.installer.fails) = (dice.below(30), dice.below(10));
+    if dice.percent(40) {
+        let from = START + (dice.below(10) as i64) * SECOND;
+        let until = from + (1 + dice.below(60) as i64) * SECOND;
+        let outcome = match dice.below(3) {
+            0 => InstallOutcome::Waits { retry_after: None },
+            1 => InstallOutcome::Throttled { retry_after: Some(Duration::from_secs(2)) },
+            _ => InstallOutcome::Unavailable { retry_after: None },
+        };
+        world.installer.refuses.push((from, until, InstallAnswer::bare(outcome, "not now")));
+    }
+    InstallPolicy::IfNeverInstalled
+}
+
 /// What befalls the process: deaths, standing still, a clock that is set, a store that does not answer.
 fn fate(world: &mut World, dice: &mut Dice) {
     let moment = |dice: &mut Dice| (dice.below(12_000) as i64) * 1_000;
@@ -112,7 +136,13 @@ async fn run(seed: u64) {
     world.crowded = seed.is_multiple_of(3).then(|| Dice::new(seed + 7));
     let story = format!("seed {seed}: NUNCIO_SEED={seed} cargo test -p nuncio-engine seeds");
     world.story.clone_from(&story);
-    let id = world.submit(&to, on_ambiguous(policy)).await;
+    let install = strangers(&mut world, &to, seed);
+    let id = world
+        .submit(&to, |message| {
+            message.install = install;
+            on_ambiguous(policy)(message);
+        })
+        .await;
     // Posts of one class into one channel keep their order, whatever happens to the people beside them.
     let mut posts = Vec::new();
     for _ in 0..dice.below(6) {

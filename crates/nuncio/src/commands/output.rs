@@ -147,6 +147,7 @@ pub(crate) mod tests {
 
     pub(crate) fn message() -> Message {
         Message {
+            install: String::new(),
             id: "msg_1".to_owned(),
             app: "main".to_owned(),
             tenant: "t".to_owned(),

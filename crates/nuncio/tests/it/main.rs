@@ -43,6 +43,7 @@ mod directory;
 mod fault_table;
 mod faults;
 mod inbound;
+mod installs;
 mod judges;
 mod kill;
 mod operate;

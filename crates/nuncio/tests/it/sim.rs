@@ -62,7 +62,9 @@ impl Sim {
     }
 
     pub(crate) async fn bot(&self, secret: &str, endpoint: &str) {
-        self.post("bots", &json!({"app_id": APP_ID, "secret": secret, "endpoint": endpoint})).await;
+        // The manifest has the app's id, as `nuncio app-package` makes it.
+        let bot = json!({"app_id": APP_ID, "secret": secret, "endpoint": endpoint, "manifest_id": APP_ID});
+        self.post("bots", &bot).await;
     }
 
     pub(crate) async fn get(&self, path: &str) -> Value {

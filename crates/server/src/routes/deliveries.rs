@@ -5,10 +5,10 @@ use axum::Json;
 use axum::extract::Path;
 use nuncio_api::{Delivery, DeliveryWithAttempts, List};
 use nuncio_domain::views::DeliveryFilter;
-use nuncio_domain::{DeliveryId, DeliveryState, FailReason, Key, SkipReason};
+use nuncio_domain::{DeliveryId, DeliveryState, FailReason, Key, MessageId, SkipReason};
 
 use super::{id, message_id};
-use crate::access::{Caller, CanRead};
+use crate::access::{Access, Caller, CanRead};
 use crate::problem::Refusal;
 use crate::query::{Paging, Params};
 use crate::views;
@@ -20,25 +20,42 @@ pub(crate) async fn list(
     Path(message): Path<String>,
     params: Params,
 ) -> Result<Json<List<Delivery>>, Refusal> {
+    of(&caller, message_id(&message)?, params, None).await.map(Json)
+}
+
+/// The same of any kind of message; `done` is its word for what is delivered, if it has another.
+pub(super) async fn of(
+    caller: &Access,
+    message: MessageId,
+    params: Params,
+    done: Option<&'static str>,
+) -> Result<List<Delivery>, Refusal> {
     let params = params.only(&["state", "reason", "cursor", "limit"])?;
-    let states: Vec<&str> = DeliveryState::ALL.iter().map(|state| state.as_str()).collect();
+    let word = |state: DeliveryState| match done {
+        Some(done) if state == DeliveryState::Delivered => done,
+        _ => state.as_str(),
+    };
+    let states: Vec<&str> = DeliveryState::ALL.iter().map(|state| word(*state)).collect();
+    let of_word = |text: &str| DeliveryState::ALL.iter().copied().find(|state| word(*state) == text);
     let reasons: Vec<&str> = FailReason::ALL
         .iter()
         .map(|reason| reason.as_str())
         .chain(SkipReason::ALL.iter().map(|reason| reason.as_str()))
         .collect();
     let filter = DeliveryFilter {
-        state: params.word("state", DeliveryState::of_word, &states)?,
+        state: params.word("state", of_word, &states)?,
         reason: params.word("reason", |word| reasons.contains(&word).then(|| word.to_owned()), &reasons)?,
     };
-    let message = message_id(&message)?;
-    let paging = Paging::of(&caller, &format!("deliveries of {message}"), &params, LARGEST_PAGE)?;
+    let paging = Paging::of(caller, &format!("deliveries of {message}"), &params, LARGEST_PAGE)?;
     let page = caller
         .ledger()
         .deliveries(caller.scope(), message, &filter, paging.after, paging.limit)
         .await?
         .ok_or_else(|| Refusal::not_found("message"))?;
-    Ok(Json(paging.list(page, |view| views::delivery(message, view))))
+    Ok(paging.list(page, |view| {
+        let state = word(view.state).to_owned();
+        Delivery { state, ..views::delivery(message, view) }
+    }))
 }
 
 pub(crate) async fn get(

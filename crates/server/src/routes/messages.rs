@@ -19,6 +19,7 @@ pub(crate) async fn list(caller: Caller<CanRead>, params: Params) -> Result<Json
     let params = params.only(&["state", "label", "cursor", "limit"])?;
     let words: Vec<&str> = MessageState::ALL.iter().map(|state| state.as_str()).collect();
     let filter = MessageFilter {
+        purpose: None,
         state: params.word("state", MessageState::of_word, &words)?,
         label: params.owned("label"),
     };

@@ -5,6 +5,7 @@ pub(crate) mod conversations;
 pub(crate) mod deliveries;
 pub(crate) mod docs;
 pub(crate) mod health;
+pub(crate) mod installs;
 pub(crate) mod keys;
 pub(crate) mod lanes;
 pub(crate) mod messages;

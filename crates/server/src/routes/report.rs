@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use nuncio_api::{Delivery, REPORT_COLUMNS};
-use nuncio_domain::MessageId;
 use nuncio_domain::views::{DeliveryFilter, DeliveryView, Page};
+use nuncio_domain::{DeliveryState, MessageId};
 
 use super::message_id;
 use crate::access::{Access, Caller, CanRead};
@@ -29,17 +29,25 @@ pub(crate) async fn csv(
     params: Params,
 ) -> Result<Response, Refusal> {
     params.only(&[])?;
-    let id = message_id(&id)?;
+    of(&caller, message_id(&id)?, None).await
+}
+
+/// The same of any kind of message; `done` is its word for what is delivered, if it has another.
+pub(super) async fn of(
+    caller: &Access,
+    id: MessageId,
+    done: Option<&'static str>,
+) -> Result<Response, Refusal> {
     // The first page decides between 404 and an answer.
-    let first = page(&caller, id, None).await?;
+    let first = page(caller, id, None).await?;
     let headers = [
         (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
         (CONTENT_DISPOSITION, format!("attachment; filename=\"{id}-report.csv\"")),
     ];
-    let access = Access::clone(&caller);
+    let access = Access::clone(caller);
     let chunks = stream::try_unfold(State::First(first), move |state| {
         let access = access.clone();
-        async move { next(&access, id, state).await }
+        async move { next(&access, (id, done), state).await }
     });
     Ok((headers, Body::from_stream(chunks)).into_response())
 }
@@ -60,14 +68,26 @@ enum Cut {
     Write(#[from] csv::Error),
 }
 
-async fn next(access: &Access, id: MessageId, state: State) -> Result<Option<(Bytes, State)>, Cut> {
+async fn next(
+    access: &Access,
+    (id, done): (MessageId, Option<&'static str>),
+    state: State,
+) -> Result<Option<(Bytes, State)>, Cut> {
     let (page, with_header) = match state {
         State::First(page) => (page, true),
         State::After(after) => (page(access, id, Some(after)).await.map_err(|_| Cut::Read)?, false),
         State::End => return Ok(None),
     };
     let following = page.next.map_or(State::End, State::After);
-    let chunk = lines(page.items.into_iter().map(|view| views::delivery(id, view)), with_header)?;
+    let shown = page.items.into_iter().map(|view| {
+        let done = done.filter(|_| view.state == DeliveryState::Delivered);
+        let delivery = views::delivery(id, view);
+        match done {
+            Some(done) => Delivery { state: done.to_owned(), ..delivery },
+            None => delivery,
+        }
+    });
+    let chunk = lines(shown, with_header)?;
     Ok(Some((chunk, following)))
 }
 

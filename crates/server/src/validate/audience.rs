@@ -157,7 +157,7 @@ fn of_the_directory(findings: &mut Findings, asked: &Audience, checked: &mut Che
     }
 }
 
-fn fits(findings: &mut Findings, pointer: &str, count: usize) -> bool {
+pub(super) fn fits(findings: &mut Findings, pointer: &str, count: usize) -> bool {
     if count > MOST_NAMED {
         let text = format!("this has {count} entries; a message takes {MOST_NAMED}");
         findings.add(Code::AudienceTooLong, pointer, text);
@@ -222,7 +222,7 @@ pub(crate) fn people(findings: &mut Findings, pointer: &str, entries: &[String])
 }
 
 /// What the ids of channels, and of teams, end with.
-const CHANNELS: [&str; 2] = ["@thread.tacv2", "@thread.skype"];
+pub(super) const CHANNELS: [&str; 2] = ["@thread.tacv2", "@thread.skype"];
 
 /// `19:…@thread.tacv2`, older ones `@thread.skype`. A team's id is that of its General channel.
 fn channel(findings: &mut Findings, pointer: &str, text: &str) -> Option<String> {
@@ -245,11 +245,11 @@ fn channel(findings: &mut Findings, pointer: &str, text: &str) -> Option<String>
 }
 
 /// `19:…@thread.v2`, a meeting's `19:meeting_…@thread.v2`.
-fn is_chat(text: &str) -> bool {
+pub(super) fn is_chat(text: &str) -> bool {
     is_thread(text, &["@thread.v2"])
 }
 
-fn is_thread(text: &str, ends: &[&str]) -> bool {
+pub(super) fn is_thread(text: &str, ends: &[&str]) -> bool {
     let middle = text.strip_prefix("19:").and_then(|rest| ends.iter().find_map(|end| rest.strip_suffix(end)));
     middle.is_some_and(|middle| {
         !middle.is_empty()

@@ -48,30 +48,38 @@ async fn teams(
     checked: &mut Checked,
 ) -> Result<(), Refusal> {
     for (id, pointer) in std::mem::take(&mut checked.teams) {
-        let filter = TeamFilter {
-            app: Some(asker.app.to_owned()),
-            tenant: Some(asker.tenant.to_owned()),
-            ..TeamFilter::default()
-        };
-        let known = access.registry().team(access.scope(), &id, &filter).await?;
-        let why = match known.first() {
-            Some(team) => match &team.group_id {
-                Some(group) => {
-                    let source = DirectorySource::Team(group.to_ascii_lowercase());
-                    if !checked.directory.contains(&source) {
-                        checked.directory.push(source);
-                    }
-                    continue;
+        let lane = (asker.app.to_owned(), asker.tenant.to_owned());
+        match group_of(access, &lane, &id).await? {
+            Ok(group) => {
+                let source = DirectorySource::Team(group);
+                if !checked.directory.contains(&source) {
+                    checked.directory.push(source);
                 }
-                None => {
-                    "the app has not learned which Entra group belongs to this team: give the group's object id"
-                }
-            },
-            None => "the app knows no such team: give the Entra object id of its group",
-        };
-        findings.add(Code::RecipientInvalid, pointer, why);
+            }
+            Err(why) => findings.add(Code::RecipientInvalid, pointer, why),
+        }
     }
     Ok(())
+}
+
+/// The group in Entra of a team that the app has met, or why there is none.
+pub(super) async fn group_of(
+    access: &Access,
+    (app, tenant): &(String, String),
+    id: &str,
+) -> Result<Result<String, &'static str>, Refusal> {
+    let filter =
+        TeamFilter { app: Some(app.clone()), tenant: Some(tenant.clone()), ..TeamFilter::default() };
+    let known = access.registry().team(access.scope(), id, &filter).await?;
+    Ok(match known.first() {
+        Some(team) => match &team.group_id {
+            Some(group) => Ok(group.to_ascii_lowercase()),
+            None => {
+                Err("the app has not learned which Entra group belongs to this team: give the group's object id")
+            }
+        },
+        None => Err("the app knows no such team: give the Entra object id of its group"),
+    })
 }
 
 async fn names(

@@ -5,6 +5,7 @@ pub(crate) mod audience;
 mod content;
 mod directory;
 mod install;
+mod install_run;
 mod lane;
 mod policy;
 mod retry;
@@ -13,6 +14,7 @@ use nuncio_api::{Code, ContentRequest};
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::{Class, Content, MessageId, NewMessage};
 
+pub(crate) use install_run::install_run;
 pub(crate) use lane::{Asked, find as find_lane, guid};
 pub(crate) use retry::retry;
 
