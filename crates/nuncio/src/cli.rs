@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use nuncio_client::ClientError;
 
 use crate::commands::{
-    self, Failure, app_package, conversations, demo, keys, lanes, messages, opt_outs, people, reachability,
+    self, Failure, app_package, conversations, demo, install, keys, lanes, messages, opt_outs, people, reachability,
     send, serve, sim, teams,
 };
 use crate::config::ConfigError;
@@ -47,6 +47,7 @@ enum Command {
     Sim(sim::Args),
     Send(Box<send::Args>),
     Messages(messages::Args),
+    Install(Box<install::Args>),
     People(people::Args),
     Conversations(conversations::Args),
     Teams(teams::Args),
@@ -81,6 +82,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Sim(args) => sim::run(args).await,
         Command::Send(args) => send::run(*args).await,
         Command::Messages(args) => messages::run(args).await,
+        Command::Install(args) => install::run(*args).await,
         Command::People(args) => people::run(args).await,
         Command::Conversations(args) => conversations::run(args).await,
         Command::Teams(args) => teams::run(args).await,

@@ -65,7 +65,7 @@ impl Place {
             plan.calls_per_s.parse::<u32>().map_or_else(|_| "\"off\"".to_owned(), |limit| limit.to_string());
         let config = format!(
             "[server]\nlisten = \"127.0.0.1:0\"\n\n[database]\n{database}\n\n[app.main]\napp_id = \"{APP_ID}\"\ntenant_id = \"{}\"\n\
-             client_secret = \"{SECRET}\"\ncloud = \"simulator\"\nallowed_tenants = [\"*\"]\n\n\
+             client_secret = \"{SECRET}\"\ncloud = \"simulator\"\nallowed_tenants = [\"*\"]\nmay_install = true\n\n\
              [app.main.limits]\ncalls_per_s = {limit}\n\n\
              [app.main.endpoints]\nbase = \"{}\"\n",
             plan.tenant, plan.base

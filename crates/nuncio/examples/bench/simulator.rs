@@ -56,7 +56,7 @@ impl Simulated {
         }
         let product = place.start().await;
         let endpoint = format!("{}/api/messages", product.url);
-        let bot = json!({"app_id": APP_ID, "secret": SECRET, "endpoint": endpoint});
+        let bot = json!({"app_id": APP_ID, "secret": SECRET, "endpoint": endpoint, "manifest_id": APP_ID});
         asked(&mut control, "POST", "bots", &bot).await;
         Self { control, product, people, _place: place, _sim: sim, _log: log }
     }

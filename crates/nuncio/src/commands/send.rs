@@ -160,7 +160,7 @@ pub(super) async fn followed(
     waiting: &Waiting,
 ) -> anyhow::Result<ExitCode> {
     let Waiting { wait, yes, strict, json } = *waiting;
-    let policy = follow::Policy { wait, yes, asks: someone_there() };
+    let policy = follow::Policy { wait, yes, asks: someone_there(), verb: "Send to" };
     let message = match follow::follow(client, &accepted.id, &policy).await? {
         follow::End::Over(message) => message,
         follow::End::Accepted => {
@@ -190,6 +190,21 @@ pub(super) async fn followed(
         }
     }
     Ok(ExitCode::from(exit_code(&message, strict)))
+}
+
+/// The same of a run that installs; the exit code that goes with it.
+pub(super) async fn followed_to(
+    client: &Client,
+    accepted: &Accepted,
+    wait: bool,
+    yes: bool,
+) -> anyhow::Result<ExitCode> {
+    let policy = follow::Policy { wait, yes, asks: someone_there(), verb: "Install for" };
+    Ok(match follow::follow(client, &accepted.id, &policy).await? {
+        follow::End::Over(message) => ExitCode::from(exit_code(&message, false)),
+        follow::End::Accepted => ExitCode::SUCCESS,
+        follow::End::Unconfirmed(_) => ExitCode::from(NOT_ALL),
+    })
 }
 
 /// The request, with what files and stdin say.
@@ -250,12 +265,12 @@ fn card(file: &Path, stdin: &mut impl Read) -> anyhow::Result<serde_json::Value>
 }
 
 /// One id a line; spreadsheets like to put a byte order mark in front.
-fn ids(text: &str) -> impl Iterator<Item = String> {
+pub(super) fn ids(text: &str) -> impl Iterator<Item = String> {
     let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
     lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned)
 }
 
-fn read(file: &Path, stdin: &mut impl Read) -> anyhow::Result<String> {
+pub(super) fn read(file: &Path, stdin: &mut impl Read) -> anyhow::Result<String> {
     if file != Path::new("-") {
         return std::fs::read_to_string(file)
             .map_err(|error| Failure::wrong_use(format!("{}: {error}", file.display())).into());

@@ -163,6 +163,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("recipient", own_words::RECIPIENT, &["using recipients_key_lane_no_kind_key on recipients"]),
         ("message", views::MESSAGE, &["using messages_id_key on messages m"]),
         ("messages", views::MESSAGES, &["Backward using messages_pkey on messages m"]),
+        ("installs", views::INSTALLS, &["Backward using messages_installs on messages m"]),
         ("deliveries", views::DELIVERIES, &[DELIVERY, "using attempts_pkey on attempts b"]),
         ("delivery", views::DELIVERY, &[DELIVERY, "using attempts_pkey on attempts b"]),
         ("people", people::PEOPLE, &["using recipients_pkey on recipients r"]),

@@ -272,6 +272,11 @@ async fn hot_statements_take_their_keys() {
             &["SEARCH welcomes USING COVERING INDEX welcomes_at (lane_no=? AND at>?)"],
         ),
         (
+            "installs",
+            views::INSTALLS,
+            &["SEARCH m USING INDEX messages_installs (message_no<?)", "SEARCH l USING INTEGER PRIMARY KEY"],
+        ),
+        (
             "conversation of an id",
             conversations::ONE,
             &[

@@ -7,6 +7,7 @@ mod agree;
 mod conform;
 mod evidence;
 mod files;
+mod installs;
 mod operators;
 mod registry;
 mod server;

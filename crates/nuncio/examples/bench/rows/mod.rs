@@ -6,6 +6,7 @@ mod durable;
 mod expansion;
 mod idle;
 mod inbound;
+mod installs;
 mod million;
 mod pace;
 mod tenants;
@@ -55,6 +56,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     "channel" Paced "many messages into one channel": channel::run;
     "urgent" Paced "urgent ones during a bulk of 100,000": urgent::urgent;
     "normal" Paced "normal ones to 100 during a bulk of 100,000": urgent::normal;
+    "installs" Alone "the app for people who do not have it, while others are sent to": installs::run;
     "tenants" Alone "100 tenants at 10/s each beside ten slow ones and ten that take nothing": tenants::run;
     "sqlite" Alone "durable deliveries beside a bare loop, SQLite, 200 lanes, no limits": durable::at_once;
     "sqlite-20ms" Alone "the same where each answer takes 20 ms": durable::late;

@@ -28,6 +28,8 @@ pub(super) struct Policy {
     pub(super) yes: bool,
     /// Whether there is someone to be asked.
     pub(super) asks: bool,
+    /// How the question begins.
+    pub(super) verb: &'static str,
 }
 
 /// What following came to.
@@ -146,7 +148,7 @@ async fn answer(policy: &Policy, message: &Message) -> anyhow::Result<Answer> {
     if !policy.asks {
         return Ok(Answer::Nobody);
     }
-    let yes = asked(format!("Send to {} recipients?", recipients(message))).await?;
+    let yes = asked(format!("{} {} recipients?", policy.verb, recipients(message))).await?;
     Ok(if yes { Answer::Confirm } else { Answer::Cancel })
 }
 
@@ -265,7 +267,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_answers() {
-        let of = |yes, asks| Policy { wait: true, yes, asks };
+        let of = |yes, asks| Policy { wait: true, yes, asks, verb: "Send to" };
         let message = message();
         assert!(matches!(answer(&of(true, true), &message).await.unwrap(), Answer::Confirm));
         assert!(matches!(answer(&of(true, false), &message).await.unwrap(), Answer::Confirm));
