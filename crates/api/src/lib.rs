@@ -13,6 +13,7 @@
 //! | [`places`] | conversations and teams |
 //! | [`installs`] | having the app installed |
 //! | [`keys`] | API keys |
+//! | [`surveys`] | asking who has the app |
 //! | [`problems`] | everything that can be refused, with what to do about it |
 //!
 //! Requests are strict: a field that is not here is refused (`unknown_field`). Answers are read leniently, so that an
@@ -38,6 +39,7 @@ pub mod people;
 pub mod places;
 pub mod problems;
 pub mod request;
+pub mod surveys;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -57,6 +59,7 @@ pub use people::{MUTED, Person, Reachability};
 pub use places::{Conversation, PersonName, Team, TeamChannel, TeamName};
 pub use problems::{Code, Problem, ProblemItem};
 pub use request::{Audience, ContentRequest, Exclude, NewMessage};
+pub use surveys::{NewSurvey, Survey, SurveyCounts};
 
 /// The header that makes a repeated `POST` the same request.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";

@@ -28,6 +28,7 @@
 mod error;
 mod installs;
 mod operations;
+mod surveys;
 mod transport;
 
 pub use error::ClientError;

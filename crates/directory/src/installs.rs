@@ -27,12 +27,16 @@ pub struct TeamsApp {
 
 /// What is known of the app's place in the tenant's catalogue.
 #[derive(Debug, Default)]
-pub(crate) struct Catalogue(Mutex<Option<String>>);
+pub(crate) struct Catalogue {
+    id: Mutex<Option<String>>,
+    /// Held by the one who asks for it; what comes of it is everybody's.
+    asking: tokio::sync::Mutex<()>,
+}
 
 impl Catalogue {
     fn id(&self) -> MutexGuard<'_, Option<String>> {
         // No code of ours panics while holding it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,14 +56,10 @@ pub(crate) async fn install(tenant: &Tenant, app: &TeamsApp, row: &Row) -> Insta
         return InstallAnswer::bare(InstallOutcome::Refused { reason, reach: None }, text);
     };
     let consents = consents(app, scope);
-    let known = tenant.catalogue.id().clone();
-    let mut looked = known.is_none();
-    let mut id = match known {
-        Some(id) => id,
-        None => match look_up(tenant, app).await {
-            Ok(id) => id,
-            Err(answer) => return answer,
-        },
+    let mut looked = tenant.catalogue.id().is_none();
+    let mut id = match catalogue_id(tenant, app, None).await {
+        Ok(id) => id,
+        Err(answer) => return answer,
     };
     loop {
         let operation = request::install(tenant.graph.root(), scope, &id, &consents).operation();
@@ -78,9 +78,8 @@ pub(crate) async fn install(tenant: &Tenant, app: &TeamsApp, row: &Row) -> Insta
         if looked {
             return not_found(&error, row.kind);
         }
-        *tenant.catalogue.id() = None;
         looked = true;
-        match look_up(tenant, app).await {
+        match catalogue_id(tenant, app, Some(&id)).await {
             // It was put there anew, under another id.
             Ok(new) if new != id => id = new,
             Ok(_) => return not_found(&error, row.kind),
@@ -91,30 +90,35 @@ pub(crate) async fn install(tenant: &Tenant, app: &TeamsApp, row: &Row) -> Insta
 
 /// The chat of a person with the app that they have.
 pub(crate) async fn find_chat(tenant: &Tenant, app: &TeamsApp, row: &Row) -> InstallAnswer {
-    let known = tenant.catalogue.id().clone();
-    let id = match known {
-        Some(id) => id,
-        None => match look_up(tenant, app).await {
-            Ok(id) => id,
-            Err(answer) => return answer,
-        },
-    };
-    let (scope, app) = (Scope::User(&row.address), AppIs::CatalogueId(&id));
-    let operation = request::installed_apps(scope, Some(app)).operation();
-    let there = match asked(tenant, &operation, tenant.graph.installed_apps(scope, Some(app))).await {
-        Ok(there) => there,
-        Err(error) => return failed(&error, row.kind),
-    };
-    let Some(installation) = there.into_iter().find_map(|one| one.id) else {
-        let outcome =
-            InstallOutcome::Refused { reason: FailReason::NotInstalled, reach: Some(ReachState::NeverInstalled) };
-        return InstallAnswer::bare(outcome, "Graph says that the app is not installed for them");
+    let installation = match installation(tenant, app, row).await {
+        Ok(Some(installation)) => installation,
+        Ok(None) => return done(InstallOutcome::NotThere, 200),
+        Err(answer) => return answer,
     };
     let operation = request::installation_chat(&row.address, &installation).operation();
     match asked(tenant, &operation, tenant.graph.installation_chat(&row.address, &installation)).await {
         Ok(chat) => done(InstallOutcome::Chat(chat.id.unwrap_or_default()), 200),
         Err(error) => failed(&error, row.kind),
     }
+}
+
+/// Whether a person has the app.
+pub(crate) async fn ask_installed(tenant: &Tenant, app: &TeamsApp, row: &Row) -> InstallAnswer {
+    match installation(tenant, app, row).await {
+        Ok(Some(_)) => done(InstallOutcome::AlreadyThere, 200),
+        Ok(None) => done(InstallOutcome::NotThere, 200),
+        Err(answer) => answer,
+    }
+}
+
+/// The id of the installation for a person, if there is one. No answer is not "no": an empty list is.
+async fn installation(tenant: &Tenant, app: &TeamsApp, row: &Row) -> Result<Option<String>, InstallAnswer> {
+    let id = catalogue_id(tenant, app, None).await?;
+    let (scope, app) = (Scope::User(&row.address), AppIs::CatalogueId(&id));
+    let operation = request::installed_apps(scope, Some(app)).operation();
+    let there = asked(tenant, &operation, tenant.graph.installed_apps(scope, Some(app))).await;
+    let there = there.map_err(|error| failed(&error, row.kind))?;
+    Ok(there.into_iter().find_map(|one| one.id))
 }
 
 /// One call when the budget lets it start; what a refusal says is heeded.
@@ -131,8 +135,22 @@ async fn asked<T>(
     answer
 }
 
-/// The app's id in the catalogue of the tenant, which is kept until an install does not find it.
-async fn look_up(tenant: &Tenant, app: &TeamsApp) -> Result<String, InstallAnswer> {
+/// The app's id in the catalogue of the tenant, which is kept until an install does not find it (`not`).
+async fn catalogue_id(
+    tenant: &Tenant,
+    app: &TeamsApp,
+    not: Option<&str>,
+) -> Result<String, InstallAnswer> {
+    let known = || tenant.catalogue.id().clone().filter(|id| not != Some(id.as_str()));
+    if let Some(id) = known() {
+        return Ok(id);
+    }
+    let _asking = tenant.catalogue.asking.lock().await;
+    // Another one may have asked meanwhile.
+    if let Some(id) = known() {
+        return Ok(id);
+    }
+    *tenant.catalogue.id() = None;
     for is in [AppIs::ExternalId(&app.manifest_id), AppIs::CatalogueId(&app.manifest_id)] {
         let operation = request::catalogue(is).operation();
         let found = asked(tenant, &operation, tenant.graph.catalogue(is)).await;

@@ -115,6 +115,7 @@ impl Installer for GraphDirectory {
             }
         };
         match call.operation {
+            Operation::AskInstalled => installs::ask_installed(&tenant, app, &call.row).await,
             Operation::FindChat => installs::find_chat(&tenant, app, &call.row).await,
             _ => installs::install(&tenant, app, &call.row).await,
         }

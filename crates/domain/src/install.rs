@@ -48,7 +48,7 @@ pub fn read_cause(cause: &str) -> Option<(&str, &str)> {
     cause.split_once(": ").filter(|(word, _)| *word == CAUSE)
 }
 
-/// One call to be made for a delivery: [`Operation::Install`] or [`Operation::FindChat`].
+/// One call to be made for a delivery: [`Operation::Install`], [`Operation::FindChat`] or [`Operation::AskInstalled`].
 #[derive(Debug, Clone)]
 pub struct InstallCall {
     pub lane: Arc<Lane>,
@@ -80,6 +80,8 @@ pub enum InstallOutcome {
     Installed,
     /// It was there before, of which no event tells.
     AlreadyThere,
+    /// They do not have it.
+    NotThere,
     /// The id of their chat with the app.
     Chat(String),
     /// 429, of the app in the tenant.
@@ -96,7 +98,7 @@ impl InstallOutcome {
     /// The word in the attempts table and the API.
     pub const fn word(&self) -> &'static str {
         match self {
-            Self::Installed | Self::AlreadyThere | Self::Chat(_) => "accepted",
+            Self::Installed | Self::AlreadyThere | Self::NotThere | Self::Chat(_) => "accepted",
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "transient",
             Self::Refused { .. } => "permanent",
@@ -105,7 +107,7 @@ impl InstallOutcome {
     }
 }
 
-/// Installs the app and finds the chats of people with it. Paces itself by Graph's limits, so that a call may take its
+/// Installs the app, finds the chats of people with it, and asks whether they have it. Paces itself by Graph's limits, so that a call may take its
 /// time; repeats nothing that was refused.
 #[async_trait]
 pub trait Installer: Send + Sync + 'static {

@@ -20,6 +20,8 @@ words! {
         Install = "install",
         /// Have Graph say which chat a person has with the app that is installed. Repeatable.
         FindChat = "find_chat",
+        /// Ask Graph whether a person has the app. Repeatable.
+        AskInstalled = "ask_installed",
     }
 }
 

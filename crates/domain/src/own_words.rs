@@ -17,18 +17,20 @@ words! {
         Reply = "reply",
         /// Says nothing: its deliveries are installs of the app (`docs/adr/0027`).
         Install = "install",
+        /// Says nothing: its deliveries are questions to Graph whether people have the app.
+        Survey = "survey",
     }
 }
 
 impl Purpose {
     /// Whether it is listed as a message: it says something.
     pub const fn speaks(self) -> bool {
-        !matches!(self, Self::Install)
+        !matches!(self, Self::Install | Self::Survey)
     }
 
     /// Whether a caller asked for it.
     pub const fn is_asked(self) -> bool {
-        matches!(self, Self::Asked | Self::Install)
+        matches!(self, Self::Asked | Self::Install | Self::Survey)
     }
 }
 

@@ -46,7 +46,8 @@ pub fn why_skipped(row: &Row, policy: Policy, now: Time) -> Option<SkipReason> {
     if policy.purpose == Purpose::Install && is_left_alone(row, policy.install) {
         return Some(SkipReason::Unreachable);
     }
-    if policy.install.wants(row) {
+    // A survey disturbs nobody, and is there to find out.
+    if policy.purpose == Purpose::Survey || policy.install.wants(row) {
         return None;
     }
     let young = row.reach_at.is_some_and(|at| now.since(at) < policy.recheck);
@@ -63,7 +64,7 @@ fn is_left_alone(row: &Row, install: InstallPolicy) -> bool {
 pub fn unwanted(row: &Row, purpose: Purpose) -> Option<SkipReason> {
     if row.excluded {
         Some(SkipReason::Excluded)
-    } else if row.opted_out && purpose != Purpose::Reply {
+    } else if row.opted_out && !matches!(purpose, Purpose::Reply | Purpose::Survey) {
         Some(SkipReason::OptedOut)
     } else {
         None
@@ -155,6 +156,7 @@ mod tests {
             assert_eq!(why(&out, class, Purpose::Asked), Some(SkipReason::OptedOut));
             assert_eq!(why(&out, class, Purpose::Welcome), Some(SkipReason::OptedOut));
             assert_eq!(why(&out, class, Purpose::Reply), None);
+            assert_eq!(why(&out, class, Purpose::Survey), None);
         }
         let both = Row { excluded: true, ..out };
         assert_eq!(why(&both, Class::Normal, Purpose::Reply), Some(SkipReason::Excluded));

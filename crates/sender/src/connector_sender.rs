@@ -123,7 +123,7 @@ async fn make(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Resu
         Operation::Create => create(app, service_url, call).await,
         Operation::NewThread => new_thread(app, service_url, call).await,
         Operation::Send => send(app, service_url, call).await,
-        Operation::Install | Operation::FindChat => {
+        Operation::Install | Operation::FindChat | Operation::AskInstalled => {
             Err(CallError::NotSent { cause: "this is a call of Graph, not of the Connector".to_owned() })
         }
     }

@@ -22,9 +22,7 @@ pub enum GatewayErrors {
 pub fn accepted(operation: Operation, reply: Reply, used_service_url: &str) -> Answer {
     let (activity_id, conversation_id) = match operation {
         Operation::Send => (reply.id, None),
-        Operation::NewThread | Operation::Create | Operation::Install | Operation::FindChat => {
-            (reply.activity_id, reply.id)
-        }
+        _ => (reply.activity_id, reply.id),
     };
     Answer {
         outcome: Outcome::Accepted {

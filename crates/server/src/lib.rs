@@ -76,6 +76,8 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/installs/{id}/report.csv", get(routes::installs::csv))
         .route("/v1/people", get(routes::people::list))
         .route("/v1/reachability", get(routes::people::reachability))
+        .route("/v1/reachability/surveys", get(routes::surveys::list).post(routes::surveys::begin))
+        .route("/v1/reachability/surveys/{id}", get(routes::surveys::get))
         .route("/v1/conversations", get(routes::conversations::list))
         .route("/v1/conversations/{id}", get(routes::conversations::get))
         .route("/v1/teams", get(routes::teams::list))

@@ -163,7 +163,12 @@ async fn the_chat_of_an_installation() {
     assert!(asked[2].contains("/users/ann/teamwork/installedApps/inst") && asked[2].ends_with("/chat"), "{asked:?}");
     table.stand_in.answers([nothing()]);
     let missing = find().await;
-    assert!(matches!(missing.outcome, InstallOutcome::Refused { .. }), "{missing:?}");
+    table.stand_in.answers([nothing(), Answer::ok(json!({"value": [{"id": "inst=="}]})), refuses(404, "No user found.")]);
+    let ask = || table.directory.call(call(Operation::AskInstalled, RecipientKind::Person));
+    assert_eq!(ask().await.outcome, InstallOutcome::NotThere);
+    assert_eq!(ask().await.outcome, InstallOutcome::AlreadyThere);
+    assert!(matches!(ask().await.outcome, InstallOutcome::Refused { reach: Some(ReachState::Deleted), .. }));
+    assert_eq!(missing.outcome, InstallOutcome::NotThere);
 }
 
 #[tokio::test]

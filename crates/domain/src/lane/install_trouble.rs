@@ -78,7 +78,7 @@ impl LaneCore {
                 return;
             }
             // The conversation can be had without Graph.
-            _ if operation != Operation::Install => return,
+            _ if operation == Operation::FindChat => return,
             InstallOutcome::Waits { retry_after } => (answer.text.clone().unwrap_or_default(), *retry_after),
             InstallOutcome::Unavailable { retry_after } if trouble.failing + 1 >= FAILING => {
                 let why = answer.text.as_deref().unwrap_or("no answer");

@@ -18,7 +18,7 @@ use crate::lane::turns::Turns;
 use crate::message::{Class, OpenMessage};
 use crate::outcome::Operation;
 use crate::own_words::Purpose;
-use crate::people::{Origin, ReachState};
+use crate::people::{Origin, ReachState, RecipientKind};
 use crate::time::Time;
 
 /// A message that also speaks holds so many installs in memory; others stay in the store, so that people who have the
@@ -136,7 +136,7 @@ impl Open {
 
     /// Whether this delivery is installed before, or instead of, anything else.
     fn installs(&self, row: &Row) -> bool {
-        self.purpose == Purpose::Install || self.policy.install.wants(row)
+        !self.purpose.speaks() || self.policy.install.wants(row)
     }
 }
 
@@ -145,7 +145,8 @@ impl LaneCore {
     pub(super) fn takes_install(&mut self, now: Time, row: &Row) -> bool {
         let Some(open) = self.messages.get_mut(&row.key.message_no) else { return false };
         if open.purpose == Purpose::Install {
-            let there = row.reach.installed() == Some(true);
+            // No event keeps what is known of a team as a recipient up to date.
+            let there = row.kind != RecipientKind::Team && row.reach.installed() == Some(true);
             if there {
                 self.is_there(now, row);
             }
@@ -286,8 +287,8 @@ impl LaneCore {
 
     fn begin_install(&mut self, now: Time, item: Item) {
         let key = item.row.key;
-        let asked = self.messages.get(&key.message_no).is_some_and(|open| open.purpose == Purpose::Install);
-        if asked || item.install != Step::Open {
+        let speaks = self.messages.get(&key.message_no).is_some_and(|open| open.purpose.speaks());
+        if !speaks || item.install != Step::Open {
             return self.call_install(item);
         }
         // The event of the install can be quicker than its answer.
@@ -318,7 +319,12 @@ impl LaneCore {
     }
 
     fn call_install(&mut self, item: Item) {
-        let operation = if item.install == Step::Open { Operation::Install } else { Operation::FindChat };
+        let purpose = self.messages.get(&item.row.key.message_no).map(|open| open.purpose);
+        let operation = match item.install {
+            Step::Open if purpose == Some(Purpose::Survey) => Operation::AskInstalled,
+            Step::Open => Operation::Install,
+            _ => Operation::FindChat,
+        };
         let (key, row) = (item.row.key, Arc::clone(&item.row));
         self.actions.push(Action::Install { operation, row });
         self.installs.calls.insert(key, (item, operation));
@@ -344,6 +350,7 @@ impl LaneCore {
         self.tending.touched.insert(key.message_no);
         let fate = match operation {
             Operation::Install => self.fate_of_install(now, &mut item, answer),
+            Operation::AskInstalled => self.fate_of_question(now, &mut item, answer),
             _ => self.fate_of_chat(now, &mut item, answer),
         };
         self.apply(now, item, DeliveryState::Pending, fate, Some(attempt), None);
@@ -373,7 +380,7 @@ impl LaneCore {
             InstallOutcome::Unavailable { .. } if self.installs.trouble.is_on() => Fate::Again(Next::Front),
             InstallOutcome::Unavailable { retry_after } => self.try_again(now, item, *retry_after),
             InstallOutcome::Throttled { .. } | InstallOutcome::Waits { .. } => Fate::Again(Next::Front),
-            InstallOutcome::Chat(_) => Fate::Final(DeliveryState::Failed, Some(FailReason::UpstreamError)),
+            InstallOutcome::Chat(_) | InstallOutcome::NotThere => Fate::Final(DeliveryState::Failed, Some(FailReason::UpstreamError)),
         }
     }
 
@@ -392,7 +399,7 @@ impl LaneCore {
             ReachState::Removed => answer.outcome == InstallOutcome::Installed,
             _ => false,
         };
-        if news {
+        if news && item.row.kind != RecipientKind::Team {
             self.note(now, item, (ReachState::Reachable, answer));
         }
     }
@@ -403,10 +410,10 @@ impl LaneCore {
         }
     }
 
-    fn note(&mut self, now: Time, item: &Item, (state, answer): (ReachState, &InstallAnswer)) {
+    pub(super) fn note(&mut self, now: Time, item: &Item, (state, answer): (ReachState, &InstallAnswer)) {
         let status = answer.status.map_or_else(String::new, |status| status.to_string());
         let code = answer.code.as_deref().unwrap_or_default();
-        let evidence = format!("install answered {status} {code}").trim_end().to_owned();
+        let evidence = format!("Microsoft Graph answered {status} {code}").trim_end().to_owned();
         let recipient_no = item.row.key.recipient_no;
         self.batch.reach.push(ReachChange { recipient_no, state, evidence, at: now });
     }

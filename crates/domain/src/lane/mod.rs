@@ -9,6 +9,7 @@
 //! - [`select`]: which delivery goes next, by the [`turns`] of the messages; [`installs`], [`meeting`],
 //!   [`install_trouble`]: who is given the app first
 //! - [`settle`]: what an answer means for its delivery, and [`trouble`]: what it means for the lane
+//! - [`survey`]: who has the app, as Graph says
 //! - [`commits`]: what follows once a batch is durable; [`waiting`]: what goes out again
 //! - [`pace`], [`threads`], [`retry`]: limits of the lane, limits of a thread, when to try again
 //! - [`status`]: what the owner says of its lane; [`clock_set`]: a wall clock that was set
@@ -30,6 +31,7 @@ pub mod retry;
 mod select;
 mod settle;
 mod status;
+mod survey;
 pub mod threads;
 mod trouble;
 mod turns;

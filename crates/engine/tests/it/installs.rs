@@ -68,6 +68,11 @@ impl TestInstaller {
         if self.dice.percent(self.fails) {
             return (answer(InstallOutcome::Unavailable { retry_after: None }, 503), false);
         }
+        if operation == Operation::AskInstalled {
+            let there = self.has.contains(person);
+            let outcome = if there { InstallOutcome::AlreadyThere } else { InstallOutcome::NotThere };
+            return (answer(outcome, 200), false);
+        }
         if operation == Operation::FindChat {
             self.chats += 1;
             return (answer(InstallOutcome::Chat(format!("19:{person}")), 200), false);
@@ -357,4 +362,32 @@ async fn an_install_run_is_held_and_goes_on() {
     assert!((60..260).contains(&before), "{before}");
     world.control(id, Control::Resume).await;
     assert_eq!(world.finish(id, 60).await.counts.delivered, 300);
+}
+
+#[tokio::test]
+async fn a_survey_asks_everybody_and_disturbs_nobody() {
+    let to = people(90);
+    let mut world = world(14, &to);
+    world.installer.has = to[..30].iter().cloned().collect();
+    let blocked = SeenPerson {
+        object_id: to[0].clone(),
+        reach: Some((ReachState::Blocked, "blocked".to_owned())),
+        ..SeenPerson::default()
+    };
+    let blocked = world.ledger.hear(LANE, &blocked, "", world.wall());
+    let id = world.submit(&to, |new| new.purpose = Purpose::Survey).await;
+    let message = world.finish(id, 30).await;
+    assert_eq!(message.counts.delivered, 90);
+    assert_eq!((world.installer.installs.len(), world.service.calls), (0, 0));
+    let mut states = [0; 2];
+    for delivery in world.deliveries(id).await {
+        let (state, _, evidence) = world.ledger.reach(delivery.key.recipient_no).unwrap();
+        match state {
+            ReachState::Reachable => states[0] += 1,
+            ReachState::NeverInstalled => states[1] += 1,
+            state => assert_eq!((delivery.key.recipient_no, state), (blocked, ReachState::Blocked)),
+        }
+        assert!(delivery.key.recipient_no == blocked || evidence.unwrap().contains("survey"));
+    }
+    assert_eq!(states, [29, 60]);
 }

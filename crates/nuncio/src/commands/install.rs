@@ -147,7 +147,7 @@ async fn install(args: Args) -> anyhow::Result<ExitCode> {
     if !args.connection.json {
         output::print(&accepted.id)?;
     }
-    let code = followed_to(&client, &accepted, args.wait, args.yes).await?;
+    let code = followed_to(&client, &accepted, "Install for", (args.wait, args.yes)).await?;
     if args.wait || args.connection.json {
         print(&client.install_run(&accepted.id).await?, args.connection.json)?;
     }

@@ -1,5 +1,7 @@
 //! `nuncio reachability`: how many can be reached, and why the others cannot.
 
+mod survey;
+
 use std::process::ExitCode;
 
 use super::{Connection, output};
@@ -8,6 +10,8 @@ use super::{Connection, output};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Who they are: nuncio people --state STATE")]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Only those known to this app
     #[arg(long)]
     app: Option<String>,
@@ -18,7 +22,15 @@ pub struct Args {
     connection: Connection,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Survey(Box<survey::Args>),
+}
+
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    if let Some(Command::Survey(args)) = args.command {
+        return survey::run(*args).await;
+    }
     let client = args.connection.client()?;
     let reachability = client.reachability(args.app.as_deref(), args.tenant.as_deref()).await?;
     if args.connection.json {

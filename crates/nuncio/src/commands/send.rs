@@ -192,14 +192,14 @@ pub(super) async fn followed(
     Ok(ExitCode::from(exit_code(&message, strict)))
 }
 
-/// The same of a run that installs; the exit code that goes with it.
+/// The same of a run that says nothing; the exit code that goes with it. The question whether to go on begins with `verb`.
 pub(super) async fn followed_to(
     client: &Client,
     accepted: &Accepted,
-    wait: bool,
-    yes: bool,
+    verb: &'static str,
+    (wait, yes): (bool, bool),
 ) -> anyhow::Result<ExitCode> {
-    let policy = follow::Policy { wait, yes, asks: someone_there(), verb: "Install for" };
+    let policy = follow::Policy { wait, yes, asks: someone_there(), verb };
     Ok(match follow::follow(client, &accepted.id, &policy).await? {
         follow::End::Over(message) => ExitCode::from(exit_code(&message, false)),
         follow::End::Accepted => ExitCode::SUCCESS,

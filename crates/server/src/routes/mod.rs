@@ -15,6 +15,7 @@ pub(crate) mod report;
 pub(crate) mod retry;
 pub(crate) mod send;
 pub(crate) mod settle;
+pub(crate) mod surveys;
 pub(crate) mod teams;
 
 use std::str::FromStr;

@@ -1,6 +1,8 @@
-//! A request to have the app installed: people as in a message, teams as a whole, group chats.
+//! A request to have the app installed: people as in a message, teams as a whole, group chats. And one to ask who has it,
+//! which is the same for people.
 
-use nuncio_api::{Audience, Code, NewInstall};
+use nuncio_api::{Audience, Code, NewInstall, NewSurvey};
+use nuncio_domain::directory::Asker;
 use nuncio_domain::message::{Body, Named};
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::{Class, Content, InstallPolicy, MessageId, NewMessage, RecipientKind};
@@ -13,6 +15,18 @@ use crate::problem::Refusal;
 
 /// The run that was asked for, ready to be stored.
 pub(crate) async fn install_run(access: &Access, asked: &NewInstall) -> Result<NewMessage, Refusal> {
+    run(access, asked, Purpose::Install).await
+}
+
+/// The survey that was asked for, ready to be stored.
+pub(crate) async fn survey(access: &Access, asked: NewSurvey) -> Result<NewMessage, Refusal> {
+    let NewSurvey { app, tenant, audience, label, max_recipients, expires_at } = asked;
+    let install =
+        NewInstall { app, tenant, audience, label, max_recipients, expires_at, ..NewInstall::default() };
+    run(access, &install, Purpose::Survey).await
+}
+
+async fn run(access: &Access, asked: &NewInstall, purpose: Purpose) -> Result<NewMessage, Refusal> {
     let now = access.app().now();
     let mut findings = Findings::default();
     let of_message = nuncio_api::NewMessage {
@@ -29,6 +43,7 @@ pub(crate) async fn install_run(access: &Access, asked: &NewInstall) -> Result<N
             findings.add(Code::InvalidValue, "/install", text);
             InstallPolicy::Never
         }
+        InstallPolicy::Never if purpose == Purpose::Survey => InstallPolicy::Never,
         InstallPolicy::Never => InstallPolicy::IfNeverInstalled,
         given => given,
     };
@@ -46,6 +61,12 @@ pub(crate) async fn install_run(access: &Access, asked: &NewInstall) -> Result<N
         }
         directory::look_up(&mut findings, access, lane, &mut checked).await?;
         install::check(&mut findings, access, lane, given);
+        let asker = Asker { app: &lane.0, tenant: &lane.1 };
+        if purpose == Purpose::Survey
+            && let Err(error) = access.directory().ready(asker)
+        {
+            findings.add(directory::code(&error), "/audience", error.to_string());
+        }
     }
     findings.none()?;
 
@@ -64,7 +85,7 @@ pub(crate) async fn install_run(access: &Access, asked: &NewInstall) -> Result<N
         include: checked.include,
         retries: None,
         exclude: checked.exclude,
-        purpose: Purpose::Install,
+        purpose,
         install: given,
         on_ambiguous: None,
         max_recipients: policy.max_recipients,

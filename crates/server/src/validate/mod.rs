@@ -14,7 +14,7 @@ use nuncio_api::{Code, ContentRequest};
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::{Class, Content, MessageId, NewMessage};
 
-pub(crate) use install_run::install_run;
+pub(crate) use install_run::{install_run, survey};
 pub(crate) use lane::{Asked, find as find_lane, guid};
 pub(crate) use retry::retry;
 

@@ -164,6 +164,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("message", views::MESSAGE, &["using messages_id_key on messages m"]),
         ("messages", views::MESSAGES, &["Backward using messages_pkey on messages m"]),
         ("installs", views::INSTALLS, &["Backward using messages_installs on messages m"]),
+        ("surveys", views::SURVEYS, &["Backward using messages_surveys on messages m"]),
         ("deliveries", views::DELIVERIES, &[DELIVERY, "using attempts_pkey on attempts b"]),
         ("delivery", views::DELIVERY, &[DELIVERY, "using attempts_pkey on attempts b"]),
         ("people", people::PEOPLE, &["using recipients_pkey on recipients r"]),

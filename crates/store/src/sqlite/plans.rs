@@ -38,7 +38,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 41] = [
+    let expected: [(&str, &str, &[&str]); 43] = [
         (
             "intents",
             commit::INTENTS,
@@ -276,6 +276,7 @@ async fn hot_statements_take_their_keys() {
             views::INSTALLS,
             &["SEARCH m USING INDEX messages_installs (message_no<?)", "SEARCH l USING INTEGER PRIMARY KEY"],
         ),
+        ("surveys", views::SURVEYS, &["SEARCH m USING INDEX messages_surveys (message_no<?)"]),
         (
             "conversation of an id",
             conversations::ONE,

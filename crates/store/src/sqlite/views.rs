@@ -31,11 +31,15 @@ macro_rules! message {
 
 const MESSAGE: &str = message!("m.id = ?2");
 pub(crate) const MESSAGES: &str = message!(
-    "m.message_no < ?2 AND (?3 IS NULL OR m.state = ?3) AND (?4 IS NULL OR m.label = ?4) AND m.purpose <> 'install'
+    "m.message_no < ?2 AND (?3 IS NULL OR m.state = ?3) AND (?4 IS NULL OR m.label = ?4) AND m.purpose NOT IN ('install', 'survey')
      ORDER BY m.message_no DESC LIMIT ?5"
 );
 pub(crate) const INSTALLS: &str = message!(
     "m.message_no < ?2 AND (?3 IS NULL OR m.state = ?3) AND (?4 IS NULL OR m.label = ?4) AND m.purpose = 'install'
+     ORDER BY m.message_no DESC LIMIT ?5"
+);
+pub(crate) const SURVEYS: &str = message!(
+    "m.message_no < ?2 AND (?3 IS NULL OR m.state = ?3) AND (?4 IS NULL OR m.label = ?4) AND m.purpose = 'survey'
      ORDER BY m.message_no DESC LIMIT ?5"
 );
 
@@ -96,7 +100,11 @@ pub(crate) async fn messages(
     after: Option<i64>,
     limit: i64,
 ) -> Result<Page<MessageView>, StoreError> {
-    let statement = if filter.purpose == Some(Purpose::Install) { INSTALLS } else { MESSAGES };
+    let statement = match filter.purpose {
+        Some(Purpose::Install) => INSTALLS,
+        Some(Purpose::Survey) => SURVEYS,
+        _ => MESSAGES,
+    };
     let rows = sqlx::query(statement)
         .bind(&scope.app)
         .bind(after.unwrap_or(i64::MAX))

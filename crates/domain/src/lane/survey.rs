@@ -1,0 +1,91 @@
+//! Surveys (`docs/adr/0027`): Graph is asked whether people have the app. Nobody is disturbed, and what it says is kept as
+//! what is known of each.
+
+use crate::batch::ReachChange;
+use crate::delivery::DeliveryState;
+use crate::install::{InstallAnswer, InstallOutcome};
+use crate::lane::core::{Item, LaneCore, Next};
+use crate::lane::settle::Fate;
+use crate::people::ReachState;
+use crate::time::Time;
+
+impl LaneCore {
+    pub(super) fn fate_of_question(&mut self, now: Time, item: &mut Item, answer: &InstallAnswer) -> Fate {
+        let there = match &answer.outcome {
+            InstallOutcome::AlreadyThere | InstallOutcome::Installed | InstallOutcome::Chat(_) => true,
+            InstallOutcome::NotThere => false,
+            InstallOutcome::Refused { reason, reach } => {
+                if let Some(state) = reach {
+                    self.note(now, item, (*state, answer));
+                }
+                return Fate::Final(DeliveryState::Failed, Some(*reason));
+            }
+            InstallOutcome::Unavailable { .. } if self.installs.trouble.is_on() => {
+                return Fate::Again(Next::Front);
+            }
+            InstallOutcome::Unavailable { retry_after } => return self.try_again(now, item, *retry_after),
+            InstallOutcome::Throttled { .. } | InstallOutcome::Waits { .. } => return Fate::Again(Next::Front),
+        };
+        if let Some(state) = learned(item.row.reach, there) {
+            let says = if there { "has" } else { "has not" };
+            self.batch.reach.push(ReachChange {
+                recipient_no: item.row.key.recipient_no,
+                state,
+                evidence: format!("a survey: Microsoft Graph says that the person {says} the app"),
+                at: now,
+            });
+        }
+        Fate::Final(DeliveryState::Delivered, None)
+    }
+}
+
+/// What becomes of what was known; nothing where it says nothing new. A block is invisible to Graph: the app is there.
+fn learned(before: ReachState, there: bool) -> Option<ReachState> {
+    let state = match (before, there) {
+        (ReachState::Blocked | ReachState::ChatGone, true) => return None,
+        // Removed or blocked: which of the two is settled (`docs/delivery.md`, Reachability).
+        (ReachState::BlockedOrRemoved, true) => ReachState::Blocked,
+        (_, true) => ReachState::Reachable,
+        (ReachState::Unknown | ReachState::NeverInstalled, false) => ReachState::NeverInstalled,
+        // Kept from it, or not there at all: that says more.
+        (
+            ReachState::AdminDisabled
+            | ReachState::PolicyBlocked
+            | ReachState::Unlicensed
+            | ReachState::AccountDisabled
+            | ReachState::Deleted
+            | ReachState::External,
+            false,
+        ) => return None,
+        (
+            ReachState::Reachable
+            | ReachState::Blocked
+            | ReachState::Removed
+            | ReachState::BlockedOrRemoved
+            | ReachState::ChatGone,
+            false,
+        ) => ReachState::Removed,
+    };
+    Some(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_survey_makes_of_what_was_known() {
+        use ReachState::{Blocked, BlockedOrRemoved, NeverInstalled, PolicyBlocked, Reachable, Removed, Unknown};
+        for (before, has, has_not) in [
+            (Unknown, Some(Reachable), Some(NeverInstalled)),
+            (NeverInstalled, Some(Reachable), Some(NeverInstalled)),
+            (Reachable, Some(Reachable), Some(Removed)),
+            (Removed, Some(Reachable), Some(Removed)),
+            (Blocked, None, Some(Removed)),
+            (BlockedOrRemoved, Some(Blocked), Some(Removed)),
+            (PolicyBlocked, Some(Reachable), None),
+        ] {
+            assert_eq!((learned(before, true), learned(before, false)), (has, has_not), "{before}");
+        }
+    }
+}
