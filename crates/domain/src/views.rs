@@ -6,7 +6,7 @@ use crate::batch::Key;
 use crate::delivery::{Counts, DeliveryState};
 use crate::ids::MessageId;
 use crate::install::InstallPolicy;
-use crate::message::{Class, Content, Control, MessageState, OnAmbiguous, Verdict};
+use crate::message::{Class, Content, Control, MessageState, OnAmbiguous, Verdict, WhenUnreachable};
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
 use crate::time::Time;
@@ -36,6 +36,7 @@ pub struct MessageView {
     pub purpose: Purpose,
     pub install: InstallPolicy,
     pub on_ambiguous: Option<OnAmbiguous>,
+    pub when_unreachable: WhenUnreachable,
     pub counts: Counts,
     pub duplicates_removed: i64,
     pub audience_final: bool,

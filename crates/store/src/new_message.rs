@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use nuncio_domain::batch::Greeted;
 use nuncio_domain::directory::Include;
-use nuncio_domain::message::Body;
+use nuncio_domain::message::{Body, WhenUnreachable};
 use nuncio_domain::own_words::{Purpose, Say, WELCOME_AGAIN};
-use nuncio_domain::{Class, Content, InstallPolicy, MessageState, NewMessage, OnAmbiguous, RecipientKind, Source, Time};
+use nuncio_domain::{
+    Class, Content, InstallPolicy, MessageState, NewMessage, OnAmbiguous, RecipientKind, Source, Time,
+};
 
 /// How long an idempotency key is remembered.
 pub(crate) const KEEP_KEYS: i64 = 24 * 3_600 * 1_000_000;
@@ -69,6 +71,7 @@ pub(crate) fn own(say: &Say, lane_no: i64, content: Content, now: Time) -> NewMe
         install: InstallPolicy::Never,
         // Twice the same of these is worse than not at all.
         on_ambiguous: Some(OnAmbiguous::Hold),
+        when_unreachable: WhenUnreachable::Fail,
         max_recipients: i64::MAX,
         send_at: None,
         expires_at: now,

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::{Batch, Change, Committed, Intent, Key, Row};
+use crate::batch::{Batch, Change, Committed, Inherited, Intent, Key, Row};
 use crate::directory::{DirectoryError, Wanted};
 use crate::install::InstallAnswer;
 use crate::lane::commits::Tickets;
-use crate::lane::installs::{Installs, Step};
+use crate::lane::installs::Installs;
+pub(super) use crate::lane::item::{Fetched, Flight, Item, Met, Stage};
 use crate::lane::mailbox::Words;
 use crate::lane::messages::{Open, Tending};
 use crate::lane::pace::Pace;
@@ -88,13 +89,15 @@ pub enum Input {
     Due {
         rows: Vec<Row>,
     },
-    /// Answer to [`Action::LoadHolding`].
-    Holding {
-        rows: Vec<Row>,
-    },
+    /// Answer to [`Action::LoadInherited`].
+    Inherited(Inherited),
     References {
         key: Key,
         references: Vec<Reference>,
+    },
+    /// Answer to [`Action::MakeDue`].
+    MadeDue {
+        deliveries: i64,
     },
     Committed {
         ticket: u64,
@@ -149,11 +152,15 @@ pub enum Action {
     LoadDue {
         limit: i64,
     },
-    /// Retries of channels and chats, before anything new goes there.
-    LoadHolding,
+    /// Retries of channels and chats and what was said there from this time on, before anything new goes there.
+    LoadInherited {
+        since: Time,
+    },
     LoadReferences {
         key: Key,
     },
+    /// Make those due whose recipients can be reached now.
+    MakeDue,
     /// Give [`Input::Opened`] with all open messages: one that was over is open again.
     Look,
     /// Commit, in the order of the tickets, and say so.
@@ -185,81 +192,6 @@ pub struct CallOrder {
     pub may_miss: bool,
 }
 
-/// What the last call of a delivery met, where that is asked for later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Met {
-    Other,
-    /// 429, so that its end would be `throttled_out`.
-    Throttled,
-    /// Nobody at the other end.
-    Nobody,
-}
-
-/// Whether the references of a delivery were read once more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fetched {
-    Not,
-    /// For another one, since the bot is not in the roster of the first.
-    Another,
-    /// For the best as it is now, since the service URL of the first could not be reached.
-    Anew,
-}
-
-/// A delivery in memory with what is remembered of it beyond its row.
-#[derive(Debug, Clone)]
-pub(super) struct Item {
-    /// Shared with the call while there is one. It moves from place to place all the time, so only a pointer does.
-    pub(super) row: Arc<Row>,
-    /// How often its conversation was not found.
-    pub(super) gone: u32,
-    pub(super) fetched: Fetched,
-    pub(super) met: Met,
-    pub(super) install: Step,
-    /// It was tried before and holds later ones of its thread and class (channels and chats).
-    pub(super) holds: bool,
-}
-
-impl Item {
-    fn new(row: Row) -> Self {
-        let holds = row.due_at.is_some();
-        Self { row: Arc::new(row), gone: 0, fetched: Fetched::Not, met: Met::Other, install: Step::Open, holds }
-    }
-
-    /// The row to be changed. No call has it any more then.
-    pub(super) fn row_mut(&mut self) -> &mut Row {
-        Arc::make_mut(&mut self.row)
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// The intent is being committed.
-    Intending,
-    /// The intent or the call came too late for its slot; it takes the next one.
-    Late,
-    Calling,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Flight {
-    pub(super) item: Item,
-    pub(super) operation: Operation,
-    pub(super) stage: Stage,
-    pub(super) slot: Time,
-    pub(super) missed: bool,
-}
-
-impl Flight {
-    pub(super) fn order(&self) -> CallOrder {
-        CallOrder {
-            operation: self.operation,
-            at: self.slot,
-            row: Arc::clone(&self.item.row),
-            may_miss: !self.missed,
-        }
-    }
-}
-
 /// Where a delivery goes once its change to `pending` is committed. Not before: intents of a batch are applied
 /// before its changes.
 #[derive(Debug, Clone)]
@@ -272,12 +204,14 @@ pub(super) enum Next {
     Renew,
     /// The conversation that comes of an install.
     Meet,
+    /// Out of memory, until its recipient can be reached.
+    Whenever,
 }
 
-/// Whether the retries of channels and chats that an owner before this one left are in memory. Until they are, nothing
-/// new goes there: it might overtake one of them.
+/// Whether what an owner before this one left of channels and chats is in memory. Until it is, nothing new goes there: it
+/// might overtake a retry, or break a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holding {
+pub(super) enum Inheritance {
     Unread,
     Loading,
     Read,
@@ -319,7 +253,7 @@ pub struct LaneCore {
     pub(super) due_left: bool,
     pub(super) due_loading: bool,
     pub(super) due_limit: i64,
-    pub(super) holding: Holding,
+    pub(super) inheritance: Inheritance,
     pub(super) status_at: Time,
     pub(super) status: String,
     pub(super) batch: Batch,
@@ -356,7 +290,7 @@ impl LaneCore {
             due_left: false,
             due_loading: false,
             due_limit: 0,
-            holding: Holding::Unread,
+            inheritance: Inheritance::Unread,
             status_at: now,
             status: String::new(),
             batch: Batch::default(),
@@ -391,7 +325,8 @@ impl LaneCore {
             Input::Fetched { message_no, fetched } => self.fetched(now, message_no, fetched),
             Input::Page { message_no, rows } => self.paged(now, message_no, rows),
             Input::Due { rows } => self.due_loaded(now, rows),
-            Input::Holding { rows } => self.holding_loaded(now, rows),
+            Input::Inherited(inherited) => self.inherited_loaded(now, inherited),
+            Input::MadeDue { deliveries } => self.made_due(deliveries),
             Input::References { key, references } => self.references(now, key, references),
             Input::Committed { ticket, committed } => self.committed(now, ticket, &committed),
             Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, &answer),

@@ -96,6 +96,9 @@ pub struct Args {
     /// allow that [default: never]
     #[arg(long, value_parser = ["never", "if-never-installed", "also-if-removed"], help_heading = "How")]
     install: Option<String>,
+    /// Who cannot be reached now: leave them out, or wait until they can be [default: fail]
+    #[arg(long, value_parser = ["fail", "wait"], help_heading = "How")]
+    when_unreachable: Option<String>,
     /// Not before this time (2026-11-23T08:00:00Z, or with an offset like +01:00)
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "How")]
     send_at: Option<String>,
@@ -247,6 +250,7 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
         priority: args.priority.clone(),
         install: args.install.as_ref().map(|install| install.replace('-', "_")),
         on_ambiguous: args.on_ambiguous.clone(),
+        when_unreachable: args.when_unreachable.clone(),
         // A message for later expands when nobody is here to say yes.
         max_recipients: args.max_recipients.or(args.yes.then_some(NO_LIMIT)),
         send_at: args.send_at.clone(),

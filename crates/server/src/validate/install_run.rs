@@ -3,7 +3,7 @@
 
 use nuncio_api::{Audience, Code, NewInstall, NewSurvey};
 use nuncio_domain::directory::Asker;
-use nuncio_domain::message::{Body, Named};
+use nuncio_domain::message::{Body, Named, WhenUnreachable};
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::{Class, Content, InstallPolicy, MessageId, NewMessage, RecipientKind};
 
@@ -88,6 +88,7 @@ async fn run(access: &Access, asked: &NewInstall, purpose: Purpose) -> Result<Ne
         purpose,
         install: given,
         on_ambiguous: None,
+        when_unreachable: WhenUnreachable::Fail,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,
         expires_at: policy.expires_at,

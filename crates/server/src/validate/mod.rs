@@ -93,6 +93,7 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         purpose: Purpose::Asked,
         install: policy.install,
         on_ambiguous: policy.on_ambiguous,
+        when_unreachable: policy.when_unreachable,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,
         expires_at: policy.expires_at,

@@ -72,6 +72,7 @@ pub(crate) fn retry(
         purpose: before.purpose,
         install: before.install,
         on_ambiguous: before.on_ambiguous,
+        when_unreachable: before.when_unreachable,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,
         expires_at: policy.expires_at,

@@ -102,7 +102,6 @@ async fn what_is_not_built_yet() {
     for (pointer, value) in [
         ("/audience/lists", json!(["aud_x"])),
         ("/audience/exclude/groups", json!(["g"])),
-        ("/when_unreachable", json!("wait")),
         ("/start", json!("streaming")),
     ] {
         refused(&server, &[(pointer, value)], 422, "not_supported_yet", pointer).await;

@@ -10,6 +10,8 @@ use crate::words::get;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_directory.sql"),
+    include_str!("migrations/0003_places.sql"),
+    include_str!("migrations/0004_reached.sql"),
     include_str!("migrations/0005_installs.sql"),
 ];
 

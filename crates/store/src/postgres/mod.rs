@@ -9,6 +9,7 @@ mod evidence;
 mod expand;
 mod fill;
 mod greeted;
+mod inherited;
 mod keys;
 mod lanes;
 mod learn;
@@ -22,6 +23,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod reach;
+mod reached;
 mod recover;
 mod registry;
 mod rows;

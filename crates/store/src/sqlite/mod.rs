@@ -10,6 +10,7 @@ mod evidence;
 mod expand;
 mod fill;
 mod greeted;
+mod inherited;
 mod intake;
 mod keys;
 mod lanes;
@@ -23,6 +24,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod reach;
+mod reached;
 mod recover;
 mod registry;
 mod rows;

@@ -31,6 +31,7 @@ pub(crate) fn message(lane_no: i64, number: u128) -> NewMessage {
         purpose: nuncio_domain::own_words::Purpose::Asked,
         install: nuncio_domain::InstallPolicy::Never,
         on_ambiguous: None,
+        when_unreachable: nuncio_domain::message::WhenUnreachable::Fail,
         max_recipients: 1_000,
         send_at: None,
         expires_at: Time(1_000_000_000),

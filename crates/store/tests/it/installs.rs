@@ -10,7 +10,7 @@ use nuncio_domain::views::MessageFilter;
 use nuncio_domain::{
     Batch, Content, InstallPolicy, KeyId, MessageId, MessageState, NewMessage, RecipientKind, Role, Time,
 };
-use nuncio_testkit::conformance::OPERATOR;
+use nuncio_testkit::conformance::{Fixture, OPERATOR};
 use uuid::Uuid;
 
 use crate::conform::{Database, Table, both};
