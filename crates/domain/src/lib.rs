@@ -10,6 +10,7 @@ pub mod delivery;
 pub mod directory;
 pub mod ids;
 pub mod lane;
+pub mod lists;
 pub mod message;
 pub mod outcome;
 pub mod own_words;
@@ -23,7 +24,7 @@ pub mod views;
 
 pub use batch::{Batch, Committed, Key};
 pub use delivery::{Counts, DeliveryState, FailReason, SkipReason};
-pub use ids::{DeliveryId, KeyId, LaneId, MessageId};
+pub use ids::{AudienceId, DeliveryId, KeyId, LaneId, MessageId};
 pub use message::{Class, Content, Control, MessageState, NewMessage, OnAmbiguous, Source};
 pub use outcome::{Answer, LaneCause, Outcome};
 pub use people::{ReachState, RecipientKind};

@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::batch::{Change, MessageChange, Row, Why};
-use crate::delivery::{DeliveryState, SkipReason};
+use crate::delivery::DeliveryState;
 use crate::lane::core::{Action, Item, LaneCore};
 use crate::lane::fetch::Fetching;
 use crate::lane::in_order::InOrder;
 use crate::message::{Class, Expanded, MessageState, OnAmbiguous, OpenMessage};
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
-use crate::skip::{Policy, why_skipped};
+use crate::skip::{Policy, without_a_call};
 use crate::time::Time;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,6 +199,8 @@ impl LaneCore {
         }
         if let Some(wanted) = expanded.wants {
             self.fetch_page(message_no, wanted);
+        } else if let Some(list_no) = expanded.names_of {
+            self.look_up(message_no, list_no);
         } else if !expanded.done {
             self.expand(message_no);
         } else if expanded.confirm {
@@ -234,8 +236,8 @@ impl LaneCore {
         }
         let policy = open.policy;
         for row in rows {
-            match why_skipped(&row, policy, now) {
-                Some(reason) if !self.known.contains(&row.key) => self.skip(now, &row, reason),
+            match without_a_call(&row, policy, now) {
+                Some(why) if !self.known.contains(&row.key) => self.end_uncalled(now, &row, why),
                 Some(_) => {}
                 None => {
                     if let Some(item) = self.item(row) {
@@ -246,13 +248,17 @@ impl LaneCore {
         }
     }
 
-    pub(super) fn skip(&mut self, now: Time, row: &Row, reason: SkipReason) {
+    /// Ends a delivery for which no call is made.
+    pub(super) fn end_uncalled(&mut self, now: Time, row: &Row, why: Why) {
         self.known.insert(row.key);
         self.change(Change {
             key: row.key,
             from: DeliveryState::Pending,
-            to: DeliveryState::Skipped,
-            why: Some(Why::Skipped(reason)),
+            to: match why {
+                Why::Failed(_) => DeliveryState::Failed,
+                Why::Skipped(_) => DeliveryState::Skipped,
+            },
+            why: Some(why),
             attempt: None,
             activity_id: None,
             due_at: None,

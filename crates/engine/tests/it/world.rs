@@ -7,6 +7,7 @@ use nuncio_domain::batch::{Batch, Late};
 use nuncio_domain::delivery::Counts;
 use nuncio_domain::directory::{Fill, Wanted};
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
+use nuncio_domain::lists::Found;
 use nuncio_domain::message::{
     Body, Class, Content, Control, ControlRequest, LaneControl, Named, NewMessage, OnAmbiguous,
     SettleRequest, Settled, Submitted, Verdict,
@@ -175,11 +176,13 @@ impl World {
             label: None,
             named: to.iter().map(|key| Named { kind: kind(key), key: key.clone() }).collect(),
             installed: false,
+            lists: Vec::new(),
             directory: Vec::new(),
             resolved: Vec::new(),
             include: nuncio_domain::directory::Include::default(),
             retries: None,
             exclude: Vec::new(),
+            exclude_groups: Vec::new(),
             on_ambiguous: None,
             max_recipients: 1_000_000,
             send_at: None,
@@ -436,6 +439,21 @@ impl World {
                     self.ledger.fill(fill, now).await.unwrap();
                 }
                 let fetched = fetched.map(|_| ());
+                return self.at(takes, Event::Input(Input::Fetched { message_no, fetched }));
+            }
+            Action::LookUp { message_no, list_no } => {
+                let takes = self.dice.below(300_000) as i64;
+                let fetched = match self.ledger.names(list_no, 30).await.unwrap() {
+                    None => Ok(()),
+                    Some(next) => match self.directory.resolve(self.now, next.names) {
+                        Ok(names) => {
+                            let found = Found { list_no, after: next.after, names: Ok(names) };
+                            self.ledger.found(found, now).await.unwrap();
+                            Ok(())
+                        }
+                        Err(error) => Err(error),
+                    },
+                };
                 return self.at(takes, Event::Input(Input::Fetched { message_no, fetched }));
             }
             Action::LoadPage { message_no, after, limit } => {

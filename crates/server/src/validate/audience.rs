@@ -191,7 +191,8 @@ fn people_or_names(
     people
 }
 
-fn is_name(text: &str) -> bool {
+/// A sign-in name or mail address, as far as can be seen.
+pub(crate) fn is_name(text: &str) -> bool {
     let parts = text.rsplit_once('@');
     parts.is_some_and(|(before, after)| !before.is_empty() && !after.is_empty())
         && text.len() <= LONGEST_NAME

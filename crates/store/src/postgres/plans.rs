@@ -10,7 +10,8 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use super::db::{PLANS, Pooler};
 use super::{
     PostgresStore, commit, commit_message, conversations, evidence, expand, fill, lanes, learn, learn_places,
-    node, opt_outs, own_words, people, reach, recover, rows, settle, submit, teams, testify, verify, views,
+    lists, names, node, opt_outs, own_words, people, reach, recover, rows, settle, submit, teams, testify,
+    verify, views,
 };
 
 const FILL: &str = "
@@ -128,6 +129,18 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ),
         ("cursor of a list", fill::MOVE, &["using audience_lists_pkey on audience_lists"]),
         ("list of the directory", fill::LIST, &["using audience_lists_pkey on audience_lists"]),
+        ("uploaded lists", lists::LIST, &["using audiences_pkey on audiences a"]),
+        ("an uploaded list", lists::ONE, &["using audiences_id_key on audiences a"]),
+        ("lists of a message", lists::ALL_THERE, &["using audiences_pkey on audiences a"]),
+        ("list in use", lists::IN_USE, &["using messages_open on messages m"]),
+        ("members deleted", lists::LEAVE, &["using audience_members_pkey on audience_members b"]),
+        ("names deleted", lists::FORGET, &["using audience_names_pkey on audience_names b"]),
+        ("lists with names", names::LISTS, &["using audiences_with_names on audiences"]),
+        ("next names", names::NEXT, &["using audience_names_pkey on audience_names"]),
+        ("names done", names::DONE, &["using audience_names_pkey on audience_names"]),
+        ("names known", names::KNOWS, &["using audience_names_pkey on audience_names n"]),
+        ("names shown", names::SHOWN, &["using recipients_key_lane_no_kind_key on recipients r"]),
+        ("unresolved names", names::UNRESOLVED, &["using audience_names_pkey on audience_names"]),
         ("lanes", submit::LANES, &["using lanes_pkey on lanes"]),
         ("repeated", submit::REPEATED, &["using idempotency_pkey on idempotency i"]),
         ("recipients", submit::RECIPIENTS, &["using recipients_key_lane_no_kind_key on recipients r"]),
@@ -176,7 +189,8 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
 }
 
 /// Sorts of what is at most a page, or a handful.
-const SORTS: [&str; 16] = [
+const SORTS: [&str; 17] = [
+    "lists with names",
     "evidence",
     "settlements",
     "settle all",
