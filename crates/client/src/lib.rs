@@ -21,15 +21,17 @@
 //!
 //! # How to add an operation
 //!
-//! A method in `operations.rs` that builds the request and calls [`Client`]'s `json`. Types are those of `nuncio-api`.
+//! A method in `operations.rs` (or a file of its own, as `lists.rs`) that builds the request and calls [`Client`]'s `json`. Types are those of `nuncio-api`.
 
 #![warn(missing_docs)]
 
 mod error;
+mod lists;
 mod operations;
 mod transport;
 
 pub use error::ClientError;
+pub use lists::{ListFormat, ListOf};
 pub use operations::{
     ConversationFilter, DeliveryFilter, MessageControl, MessageFilter, PageOf, PeopleFilter, TeamFilter,
 };

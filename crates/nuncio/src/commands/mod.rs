@@ -1,6 +1,7 @@
 //! The commands, one file each, and what several of them need.
 
 pub mod app_package;
+pub mod audiences;
 pub mod conversations;
 pub mod demo;
 pub mod keys;

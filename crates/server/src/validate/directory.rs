@@ -30,6 +30,8 @@ pub(super) async fn look_up(
         checked.names[0].pointer.clone()
     } else if !checked.directory.is_empty() {
         "/audience".to_owned()
+    } else if !checked.exclude_groups.is_empty() {
+        "/audience/exclude/groups".to_owned()
     } else {
         return Ok(());
     };
@@ -130,7 +132,8 @@ async fn names(
     Ok(())
 }
 
-fn code(error: &DirectoryError) -> Code {
+/// The refusal of a request for which the directory has to tell something.
+pub(crate) fn code(error: &DirectoryError) -> Code {
     match error {
         DirectoryError::NotConfigured(_) => Code::DirectoryNotConfigured,
         error if error.passes() => Code::DirectoryUnavailable,

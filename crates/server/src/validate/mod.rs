@@ -5,12 +5,14 @@ pub(crate) mod audience;
 mod content;
 mod directory;
 mod lane;
+mod lists;
 mod policy;
 mod retry;
 
 use nuncio_api::{Code, ContentRequest};
 use nuncio_domain::{Class, Content, MessageId, NewMessage};
 
+pub(crate) use directory::code as directory_code;
 pub(crate) use lane::{Asked, find as find_lane, guid};
 pub(crate) use retry::retry;
 
@@ -65,6 +67,7 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
     )
     .await?;
     if let Some(lane) = &lane {
+        lists::find(&mut findings, access, lane, &mut audience).await?;
         directory::look_up(&mut findings, access, lane, &mut audience).await?;
     }
     findings.none()?;
@@ -80,11 +83,13 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         label,
         named: audience.named,
         installed: asked.audience.installed,
+        lists: audience.lists,
         directory: audience.directory,
         resolved: audience.resolved,
         include: audience.include,
         retries: None,
         exclude: audience.exclude,
+        exclude_groups: audience.exclude_groups,
         on_ambiguous: policy.on_ambiguous,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,

@@ -100,8 +100,6 @@ async fn audience() {
 async fn what_is_not_built_yet() {
     let server = Server::start().await;
     for (pointer, value) in [
-        ("/audience/lists", json!(["aud_x"])),
-        ("/audience/exclude/groups", json!(["g"])),
         ("/install", json!("if_never_installed")),
         ("/when_unreachable", json!("wait")),
         ("/start", json!("streaming")),
@@ -187,8 +185,8 @@ async fn everything_that_is_wrong_is_reported_at_once() {
     let found = [
         ("invalid_value", "/priority"),
         ("text_and_card", "/content"),
-        ("not_supported_yet", "/audience/lists"),
         ("recipient_invalid", "/audience/users/0"),
+        ("unknown_list", "/audience/lists/0"),
         ("unknown_app", "/app"),
     ];
     assert_eq!(answer.errors(), found.map(|(code, pointer)| (code.to_owned(), pointer.to_owned())));

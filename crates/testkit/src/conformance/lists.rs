@@ -139,10 +139,13 @@ pub async fn a_name_that_nobody_has_stays_in_the_ledger(fixture: &dyn Fixture) {
         unresolved.iter().map(|one| (one.listed.line, one.listed.name.as_str(), one.knows)).collect();
     assert_eq!(told, [(2, names[0].1, Knows::Nobody), (4, names[1].1, Knows::Several)]);
     let message_no = table.submit(NewMessage { lists: vec![list_no], ..table.message(1, &[]) }).await;
-    assert_eq!(addresses(&table, message_no).await, [ANN, "gone@contoso.com", "desk@contoso.com"]);
+    let mut found = addresses(&table, message_no).await;
+    found.sort_unstable();
+    assert_eq!(found, [ANN, "desk@contoso.com", "gone@contoso.com"]);
     let all = nuncio_domain::views::DeliveryFilter::default();
     let shown = table.ledger().deliveries(&OPERATOR, id(1), &all, None, 9).await.unwrap().unwrap();
-    assert_eq!(shown.items[1].upn.as_deref(), Some("Gone@contoso.com"));
+    let gone = shown.items.iter().find(|view| view.address == "gone@contoso.com").unwrap();
+    assert_eq!(gone.upn.as_deref(), Some("Gone@contoso.com"));
     // Nobody means them by "installed", and another list may have the same name.
     let other = fixture.upload(list(&table, 2, &[], &[(1, "gone@contoso.com")])).await;
     assert!(found(&table, other, None, &[(1, "gone@contoso.com", Resolved::None)]).await);
