@@ -45,7 +45,8 @@ impl Client {
         format: ListFormat,
         of: &ListOf,
     ) -> Result<UploadedList, ClientError> {
-        let request = self.upload(&["v1", "audiences"]).header(CONTENT_TYPE, format.content_type()).body(list);
+        let request =
+            self.upload(&["v1", "audiences"]).header(CONTENT_TYPE, format.content_type()).body(list);
         let query = [("name", &of.name), ("app", &of.app), ("tenant", &of.tenant)];
         self.json_within(paged(request, &query, PageOf::default())).await
     }

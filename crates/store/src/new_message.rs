@@ -86,9 +86,8 @@ pub(crate) fn filled(new: &NewMessage) -> usize {
 pub(crate) fn sources(new: &NewMessage, list: Option<i64>, directory: &[i64]) -> Vec<Source> {
     let (excluded, known) = directory.split_at(new.exclude_groups.len().min(directory.len()));
     let excluded = excluded.iter().zip(&new.exclude_groups);
-    let mut sources: Vec<Source> = excluded
-        .map(|(list_no, from)| Source::Excluded { list_no: *list_no, from: from.clone() })
-        .collect();
+    let mut sources: Vec<Source> =
+        excluded.map(|(list_no, from)| Source::Excluded { list_no: *list_no, from: from.clone() }).collect();
     sources.extend(list.map(Source::List));
     sources.extend(new.lists.iter().map(|list_no| Source::Uploaded(*list_no)));
     let known = known.iter().zip(&new.directory);

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nuncio_domain::directory::{
-    DirectoryError, DirectoryPerson, DirectorySource, Next, Resolved, Wanted,
-};
+use nuncio_domain::directory::{DirectoryError, DirectoryPerson, DirectorySource, Next, Resolved, Wanted};
 use nuncio_domain::lane::LaneConfig;
 use nuncio_domain::lists::{ListedName, NewList};
 use nuncio_domain::message::Control;

@@ -95,8 +95,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             }
         }
         Command::List { lane, limit } => {
-            let filter =
-                PeopleFilter { app: lane.app, tenant: lane.tenant, ..PeopleFilter::default() };
+            let filter = PeopleFilter { app: lane.app, tenant: lane.tenant, ..PeopleFilter::default() };
             let lists = collect(Some(limit), async |page| client.lists(&filter, page.of()).await).await?;
             show(as_json, &lists, table)?;
         }
@@ -140,7 +139,8 @@ pub(super) async fn upload(
 fn format_of(file: &Path, given: Option<&str>) -> ListFormat {
     let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let lines = ["ndjson", "jsonl"];
-    if given.map_or(lines.iter().any(|line| extension.eq_ignore_ascii_case(line)), |given| given == "ndjson") {
+    if given.map_or(lines.iter().any(|line| extension.eq_ignore_ascii_case(line)), |given| given == "ndjson")
+    {
         ListFormat::Ndjson
     } else {
         ListFormat::Csv

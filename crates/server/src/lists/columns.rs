@@ -39,7 +39,9 @@ mod tests {
 
     #[test]
     fn however_they_are_written() {
-        for name in ["id", "Id ", "Object Id", "object_id", "userPrincipalName", "UPN", "user", "E-Mail", "mail"] {
+        for name in
+            ["id", "Id ", "Object Id", "object_id", "userPrincipalName", "UPN", "user", "E-Mail", "mail"]
+        {
             assert!(rank(name).is_some(), "{name}");
         }
         for name in ["", "Name", "Department", "ines@contoso.com", "b7c41e0a-9d25-4f6e-8a37-52e1f08c6d9b"] {

@@ -7,8 +7,7 @@ use super::entries::Entries;
 use super::{lines, within};
 use crate::problem::Refusal;
 
-const NOBODY: &str =
-    "this names nobody: it must be an Entra object id, a sign-in name or a mail address, as a JSON string or as the member \
+const NOBODY: &str = "this names nobody: it must be an Entra object id, a sign-in name or a mail address, as a JSON string or as the member \
      `id`, `user`, `upn` or `mail` of an object";
 
 pub(super) fn read(text: &str, entries: &mut Entries) -> Result<(), Refusal> {

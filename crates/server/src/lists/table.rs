@@ -5,15 +5,12 @@ use super::entries::Entries;
 use super::{lines, within};
 use crate::problem::Refusal;
 
-const NOBODY: &str =
-    "this names nobody: it must be an Entra object id such as b7c41e0a-9d25-4f6e-8a37-52e1f08c6d9b, a sign-in name or a \
+const NOBODY: &str = "this names nobody: it must be an Entra object id such as b7c41e0a-9d25-4f6e-8a37-52e1f08c6d9b, a sign-in name or a \
      mail address";
-const NO_HEADER: &str =
-    "this names nobody, and if it is a header, none of its columns is known: call the one with the people `id`, `upn` or \
+const NO_HEADER: &str = "this names nobody, and if it is a header, none of its columns is known: call the one with the people `id`, `upn` or \
      `mail`";
 const NOTHING_THERE: &str = "this line has nothing in the column that names people";
-const OPEN_QUOTE: &str =
-    "a quote is opened here and not closed in the same line: close it, or take the line break out of the field";
+const OPEN_QUOTE: &str = "a quote is opened here and not closed in the same line: close it, or take the line break out of the field";
 
 pub(super) fn read(text: &str, entries: &mut Entries) -> Result<(), Refusal> {
     let mut lines = lines(text).peekable();

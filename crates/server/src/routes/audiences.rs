@@ -48,7 +48,8 @@ pub(crate) async fn upload(
     // Each holds its whole list in memory, so that few are taken at a time.
     let turn = caller.app().upload_turn().await;
     // First of all, or a client that is still writing would see a reset instead of an answer.
-    let raw = body::read_within(&parts.headers, unread, LARGEST, ARRIVES_WITHIN).await.map_err(unread_list)?;
+    let raw =
+        body::read_within(&parts.headers, unread, LARGEST, ARRIVES_WITHIN).await.map_err(unread_list)?;
     let format = format(&parts.headers)?;
     let mut findings = Findings::default();
     let name = name(&mut findings, params.get("name"));

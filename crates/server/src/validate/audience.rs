@@ -106,7 +106,8 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
 fn of_the_directory(findings: &mut Findings, asked: &Audience, checked: &mut Checked) {
     let count = asked.groups.len() + asked.teams.len() + asked.exclude.groups.len();
     if count > MOST_GROUPS {
-        let text = format!("these are {count} groups and teams, left out or not; a message takes {MOST_GROUPS}");
+        let text =
+            format!("these are {count} groups and teams, left out or not; a message takes {MOST_GROUPS}");
         findings.add(Code::AudienceTooLong, "/audience/groups", text);
         return;
     }
@@ -165,7 +166,9 @@ fn lists(findings: &mut Findings, entries: &[String], checked: &mut Checked) {
         let pointer = format!("/audience/lists/{index}");
         match text.parse() {
             Ok(id) => checked.list_ids.push((id, pointer)),
-            Err(_) => findings.add(Code::UnknownList, pointer, "this must be the id of an uploaded list, `aud_…`"),
+            Err(_) => {
+                findings.add(Code::UnknownList, pointer, "this must be the id of an uploaded list, `aud_…`")
+            }
         }
     }
 }

@@ -35,7 +35,10 @@ fn path(list: &Value) -> String {
 #[tokio::test]
 async fn a_list_is_counted_listed_shown_and_deleted() {
     let server = server(known()).await;
-    let csv = format!("\u{feff}name;id\r\nInes;{INES}\r\n\r\nInes again; {} \r\nOmar;\"{OMAR}\"\r\n", INES.to_uppercase());
+    let csv = format!(
+        "\u{feff}name;id\r\nInes;{INES}\r\n\r\nInes again; {} \r\nOmar;\"{OMAR}\"\r\n",
+        INES.to_uppercase()
+    );
     let answer = server.upload("?name=All%20staff", "Text/CSV; charset=utf-8", csv).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     let list = answer.json();
@@ -49,7 +52,10 @@ async fn a_list_is_counted_listed_shown_and_deleted() {
     assert_eq!(server.get(&path(&list)).await.json(), expected);
     let lines = format!("\"{INES}\"\n{{\"userPrincipalName\": \"omar@contoso.com\", \"mail\": null}}\n\n");
     let second = uploaded(&server, NDJSON, &lines).await;
-    assert_eq!((&second["state"], &second["names"], &second["people"]), (&json!("resolving"), &json!(1), &json!(2)));
+    assert_eq!(
+        (&second["state"], &second["names"], &second["people"]),
+        (&json!("resolving"), &json!(1), &json!(2))
+    );
     // Its owner has names to look up now.
     assert_eq!(*server.woken.0.lock().unwrap(), [1]);
     let page = server.get("/v1/audiences?limit=1").await.json();
@@ -59,7 +65,8 @@ async fn a_list_is_counted_listed_shown_and_deleted() {
     server.get(&format!("{next}&app=dispatch")).await.refused(400, "bad_cursor");
     assert_eq!(server.get("/v1/audiences?tenant=other").await.json()["items"], json!([]));
 
-    let delete = async || server.answer(server.request("DELETE", &path(&list)).bearer_auth(&server.send)).await;
+    let delete =
+        async || server.answer(server.request("DELETE", &path(&list)).bearer_auth(&server.send)).await;
     assert_eq!(delete().await.status, 204);
     delete().await.refused(404, "not_found");
     server.get(&path(&list)).await.refused(404, "not_found");
@@ -98,7 +105,8 @@ async fn a_hundred_thousand_lines_of_which_two_hundred_are_bad() {
     assert_eq!(server.get("/v1/audiences").await.json()["items"], json!([]));
     assert_eq!(server.get("/v1/people").await.json()["items"], json!([]));
 
-    let right: String = csv.lines().filter(|line| !line.ends_with(";0000-0000")).map(|line| format!("{line}\r\n")).collect();
+    let right: String =
+        csv.lines().filter(|line| !line.ends_with(";0000-0000")).map(|line| format!("{line}\r\n")).collect();
     let begin = std::time::Instant::now();
     let list = uploaded(&server, CSV, &right).await;
     eprintln!("storing 99,800 lines took {:?}", begin.elapsed());
@@ -123,7 +131,8 @@ async fn what_is_no_list_is_refused_with_what_to_do() {
     let ansi = [INES.as_bytes(), b",a\n", OMAR.as_bytes(), b",M\xfcller\n"].concat();
     let text = refused(CSV, &ansi, (422, "list_not_text"), "/line/2").await;
     assert!(text.contains("CSV UTF-8"), "{text}");
-    let text = refused(CSV, b"Name,Department\nInes,Sales\n", (422, "list_line_invalid"), "/line/1 /line/2").await;
+    let text =
+        refused(CSV, b"Name,Department\nInes,Sales\n", (422, "list_line_invalid"), "/line/1 /line/2").await;
     assert!(text.contains("call the one with the people"), "{text}");
     let lines = format!("{{\n\"Ines\"\n7\n{{\"name\": \"x\"}}\n{{\"id\": 7}}\n\"{INES}\" 1\n\"{INES}\"\n");
     let wrong = "/line/1 /line/2 /line/3 /line/4 /line/5 /line/6";
@@ -187,7 +196,9 @@ async fn messages_to_lists() {
     let mut urgent = to(&json!({"lists": [lists[0]]}));
     urgent["priority"] = "urgent".into();
     server.post("/v1/messages", &urgent).await.refused_at(422, "urgent_audience", "/audience/lists");
-    for (list, pointer) in [("aud_1", "/audience/lists/1"), ("aud_01h455vb4pex5vsknk084sn02q", "/audience/lists/1")] {
+    for (list, pointer) in
+        [("aud_1", "/audience/lists/1"), ("aud_01h455vb4pex5vsknk084sn02q", "/audience/lists/1")]
+    {
         let answer = server.post("/v1/messages", &to(&json!({"lists": [lists[0], list]}))).await;
         answer.refused_at(422, "unknown_list", pointer);
     }
@@ -200,7 +211,8 @@ async fn a_list_that_a_message_still_needs_is_not_deleted() {
     let server = Server::start().await;
     let list = uploaded(&server, CSV, INES).await;
     let message = server.sent(&to(&json!({"lists": [list["id"]]}))).await;
-    let delete = async || server.answer(server.request("DELETE", &path(&list)).bearer_auth(&server.send)).await;
+    let delete =
+        async || server.answer(server.request("DELETE", &path(&list)).bearer_auth(&server.send)).await;
     delete().await.refused(409, "list_in_use");
     let request = ControlRequest { scope: &ALL, id: message.parse().unwrap(), control: Control::Cancel };
     server.store.control(request, Time(NOON)).await.unwrap();

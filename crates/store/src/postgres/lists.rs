@@ -81,7 +81,9 @@ pub(crate) async fn add(store: &PostgresStore, scope: &Scope, mut list: NewList)
     }
     for chunk in names.chunks(TOGETHER) {
         store
-            .word((list_no, chunk.to_vec()), |db, (list_no, names)| Box::pin(write_names(db, *list_no, names)))
+            .word((list_no, chunk.to_vec()), |db, (list_no, names)| {
+                Box::pin(write_names(db, *list_no, names))
+            })
             .await?;
     }
     store

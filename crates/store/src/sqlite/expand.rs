@@ -10,9 +10,9 @@ use nuncio_domain::{MessageState, Source, Time};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::{fill, names};
 use super::intake::{Kind, Written};
 use super::writer::Queue;
+use super::{fill, names};
 use crate::control::CONFIRM;
 use crate::error::{broken, of_sqlx};
 use crate::words::{from_json, get, json, time_or_null, word};

@@ -218,9 +218,7 @@ pub(crate) async fn delete(
 ) -> Result<Deleted, StoreError> {
     let scope = scope.clone();
     let marked = store
-        .write(Queue::Api, move |connection| {
-            Box::pin(async move { mark(connection, &scope, id, now).await })
-        })
+        .write(Queue::Api, move |connection| Box::pin(async move { mark(connection, &scope, id, now).await }))
         .await?;
     let (list_no, deleted) = match marked {
         Ok(list_no) => list_no,
@@ -233,11 +231,7 @@ pub(crate) async fn delete(
                 .write(Queue::Expansion, move |connection| {
                     Box::pin(async move {
                         let statement = sqlx::query(statement).bind(list_no).bind(TOGETHER as i64);
-                        statement
-                            .execute(connection)
-                            .await
-                            .map(|done| done.rows_affected())
-                            .map_err(of_sqlx)
+                        statement.execute(connection).await.map(|done| done.rows_affected()).map_err(of_sqlx)
                     })
                 })
                 .await?;

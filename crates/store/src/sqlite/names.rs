@@ -71,8 +71,7 @@ pub(crate) async fn next(
     }
     let after = line_of(get(&list, "cursor")?);
     let rows = sqlx::query(NEXT).bind(list_no).bind(after.unwrap_or(0)).bind(limit).fetch_all(readers).await;
-    let names: Vec<ListedName> =
-        rows.map_err(of_sqlx)?.iter().map(listed_name).collect::<Result<_, _>>()?;
+    let names: Vec<ListedName> = rows.map_err(of_sqlx)?.iter().map(listed_name).collect::<Result<_, _>>()?;
     // One that was deleted meanwhile has none.
     Ok((!names.is_empty()).then_some(Names { after, names }))
 }

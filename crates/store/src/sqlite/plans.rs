@@ -177,7 +177,11 @@ async fn hot_statements_take_their_keys() {
         ("list in use", lists::IN_USE, &["SEARCH m USING INDEX messages_open (lane_no=?)"]),
         ("members deleted", lists::LEAVE, &["SEARCH audience_members USING PRIMARY KEY (list_no=?"]),
         ("names deleted", lists::FORGET, &["SEARCH audience_names USING PRIMARY KEY (list_no=?"]),
-        ("lists with names", names::LISTS, &["SEARCH audiences USING INDEX audiences_with_names (lane_no=?)"]),
+        (
+            "lists with names",
+            names::LISTS,
+            &["SEARCH audiences USING INDEX audiences_with_names (lane_no=?)"],
+        ),
         ("next names", names::NEXT, &["SEARCH audience_names USING PRIMARY KEY (list_no=? AND line>?)"]),
         ("names done", names::DONE, &["SEARCH audience_names USING PRIMARY KEY (list_no=? AND line=?)"]),
         (

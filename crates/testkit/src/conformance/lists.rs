@@ -119,10 +119,7 @@ pub async fn names_of_a_list_are_looked_up_in_order(fixture: &dyn Fixture) {
     assert_eq!((view.people, view.unresolved, view.cause.as_deref(), view.ready()), (3, 0, None, true));
     assert_eq!(addresses(&table, message_no).await, [ANN, CID, DAN, BOB]);
     let row = table.page(message_no).await.pop().unwrap();
-    assert_eq!(
-        row.standing,
-        Standing { enabled: Some(true), at: Some(LATER), ..Standing::default() }
-    );
+    assert_eq!(row.standing, Standing { enabled: Some(true), at: Some(LATER), ..Standing::default() });
     assert!(table.ledger().open(table.lane_no, 0).await.unwrap().names_of.is_empty());
 }
 
@@ -139,9 +136,9 @@ pub async fn a_name_that_nobody_has_stays_in_the_ledger(fixture: &dyn Fixture) {
         unresolved.iter().map(|one| (one.listed.line, one.listed.name.as_str(), one.knows)).collect();
     assert_eq!(told, [(2, names[0].1, Knows::Nobody), (4, names[1].1, Knows::Several)]);
     let message_no = table.submit(NewMessage { lists: vec![list_no], ..table.message(1, &[]) }).await;
-    let mut found = addresses(&table, message_no).await;
-    found.sort_unstable();
-    assert_eq!(found, [ANN, "desk@contoso.com", "gone@contoso.com"]);
+    let mut meant = addresses(&table, message_no).await;
+    meant.sort_unstable();
+    assert_eq!(meant, [ANN, "desk@contoso.com", "gone@contoso.com"]);
     let all = nuncio_domain::views::DeliveryFilter::default();
     let shown = table.ledger().deliveries(&OPERATOR, id(1), &all, None, 9).await.unwrap().unwrap();
     let gone = shown.items.iter().find(|view| view.address == "gone@contoso.com").unwrap();
@@ -202,10 +199,9 @@ fn group(name: &str) -> DirectorySource {
 
 async fn fill(table: &Table<'_>, message_no: i64, source_no: usize, people: &[&str], next: Next) -> bool {
     let cursor = table.ledger().expand(message_no, 9, LATER).await.unwrap().wants.unwrap().cursor;
-    let people = people.iter().map(|key| DirectoryPerson {
-        object_id: (*key).to_ascii_uppercase(),
-        ..DirectoryPerson::default()
-    });
+    let people = people
+        .iter()
+        .map(|key| DirectoryPerson { object_id: (*key).to_ascii_uppercase(), ..DirectoryPerson::default() });
     let fill = Fill { message_no, source_no, cursor, people: people.collect(), next };
     let taken = table.ledger().fill(fill, LATER).await.unwrap();
     table.check().await;

@@ -24,8 +24,8 @@ use nuncio_domain::people::{Reference, SeenPerson};
 use nuncio_domain::ports::Ledger;
 use nuncio_domain::views::{DeliveryFilter, MessageFilter, MessageView};
 use nuncio_domain::{
-    AudienceId, Batch, Class, Committed, Content, Control, Counts, DeliveryState, Key, MessageId, NewMessage, ReachState,
-    RecipientKind, Role, Scope, Time,
+    AudienceId, Batch, Class, Committed, Content, Control, Counts, DeliveryState, Key, MessageId, NewMessage,
+    ReachState, RecipientKind, Role, Scope, Time,
 };
 
 pub use audience::*;

@@ -58,7 +58,8 @@ impl State {
             let keys = fill.people.iter().map(|person| person.object_id.to_ascii_lowercase());
             message.new.exclude.extend(keys);
         }
-        if let Some(Place::Directory(part) | Place::Excluded(part)) = message.sources.get_mut(fill.source_no) {
+        if let Some(Place::Directory(part) | Place::Excluded(part)) = message.sources.get_mut(fill.source_no)
+        {
             part.members.extend(members);
             part.read = fill.next == Next::End;
             part.cursor = if let Next::At(cursor) = fill.next { Some(cursor) } else { None };

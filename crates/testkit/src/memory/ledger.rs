@@ -10,7 +10,9 @@ use nuncio_domain::message::{
 use nuncio_domain::people::{RecipientKind, Reference, SeenPerson};
 use nuncio_domain::ports::{Ledger, StoreError};
 use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
-use nuncio_domain::{AudienceId, Batch, Committed, Counts, Key, MessageId, NewMessage, ReachState, Scope, Time};
+use nuncio_domain::{
+    AudienceId, Batch, Committed, Counts, Key, MessageId, NewMessage, ReachState, Scope, Time,
+};
 
 use super::MemoryLedger;
 use crate::conformance::Fixture;

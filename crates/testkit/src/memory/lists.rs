@@ -60,7 +60,9 @@ impl State {
     }
 
     pub(super) fn found(&mut self, found: Found, now: Time) -> bool {
-        let Some(list) = self.lists.get_mut(&found.list_no).filter(|list| !list.deleted) else { return false };
+        let Some(list) = self.lists.get_mut(&found.list_no).filter(|list| !list.deleted) else {
+            return false;
+        };
         let names = match found.names {
             Ok(names) => names,
             Err(cause) => {

@@ -86,10 +86,7 @@ fn audiences_that_the_directory_knows() {
 fn lists_and_groups_that_are_left_out() {
     let line = ["Hi", "--list", "staff.csv", "--exclude-group", ANN, "--exclude-group", "b"];
     // The list is uploaded first.
-    assert_eq!(
-        body(&line, "").unwrap()["audience"],
-        json!({"exclude": {"groups": [ANN, "b"]}})
-    );
+    assert_eq!(body(&line, "").unwrap()["audience"], json!({"exclude": {"groups": [ANN, "b"]}}));
     assert!(body(&["Hi", "--list", "staff.csv", "--users-file", "-"], "").is_ok());
 }
 
