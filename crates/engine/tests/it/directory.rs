@@ -196,7 +196,8 @@ async fn names_of_a_list_are_looked_up_for_a_message_and_nobody_vanishes() {
         assert!(world.arrivals.is_empty());
         let message = world.finish(id, 900).await;
         assert_eq!(message.failed_by_reason["recipient_not_found"], 10, "seed {seed}");
-        assert_eq!(message.counts.delivered, 140, "seed {seed}");
+        // What was under way when the process died, nobody knows.
+        assert_eq!(message.counts.delivered + message.counts.ambiguous, 140, "seed {seed}");
         world.check_ledger(id, 150).await;
         assert!(world.arrivals.iter().all(|(_, to)| !to.contains('@')));
     }

@@ -26,10 +26,7 @@ pub(crate) const SHOWN: &str = "
 
 pub(crate) const DONE: &str = "DELETE FROM audience_names WHERE list_no = $1 AND line = ANY ($2)";
 
-pub(crate) const KNOWS: &str = "
-    UPDATE audience_names AS n SET knows = j.knows
-      FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS j (list_no, line, knows)
-     WHERE n.list_no = j.list_no AND n.line = j.line";
+pub(crate) const KNOWS: &str = "UPDATE audience_names SET knows = $3 WHERE list_no = $1 AND line = ANY ($2)";
 
 const COUNTS: &str = "
     UPDATE audiences
@@ -132,11 +129,10 @@ pub(crate) async fn found(db: &mut Db<'_>, found: &Found, now: Time) -> Result<b
             .bind(column(&bad, |one| one.0.as_str()))
             .bind(column(&bad, |one| plain(&one.1.name)));
         db.run(shown).await?;
-        let knows = sql(KNOWS)
-            .bind(column(&bad, |_| list_no))
-            .bind(column(&bad, |one| one.1.line))
-            .bind(column(&bad, |one| one.2.as_str()));
-        db.run(knows).await?;
+        for knows in Knows::ALL {
+            let lines: Vec<i64> = bad.iter().filter(|one| one.2 == *knows).map(|one| one.1.line).collect();
+            db.run(sql(KNOWS).bind(list_no).bind(lines).bind(knows.as_str())).await?;
+        }
     }
     let counts = sql(COUNTS)
         .bind(list_no)

@@ -34,6 +34,9 @@ const FILL: &str = "
     INSERT INTO idempotency (key_no, message_no, at, key, body_hash) SELECT 1, i, 1, format('key %s', i), '' FROM generate_series(1, 20000) AS i;
     INSERT INTO settlements (message_no, recipient_no, lane_no, at, verdict, evidence, done_at)
     SELECT 1, recipient_no, 1, 1, 'resend', '', CASE WHEN recipient_no % 100 <> 0 THEN 1 END FROM recipients;
+    INSERT INTO audiences (list_no, id, lane_no, key_no, lines, blanks, duplicates, people, names, created_at)
+    SELECT i, gen_random_uuid(), i % 20 + 1, 1, 1, 0, 0, 1, i % 2, 1 FROM generate_series(1, 2000) AS i;
+    INSERT INTO audience_names (list_no, line, name) SELECT 1, i, format('%s@contoso.com', i) FROM generate_series(1, 50000) AS i;
     INSERT INTO opt_outs SELECT recipient_no, 1, '' FROM recipients WHERE recipient_no % 10 = 0;
     INSERT INTO welcomes (lane_no, at, place) SELECT 1, i, format('place %s', i) FROM generate_series(1, 50000) AS i;";
 
@@ -138,7 +141,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("lists with names", names::LISTS, &["using audiences_with_names on audiences"]),
         ("next names", names::NEXT, &["using audience_names_pkey on audience_names"]),
         ("names done", names::DONE, &["using audience_names_pkey on audience_names"]),
-        ("names known", names::KNOWS, &["using audience_names_pkey on audience_names n"]),
+        ("names known", names::KNOWS, &["using audience_names_pkey on audience_names"]),
         ("names shown", names::SHOWN, &["using recipients_key_lane_no_kind_key on recipients r"]),
         ("unresolved names", names::UNRESOLVED, &["using audience_names_pkey on audience_names"]),
         ("lanes", submit::LANES, &["using lanes_pkey on lanes"]),

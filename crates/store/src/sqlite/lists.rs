@@ -48,9 +48,10 @@ pub(crate) const ALL_THERE: &str = "
 
 /// Whether a message is still being worked out from a list.
 pub(crate) const IN_USE: &str = "
-    SELECT EXISTS (SELECT 1 FROM messages AS m INDEXED BY messages_open
-                    WHERE m.lane_no = ?1 AND m.open = 1 AND m.audience_final = 0
-                      AND EXISTS (SELECT 1 FROM json_tree(m.sources) AS s WHERE s.key = 'uploaded' AND s.value = ?2))";
+    SELECT m.message_no FROM messages AS m INDEXED BY messages_open
+     WHERE m.lane_no = ?1 AND m.open = 1 AND m.audience_final = 0
+       AND EXISTS (SELECT 1 FROM json_tree(m.sources) AS s WHERE s.key = 'uploaded' AND s.value = ?2)
+     LIMIT 1";
 
 pub(crate) const LEAVE: &str = "
     DELETE FROM audience_members WHERE list_no = ?1 AND recipient_no IN (
@@ -266,13 +267,13 @@ async fn mark(
     if get::<Option<i64>>(&row, "deleted_at")?.is_some() {
         return Ok(Ok((list_no, false)));
     }
-    let in_use: bool = sqlx::query_scalar(IN_USE)
+    let in_use: Option<i64> = sqlx::query_scalar(IN_USE)
         .bind(get::<i64>(&row, "lane_no")?)
         .bind(list_no)
-        .fetch_one(&mut *connection)
+        .fetch_optional(&mut *connection)
         .await
         .map_err(of_sqlx)?;
-    if in_use {
+    if in_use.is_some() {
         return Ok(Err(Deleted::InUse));
     }
     // Its number stays, so that no other list gets it.
