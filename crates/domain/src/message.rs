@@ -32,6 +32,22 @@ words! {
 }
 
 words! {
+    /// What happens to whom nobody can reach now (`docs/delivery.md`, Reachability).
+    pub enum WhenUnreachable {
+        /// It fails or is skipped.
+        Fail = "fail",
+        /// It waits until they can be reached, or the message expires.
+        Wait = "wait",
+    }
+}
+
+/// The cause of a message of which only deliveries are left whose recipients cannot be reached now.
+pub const UNREACHABLE: &str = "unreachable";
+
+/// When a delivery is due that waits for its recipient: whenever that one can be reached.
+pub const WHENEVER: Time = Time::MAX;
+
+words! {
     /// The stored state of a message. `Waiting` goes with a cause.
     pub enum MessageState {
         Scheduled = "scheduled",
@@ -181,6 +197,7 @@ pub struct NewMessage {
     /// Groups whose people are not to get it either, each once.
     pub exclude_groups: Vec<DirectorySource>,
     pub on_ambiguous: Option<OnAmbiguous>,
+    pub when_unreachable: WhenUnreachable,
     /// More than this wait for [`Control::Confirm`].
     pub max_recipients: i64,
     pub send_at: Option<Time>,
@@ -220,6 +237,9 @@ pub struct OpenMessage {
     /// Its audience grows until `send_at`, and is expanded then.
     pub gathers: bool,
     pub on_ambiguous: Option<OnAmbiguous>,
+    pub when_unreachable: WhenUnreachable,
+    /// Why it waits.
+    pub cause: Option<String>,
     pub audience_final: bool,
     pub include: Include,
     pub send_at: Option<Time>,
@@ -241,6 +261,8 @@ pub struct Opened {
     pub settlements: Vec<Settlement>,
     /// Uploaded lists with names that were not looked up yet.
     pub names_of: Vec<i64>,
+    /// Somebody for whom a delivery waits can be reached now.
+    pub reached: bool,
 }
 
 /// What one chunk of expansion did.

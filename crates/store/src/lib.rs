@@ -12,6 +12,7 @@
 mod batch;
 mod control;
 mod error;
+mod inherited;
 mod lists;
 mod new_message;
 pub mod postgres;

@@ -91,6 +91,7 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         exclude: audience.exclude,
         exclude_groups: audience.exclude_groups,
         on_ambiguous: policy.on_ambiguous,
+        when_unreachable: policy.when_unreachable,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,
         expires_at: policy.expires_at,

@@ -71,6 +71,7 @@ pub(crate) fn retry(
         exclude: Vec::new(),
         exclude_groups: Vec::new(),
         on_ambiguous: before.on_ambiguous,
+        when_unreachable: before.when_unreachable,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,
         expires_at: policy.expires_at,

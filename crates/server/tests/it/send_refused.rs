@@ -99,11 +99,7 @@ async fn audience() {
 #[tokio::test]
 async fn what_is_not_built_yet() {
     let server = Server::start().await;
-    for (pointer, value) in [
-        ("/install", json!("if_never_installed")),
-        ("/when_unreachable", json!("wait")),
-        ("/start", json!("streaming")),
-    ] {
+    for (pointer, value) in [("/install", json!("if_never_installed")), ("/start", json!("streaming"))] {
         refused(&server, &[(pointer, value)], 422, "not_supported_yet", pointer).await;
     }
 }

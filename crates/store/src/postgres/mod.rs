@@ -8,6 +8,7 @@ mod db;
 mod evidence;
 mod expand;
 mod fill;
+mod inherited;
 mod keys;
 mod lanes;
 mod learn;
@@ -23,6 +24,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod reach;
+mod reached;
 mod recover;
 mod registry;
 mod rows;

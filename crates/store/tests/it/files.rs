@@ -31,6 +31,7 @@ pub(crate) fn message(lane_no: i64, number: u128) -> NewMessage {
         exclude: Vec::new(),
         exclude_groups: Vec::new(),
         on_ambiguous: None,
+        when_unreachable: nuncio_domain::message::WhenUnreachable::Fail,
         max_recipients: 1_000,
         send_at: None,
         expires_at: Time(1_000_000_000),

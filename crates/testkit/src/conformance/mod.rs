@@ -8,6 +8,7 @@ mod lists;
 mod outcomes;
 pub mod random;
 mod reach;
+mod reached;
 mod recover;
 mod settling;
 mod views;
@@ -18,7 +19,7 @@ use async_trait::async_trait;
 use nuncio_domain::batch::{Attempt, Change, Intent, MessageChange, ReachChange, Row};
 use nuncio_domain::directory::Include;
 use nuncio_domain::lists::{Deleted, NewList, Unresolved, UploadedList};
-use nuncio_domain::message::{Body, ControlRequest, Controlled, Named, Submitted};
+use nuncio_domain::message::{Body, ControlRequest, Controlled, Named, Submitted, WhenUnreachable};
 use nuncio_domain::outcome::Operation;
 use nuncio_domain::people::{Reference, SeenPerson};
 use nuncio_domain::ports::Ledger;
@@ -34,6 +35,7 @@ pub use directory::*;
 pub use lists::*;
 pub use outcomes::*;
 pub use reach::*;
+pub use reached::*;
 pub use recover::*;
 pub use settling::*;
 pub use views::*;
@@ -87,7 +89,8 @@ macro_rules! conformance {
             a_name_that_nobody_has_stays_in_the_ledger, lists_are_of_their_own_lane_and_scope,
             a_list_is_deleted_when_no_message_needs_it,
             lanes_are_held_and_go_on, a_look_begins_behind_what_is_known, retries_take_what_was_not_delivered,
-            retries_read_what_closing_made_of_the_rest, retries_are_of_their_own_lane);
+            retries_read_what_closing_made_of_the_rest, retries_are_of_their_own_lane,
+            deliveries_wait_for_their_recipients, who_is_reached_just_before_is_not_forgotten);
     };
     ($make:expr; $($case:ident),+ $(,)?) => {
         $(#[tokio::test]
@@ -148,6 +151,7 @@ impl<'f> Table<'f> {
             exclude: Vec::new(),
             exclude_groups: Vec::new(),
             on_ambiguous: None,
+            when_unreachable: WhenUnreachable::Fail,
             max_recipients: 1_000,
             send_at: None,
             expires_at: Time(i64::MAX / 2),

@@ -8,6 +8,7 @@ mod commit;
 mod directory;
 mod ledger;
 mod lists;
+mod reached;
 mod read;
 mod settle;
 
@@ -42,6 +43,8 @@ struct State {
     settlements: Vec<settle::Word>,
     /// Uploaded ones, by number.
     lists: BTreeMap<i64, lists::List>,
+    /// Who can be reached again, and since when, while a message waits for somebody.
+    reached: BTreeMap<i64, Time>,
 }
 
 struct Lane {
@@ -281,7 +284,11 @@ impl MemoryLedger {
                 }
             }
             if let Some((reach, evidence)) = &seen.reach {
+                let news = person.reach != *reach;
                 person.becomes(*reach, evidence, at, true);
+                if news && *reach == ReachState::Reachable {
+                    state.note_reached(recipient_no, at);
+                }
             }
         }
         if let Some(conversation_id) = &seen.conversation_id {
