@@ -7,6 +7,7 @@
 //! | [`after`] | settling and trying again |
 //! | [`message`] | messages and their ledger |
 //! | [`delivery`] | deliveries, attempts and the columns of the report |
+//! | [`lists`] | uploaded lists of people |
 //! | [`lanes`] | one app in one tenant, with its pace |
 //! | [`opt_outs`] | who wants no messages |
 //! | [`people`] | recipients and whether they can be reached |
@@ -33,6 +34,7 @@ pub mod delivery;
 pub mod installs;
 pub mod keys;
 pub mod lanes;
+pub mod lists;
 pub mod message;
 pub mod opt_outs;
 pub mod people;
@@ -53,6 +55,7 @@ pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS, Word
 pub use installs::{Install, InstallCounts, NewInstall};
 pub use keys::{CreatedKey, Key, NewKey};
 pub use lanes::Lane;
+pub use lists::{LIST_CSV, LIST_NDJSON, UnresolvedName, UploadedList};
 pub use message::{Accepted, Counts, Message};
 pub use opt_outs::{NewOptOuts, OptOut, OptOutsNoted};
 pub use people::{MUTED, Person, Reachability};

@@ -102,9 +102,15 @@ codes! {
     /// The message is past the point where this control means anything.
     TooLate = "too_late", 409, "Too late for this",
         "Look at the message's state: what is completed or cancelled cannot be changed, only a waiting message can be confirmed, only a paused one resumed, and what is past its time cannot be sent once more.";
+    /// The list is still needed by a message whose audience is being worked out.
+    ListInUse = "list_in_use", 409, "A message still needs this list",
+        "Wait until the message's `audience_final` is true, or cancel it, and delete the list then.";
+    /// The body is of a kind that this path does not take.
+    UnsupportedMediaType = "unsupported_media_type", 415, "Not a kind of body that is taken here",
+        "Send one of the content types that the text names.";
     /// The body is larger than this path takes.
     BodyTooLarge = "body_too_large", 413, "The body is too large",
-        "Keep the body under the limit that the text names (1 MiB for messages).";
+        "Keep the body under the limit that the text names (1 MiB for messages, 64 MiB for uploaded lists).";
     /// The body is not JSON.
     InvalidJson = "invalid_json", 400, "Not valid JSON",
         "Correct the body at the line and column that the text names.";
@@ -137,10 +143,25 @@ codes! {
         "Shorten it, and link to long texts and pictures instead of putting them in.";
     /// The audience names nobody.
     EmptyAudience = "empty_audience", 422, "The audience is empty",
-        "Give `audience.users`, `audience.groups`, `audience.teams`, `audience.channels`, `audience.chats`, `\"installed\": true` or `\"everyone\": true`.";
+        "Give `audience.users`, `audience.lists`, `audience.groups`, `audience.teams`, `audience.channels`, `audience.chats`, `\"installed\": true` or `\"everyone\": true`.";
     /// More named recipients than one request takes.
     AudienceTooLong = "audience_too_long", 422, "Too many named recipients",
-        "Name at most 10,000 in one message (1,000 for `urgent`), and split longer lists into several messages.";
+        "Name at most 10,000 in one message (1,000 for `urgent`), and upload longer lists (POST /v1/audiences).";
+    /// A line of an uploaded list that names nobody: neither an Entra object id nor a sign-in name or mail address, or cut off in the middle. Nothing of the list is stored.
+    ListLineInvalid = "list_line_invalid", 422, "A line that names nobody",
+        "Correct the lines that `errors` points at, or empty them (empty lines do not count), and upload the list again.";
+    /// The uploaded list is in no encoding that is read: UTF-8, or UTF-16 with a byte order mark.
+    ListNotText = "list_not_text", 422, "The list is not UTF-8",
+        "Save it as UTF-8 (in Excel: \"CSV UTF-8\"), and upload it again; `errors` points at the first line that is not.";
+    /// The uploaded list has more than 1,000,000 lines.
+    ListTooLong = "list_too_long", 422, "Too many lines in one list",
+        "Split it: a message takes several lists, and everybody in them once.";
+    /// The uploaded list names nobody: it has no lines, or empty ones and a header only.
+    ListEmpty = "list_empty", 422, "The list names nobody",
+        "Give one person a line, by Entra object id, sign-in name or mail address.";
+    /// There is no such uploaded list that this API key may see, or it is one of another app or tenant than the message.
+    UnknownList = "unknown_list", 422, "No such list",
+        "Look at GET /v1/audiences; a message takes lists of its own app and tenant.";
     /// An urgent message goes before everything else, so it takes at most 1,000 recipients that are named.
     UrgentAudience = "urgent_audience", 422, "Too wide for an urgent message",
         "Name at most 1,000 recipients, or use the priority `normal`.";

@@ -77,7 +77,7 @@ pub struct Audience {
     /// Group chats.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chats: Vec<String>,
-    /// Uploaded lists, `aud_…`. Not built yet.
+    /// Uploaded lists, `aud_…` ([`UploadedList`](crate::UploadedList)); at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lists: Vec<String>,
     /// Kinds of people that are left out by default: `guests`, `disabled`.
@@ -95,7 +95,7 @@ pub struct Exclude {
     /// People, by Entra object id, sign-in name or mail address; at most 10,000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
-    /// Members of Entra groups. Not built yet.
+    /// Members of Entra groups, transitively, by object id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
 }

@@ -27,11 +27,13 @@
 
 mod error;
 mod installs;
+mod lists;
 mod operations;
 mod surveys;
 mod transport;
 
 pub use error::ClientError;
+pub use lists::{ListFormat, ListOf};
 pub use operations::{
     ConversationFilter, DeliveryFilter, MessageControl, MessageFilter, PageOf, PeopleFilter, TeamFilter,
 };

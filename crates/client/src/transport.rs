@@ -14,6 +14,8 @@ use crate::ClientError;
 const CONNECT: Duration = Duration::from_secs(5);
 /// For a whole call; a report only has to go on coming.
 const WHOLE: Duration = Duration::from_secs(30);
+/// For uploading a list, which may have 64 MiB and is answered when it is stored.
+const UPLOAD: Duration = Duration::from_mins(10);
 /// More than the largest page.
 const LARGEST: usize = 32 * 1024 * 1024;
 
@@ -21,6 +23,8 @@ const LARGEST: usize = 32 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
+    /// The same, but patient: the other expects an answer, or some of it, within [`WHOLE`].
+    uploads: reqwest::Client,
     base: Url,
     /// `Bearer nnc_…`, marked sensitive so that it is not in debug output.
     authorization: HeaderValue,
@@ -56,18 +60,21 @@ impl Client {
             .map_err(|_| setup("the API key has characters that no key has".to_owned()))?;
         authorization.set_sensitive(true);
 
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("nuncio/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT)
-            .read_timeout(WHOLE);
-        if is_loopback(&base) {
-            // A proxy could not reach this computer's own server.
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|error| setup(format!("no HTTP client: {}", chain(&error))))?;
-        Ok(Self { http, base, authorization })
+        let http = |patience| {
+            let mut builder = reqwest::Client::builder()
+                .user_agent(concat!("nuncio/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .connect_timeout(CONNECT)
+                .read_timeout(patience);
+            if is_loopback(&base) {
+                // A proxy could not reach this computer's own server.
+                builder = builder.no_proxy();
+            }
+            builder.build().map_err(|error| setup(format!("no HTTP client: {}", chain(&error))))
+        };
+        let (http, uploads) = (http(WHOLE)?, http(UPLOAD)?);
+        Ok(Self { http, uploads, base, authorization })
     }
 
     /// The server's address.
@@ -76,16 +83,32 @@ impl Client {
     }
 
     pub(crate) fn request(&self, method: Method, segments: &[&str]) -> RequestBuilder {
+        self.request_by(&self.http, method, segments)
+    }
+
+    /// A request that takes its time.
+    pub(crate) fn upload(&self, segments: &[&str]) -> RequestBuilder {
+        self.request_by(&self.uploads, Method::POST, segments).timeout(UPLOAD)
+    }
+
+    fn request_by(&self, http: &reqwest::Client, method: Method, segments: &[&str]) -> RequestBuilder {
         let mut url = self.base.clone();
         url.path_segments_mut().expect("http URLs have a path").pop_if_empty().extend(segments);
-        self.http
-            .request(method, url)
+        http.request(method, url)
             .header(AUTHORIZATION, self.authorization.clone())
             .header(ACCEPT, "application/json, application/problem+json")
     }
 
     /// Makes a call and reads its JSON answer.
     pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
+        self.json_within(request.timeout(WHOLE)).await
+    }
+
+    /// The same, with a time of the request's own.
+    pub(crate) async fn json_within<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<T, ClientError> {
         let (status, body) = self.bytes(request).await?;
         serde_json::from_slice(&body).map_err(|error| ClientError::Unexpected {
             status: status.as_u16(),
@@ -95,11 +118,11 @@ impl Client {
 
     /// Makes a call whose answer has nothing in it, or nothing that matters.
     pub(crate) async fn empty(&self, request: RequestBuilder) -> Result<(), ClientError> {
-        self.bytes(request).await.map(|_| ())
+        self.bytes(request.timeout(WHOLE)).await.map(|_| ())
     }
 
     async fn bytes(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let response = self.open(request.timeout(WHOLE)).await?;
+        let response = self.open(request).await?;
         let status = response.status();
         Ok((status, self.body(response).await?))
     }

@@ -92,6 +92,11 @@ typed_id!(
     "msg"
 );
 typed_id!(
+    /// An uploaded list of people, `aud_…` over UUIDv7.
+    AudienceId,
+    "aud"
+);
+typed_id!(
     /// An API key, `key_…` over UUIDv7. Not the secret.
     KeyId,
     "key"

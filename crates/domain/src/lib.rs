@@ -11,6 +11,7 @@ pub mod directory;
 pub mod ids;
 pub mod install;
 pub mod lane;
+pub mod lists;
 pub mod message;
 pub mod outcome;
 pub mod own_words;
@@ -24,7 +25,7 @@ pub mod views;
 
 pub use batch::{Batch, Committed, Key};
 pub use delivery::{Counts, DeliveryState, FailReason, SkipReason};
-pub use ids::{DeliveryId, KeyId, LaneId, MessageId};
+pub use ids::{AudienceId, DeliveryId, KeyId, LaneId, MessageId};
 pub use install::InstallPolicy;
 pub use message::{Class, Content, Control, MessageState, NewMessage, OnAmbiguous, Source};
 pub use outcome::{Answer, LaneCause, Outcome};

@@ -134,10 +134,15 @@ pub enum Body {
 pub enum Source {
     /// Members of a stored list, `audience_members.list_no`.
     List(i64),
+    /// Members of an uploaded list, once all its names are looked up; those may be newer than the message.
+    Uploaded(i64),
     /// People with a personal reference whose state is not removed or never installed.
     Installed,
     /// People whom the directory names; they become members of this list, page by page, before it is read.
     Directory { list_no: i64, from: DirectorySource },
+    /// People whom the directory names and who are not to get it: they become exclusions of the message. First of all
+    /// sources, so that nobody has a delivery before all of them are known; the list has nothing but its cursor.
+    Excluded { list_no: i64, from: DirectorySource },
     /// Recipients of an earlier message whose deliveries came to this.
     Retry {
         message_no: i64,
@@ -161,7 +166,8 @@ pub struct Retries {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Named {
     pub kind: RecipientKind,
-    /// The Entra object id in lower case, or the conversation id.
+    /// The Entra object id in lower case, or the conversation id. Of somebody in an uploaded list whom the directory does
+    /// not know, the name (`docs/adr/0024`), which is the only one with an `@` that a person has.
     pub key: String,
 }
 
@@ -177,6 +183,8 @@ pub struct NewMessage {
     pub named: Vec<Named>,
     /// Whether everyone with the app installed is meant as well.
     pub installed: bool,
+    /// Numbers of uploaded lists, each once.
+    pub lists: Vec<i64>,
     /// Whom the directory is to be asked for, each once.
     pub directory: Vec<DirectorySource>,
     /// What the directory said of people who are named.
@@ -190,6 +198,8 @@ pub struct NewMessage {
     pub purpose: Purpose,
     /// Who is given the app first.
     pub install: InstallPolicy,
+    /// Groups whose people are not to get it either, each once.
+    pub exclude_groups: Vec<DirectorySource>,
     pub on_ambiguous: Option<OnAmbiguous>,
     pub when_unreachable: WhenUnreachable,
     /// More than this wait for [`Control::Confirm`].
@@ -254,6 +264,8 @@ pub struct Opened {
     pub resumed_at: Option<Time>,
     /// Words about ambiguous deliveries, oldest first, that were not obeyed yet.
     pub settlements: Vec<Settlement>,
+    /// Uploaded lists with names that were not looked up yet.
+    pub names_of: Vec<i64>,
     /// Somebody for whom a delivery waits can be reached now.
     pub reached: bool,
 }
@@ -269,6 +281,8 @@ pub struct Expanded {
     pub confirm: bool,
     /// It goes on when this page of the directory is there.
     pub wants: Option<Wanted>,
+    /// It goes on when the names of this uploaded list are looked up.
+    pub names_of: Option<i64>,
 }
 
 /// Who asked for what, for [`crate::ports::Ledger::control`].

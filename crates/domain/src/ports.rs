@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use crate::batch::{Batch, Committed, Inherited, Key, Late, Row};
 use crate::directory::Fill;
-use crate::ids::{KeyId, MessageId};
+use crate::ids::{AudienceId, KeyId, MessageId};
+use crate::lists::{Deleted, Found, Names, NewList, Unresolved, UploadedList};
 use crate::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, NewMessage, Opened, SettleRequest,
     Settled, Spoken, Submitted,
@@ -93,11 +94,17 @@ pub trait Ledger: Send + Sync + 'static {
     async fn open(&self, lane_no: i64, after: i64) -> Result<Opened, StoreError>;
     /// Adds up to `limit` deliveries of the audience. With the last one, `audience_final` is set and the message
     /// becomes `sending`, or `waiting` if it is larger than `max_recipients`.
-    /// Where it meets a source of the directory that was not read to its end, it says which page it wants.
+    /// Where it meets a source of the directory that was not read to its end, it says which page it wants; where it meets
+    /// an uploaded list with names, which list that is.
     async fn expand(&self, message_no: i64, limit: i64, now: Time) -> Result<Expanded, StoreError>;
     /// Stores a page that an expansion wanted: people, members, and where the source goes on. A page that comes twice,
     /// or for a message that was closed meanwhile, changes nothing; whether it was taken.
     async fn fill(&self, fill: Fill, now: Time) -> Result<bool, StoreError>;
+    /// The next names of an uploaded list that are to be looked up, `limit` at most; `None` once all were.
+    async fn names(&self, list_no: i64, limit: i64) -> Result<Option<Names>, StoreError>;
+    /// Stores whom names stand for: people become members of the list, and so do names that are not exactly one person's,
+    /// for which nothing is ever sent. What comes twice, or for a list that is gone, changes nothing; whether it was taken.
+    async fn found(&self, found: Found, now: Time) -> Result<bool, StoreError>;
     /// Pending deliveries without a due time, by recipient number after `after`.
     async fn page(&self, message_no: i64, after: i64, limit: i64) -> Result<Vec<Row>, StoreError>;
     /// Pending deliveries with a due time up to `until`, soonest first. Those that wait for their recipient are never
@@ -199,6 +206,23 @@ pub trait Registry: Send + Sync + 'static {
         out: bool,
         now: Time,
     ) -> Result<bool, StoreError>;
+
+    /// Stores an uploaded list. In several transactions, for a list may have a million lines and others write meanwhile;
+    /// nobody sees it before the last of them.
+    async fn add_list(&self, scope: &Scope, list: NewList) -> Result<(), StoreError>;
+    /// Uploaded lists, oldest first; `after` is the last `list_no` of the page before. Of the filter, app and tenant count.
+    async fn lists(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<UploadedList>, StoreError>;
+    async fn list(&self, scope: &Scope, id: AudienceId) -> Result<Option<UploadedList>, StoreError>;
+    /// Names of a list that are not exactly one person's, by line.
+    async fn unresolved(&self, list_no: i64, limit: i64) -> Result<Vec<Unresolved>, StoreError>;
+    /// Deletes a list with all who are in it. In several transactions; from the first on nobody sees it.
+    async fn delete_list(&self, scope: &Scope, id: AudienceId, now: Time) -> Result<Deleted, StoreError>;
 
     /// Reads and writes something trivial, for `/readyz`.
     async fn ready(&self) -> Result<(), StoreError>;

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::batch::Row;
-use crate::delivery::SkipReason;
+use crate::batch::{Row, Why};
+use crate::delivery::{FailReason, SkipReason};
 use crate::directory::Include;
 use crate::install::InstallPolicy;
 use crate::message::Class;
 use crate::own_words::Purpose;
 use crate::people::ReachState;
+use crate::people::RecipientKind;
 use crate::time::Time;
 
 /// What decides of the message.
@@ -33,6 +34,20 @@ impl Policy {
     const fn always_tries(self) -> bool {
         matches!(self.class, Class::Urgent) || self.retries
     }
+}
+
+/// What a delivery ends as without a call, if it does: skipped, or failed because nobody is meant by it.
+pub fn without_a_call(row: &Row, policy: Policy, now: Time) -> Option<Why> {
+    if is_nobody(row) {
+        return Some(Why::Failed(FailReason::RecipientNotFound));
+    }
+    why_skipped(row, policy, now).map(Why::Skipped)
+}
+
+/// Whether it stands for a name in an uploaded list that is not exactly one person's (`docs/adr/0024`): no object id has
+/// an `@`.
+pub fn is_nobody(row: &Row) -> bool {
+    row.kind == RecipientKind::Person && row.address.contains('@')
 }
 
 /// Why a delivery is skipped, if it is.
@@ -106,7 +121,7 @@ mod tests {
     use super::*;
     use crate::batch::Key;
     use crate::directory::Standing;
-    use crate::people::{ReachState, RecipientKind};
+    use crate::people::ReachState;
 
     const DAY: Duration = Duration::from_hours(24);
     const NOW: Time = Time(30 * 24 * 3_600 * 1_000_000);
@@ -160,6 +175,19 @@ mod tests {
         }
         let both = Row { excluded: true, ..out };
         assert_eq!(why(&both, Class::Normal, Purpose::Reply), Some(SkipReason::Excluded));
+    }
+
+    #[test]
+    fn a_name_that_nobody_has_fails_however_it_is_asked_for() {
+        let nobody = Row { address: "gone@contoso.com".to_owned(), ..row() };
+        let failed = Some(Why::Failed(FailReason::RecipientNotFound));
+        assert_eq!(without_a_call(&nobody, policy(), NOW), failed);
+        assert_eq!(without_a_call(&nobody, Policy { retries: true, ..policy() }, NOW), failed);
+        // Others have an `@` too.
+        let channel = Row { kind: RecipientKind::Channel, address: "19:x@thread.tacv2".to_owned(), ..row() };
+        assert_eq!(without_a_call(&channel, policy(), NOW), None);
+        let out = Row { opted_out: true, ..row() };
+        assert_eq!(without_a_call(&out, policy(), NOW), Some(Why::Skipped(SkipReason::OptedOut)));
     }
 
     #[test]

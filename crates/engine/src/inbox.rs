@@ -13,6 +13,8 @@ pub(crate) enum Event {
     Wake,
     /// It is known anew.
     Lane(Lane),
+    /// The names of its uploaded lists were looked up.
+    Named,
     /// For its core; [`Input::Drain`] ends the lane when all that is under way has ended.
     Input(Input),
 }

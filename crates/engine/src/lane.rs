@@ -14,12 +14,14 @@ use nuncio_domain::outcome::Operation;
 use nuncio_domain::people::Lane;
 use nuncio_domain::ports::{Call, StoreError};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::clock::{Stepped, pause, wait_until};
 use crate::committer::Job;
 use crate::engine::Shared;
 use crate::fetch;
 use crate::inbox::{Event, Inbox};
+use crate::names::{self, Turn};
 
 const BACKOFF: Duration = Duration::from_millis(250);
 /// How long a new owner looks for words of the one before it: a call of that one ends within 30 s.
@@ -42,7 +44,18 @@ struct Shell {
     /// A look at the open messages is under way, and another is wanted after it: at those above this one.
     looking: bool,
     look_again: Option<i64>,
+    /// Of looking up names, and who does that although no message waits for it.
+    names: Arc<Turn>,
+    naming: Option<JoinHandle<()>>,
     draining: bool,
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        if let Some(naming) = &self.naming {
+            naming.abort();
+        }
+    }
 }
 
 /// Runs a lane until it is drained.
@@ -114,6 +127,8 @@ async fn begin(
         seen: 0,
         looking: false,
         look_again: None,
+        names: Arc::default(),
+        naming: None,
         draining: false,
         shared,
     });
@@ -131,6 +146,11 @@ impl Shell {
                 self.lane = Arc::new(lane);
                 return;
             }
+            Event::Named => {
+                self.naming = None;
+                // There may be more lists by now.
+                return self.look(self.seen);
+            }
             Event::Input(input) => input,
         };
         match &input {
@@ -145,6 +165,7 @@ impl Shell {
                 if let Some(after) = self.look_again.take() {
                     self.look(after);
                 }
+                self.name(&opened.names_of);
             }
             // Nobody can wake us for a word that is left by another process.
             Input::Leased { .. } if self.shared.ports.clock.now() < self.hears_until => self.look(self.seen),
@@ -192,6 +213,22 @@ impl Shell {
         });
     }
 
+    /// Has names of uploaded lists looked up, so that whoever uploaded them sees early what is wrong with them.
+    fn name(&mut self, lists: &[i64]) {
+        if lists.is_empty() || self.naming.is_some() || self.draining {
+            return;
+        }
+        let (shared, lane, turn) =
+            (Arc::clone(&self.shared), Arc::clone(&self.lane), Arc::clone(&self.names));
+        let (inbox, lists) = (Arc::clone(&self.inbox), lists.to_vec());
+        self.naming = Some(tokio::spawn(async move {
+            for list_no in lists {
+                names::look_up_all(&shared.ports, &lane, &turn, list_no).await;
+            }
+            inbox.tell(Event::Named);
+        }));
+    }
+
     fn perform(&mut self, action: Action) {
         let ledger = Arc::clone(&self.shared.ports.ledger);
         let inbox = Arc::clone(&self.inbox);
@@ -218,6 +255,14 @@ impl Shell {
                     if let Some(fill) = fill {
                         insist("fill", || fetch::keep(ledger.as_ref(), &fill, ports.clock.as_ref())).await;
                     }
+                    inbox.tell(Input::Fetched { message_no, fetched });
+                });
+            }
+            Action::LookUp { message_no, list_no } => {
+                let (shared, lane) = (Arc::clone(&self.shared), Arc::clone(&self.lane));
+                let turn = Arc::clone(&self.names);
+                tokio::spawn(async move {
+                    let fetched = names::look_up(&shared.ports, &lane, &turn, list_no).await.map(|_| ());
                     inbox.tell(Input::Fetched { message_no, fetched });
                 });
             }
@@ -328,7 +373,7 @@ impl Shell {
 }
 
 /// Asks the store until it answers; a lane cannot go on without.
-async fn insist<T, F, A>(what: &'static str, ask: F) -> T
+pub(crate) async fn insist<T, F, A>(what: &'static str, ask: F) -> T
 where
     F: Fn() -> A,
     A: Future<Output = Result<T, StoreError>>,

@@ -11,6 +11,7 @@ mod fetch;
 mod inbox;
 mod lane;
 mod lease;
+mod names;
 mod room;
 
 pub use clock::SystemClock;

@@ -12,8 +12,8 @@ use clap::{Parser, Subcommand};
 use nuncio_client::ClientError;
 
 use crate::commands::{
-    self, Failure, app_package, conversations, demo, install, keys, lanes, messages, opt_outs, people, reachability,
-    send, serve, sim, teams,
+    self, Failure, app_package, audiences, conversations, demo, install, keys, lanes, messages, opt_outs,
+    people, reachability, send, serve, sim, teams,
 };
 use crate::config::ConfigError;
 use nuncio_sim::SimError;
@@ -52,6 +52,7 @@ enum Command {
     Conversations(conversations::Args),
     Teams(teams::Args),
     Reachability(reachability::Args),
+    Audiences(audiences::Args),
     OptOuts(opt_outs::Args),
     Lanes(lanes::Args),
     Keys(keys::Args),
@@ -87,6 +88,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Conversations(args) => conversations::run(args).await,
         Command::Teams(args) => teams::run(args).await,
         Command::Reachability(args) => reachability::run(args).await,
+        Command::Audiences(args) => audiences::run(args).await,
         Command::OptOuts(args) => opt_outs::run(args).await,
         Command::Lanes(args) => lanes::run(args).await,
         Command::Keys(args) => keys::run(args).await,

@@ -23,18 +23,28 @@ const DRAINED: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unread {
     TooLarge { limit: usize },
-    TooSlow,
+    TooSlow { within: Duration },
     CutOff,
 }
 
 /// The whole body, if it is no longer than `limit`.
 pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Unread> {
+    read_within(headers, body, limit, ARRIVES_WITHIN).await
+}
+
+/// The same, with a time of its own.
+pub(crate) async fn read_within(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    within: Duration,
+) -> Result<Bytes, Unread> {
     let announced =
         headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     if announced.is_some_and(|length: usize| length > limit * DRAINED) {
         return Err(Unread::TooLarge { limit });
     }
-    tokio::time::timeout(ARRIVES_WITHIN, collect(body, limit)).await.unwrap_or(Err(Unread::TooSlow))
+    tokio::time::timeout(within, collect(body, limit)).await.unwrap_or(Err(Unread::TooSlow { within }))
 }
 
 async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Unread> {
@@ -59,7 +69,10 @@ impl From<Unread> for Refusal {
             Unread::TooLarge { limit } => {
                 Self::new(Code::BodyTooLarge, format!("the body is larger than {limit} bytes"))
             }
-            Unread::TooSlow => Self::new(Code::RequestTimeout, "the body did not arrive within 10 s"),
+            Unread::TooSlow { within } => {
+                let text = format!("the body did not arrive within {} s", within.as_secs());
+                Self::new(Code::RequestTimeout, text)
+            }
             Unread::CutOff => Self::new(Code::RequestTimeout, "the body broke off"),
         }
     }

@@ -18,6 +18,7 @@
 //! | `GET /v1/conversations`, `/v1/conversations/{id}` | `routes/conversations.rs` |
 //! | `GET /v1/teams`, `/v1/teams/{id}` | `routes/teams.rs` |
 //! | `/v1/lanes`, `/v1/lanes/{id}/{pause,resume}` | `routes/lanes.rs` |
+//! | `/v1/audiences` | `routes/audiences.rs`, what is read of a list in `lists/` |
 //! | `/v1/opt-outs` | `routes/opt_outs.rs` |
 //! | `/v1/keys` | `routes/keys.rs` |
 //! | `/healthz`, `/readyz` | `routes/health.rs` |
@@ -32,6 +33,7 @@ mod access;
 mod body;
 mod bot;
 mod cursor;
+mod lists;
 mod observe;
 mod problem;
 mod query;
@@ -88,6 +90,8 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/lanes/{id}/resume", post(routes::lanes::resume))
         .route("/v1/opt-outs", get(routes::opt_outs::list).post(routes::opt_outs::add))
         .route("/v1/opt-outs/{user}", delete(routes::opt_outs::remove))
+        .route("/v1/audiences", get(routes::audiences::list).post(routes::audiences::upload))
+        .route("/v1/audiences/{id}", get(routes::audiences::get).delete(routes::audiences::delete))
         .route("/v1/keys", get(routes::keys::list).post(routes::keys::create))
         .route("/v1/keys/{id}", delete(routes::keys::revoke))
         .route("/healthz", get(routes::health::alive))

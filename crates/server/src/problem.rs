@@ -41,6 +41,12 @@ impl Refusal {
         Self(Box::new(problem))
     }
 
+    /// Code and pointer of each thing that is wrong.
+    #[cfg(test)]
+    pub(crate) fn items(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.errors.iter().map(|item| (item.code.as_str(), item.pointer.as_str()))
+    }
+
     /// The answer for what is not there, and for what this caller may not see: the same.
     pub(crate) fn not_found(what: &str) -> Self {
         Self::new(Code::NotFound, format!("there is no such {what}"))

@@ -9,6 +9,7 @@ use nuncio_domain::ports::{Directory, Ledger, Registry, StoreError, Wake};
 use nuncio_domain::scope::Scope;
 use nuncio_domain::{Clock, Time};
 use nuncio_teams::inbound::Authenticator;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 pub use crate::bot::say::OwnWords;
@@ -19,6 +20,9 @@ pub type Random = Arc<dyn Fn() -> [u8; 32] + Send + Sync>;
 
 /// `/api/messages` answers after its commit within this, else 503: Teams sends it again.
 const LEARN_WITHIN: Duration = Duration::from_secs(1);
+
+/// Lists of which each takes up to 64 MiB, and what is read of it beside that.
+const UPLOADS: usize = 2;
 
 /// Everything that the server needs.
 #[derive(Clone)]
@@ -66,6 +70,8 @@ struct Inner {
     /// Requests with an idempotency key that are being worked on: (key_no, idempotency key).
     running: Mutex<HashSet<(i64, String)>>,
     remembered: Remembered,
+    /// Lists that are being uploaded.
+    uploads: Semaphore,
 }
 
 /// The ports that need a scope.
@@ -78,7 +84,12 @@ pub(crate) struct Ports<'a> {
 
 impl App {
     pub(crate) fn new(state: ServerState) -> Self {
-        Self(Arc::new(Inner { state, running: Mutex::default(), remembered: Remembered::default() }))
+        Self(Arc::new(Inner {
+            state,
+            running: Mutex::default(),
+            remembered: Remembered::default(),
+            uploads: Semaphore::new(UPLOADS),
+        }))
     }
 
     /// For `access.rs` only: there it is put together with a scope.
@@ -169,6 +180,12 @@ impl App {
             Ok(done) => done.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string()))),
             Err(_) => Err(StoreError::Unavailable("no commit within 1 s".to_owned())),
         }
+    }
+
+    /// Room for one more list in memory; waits for it.
+    pub(crate) async fn upload_turn(&self) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        self.0.uploads.acquire().await.ok()
     }
 
     /// Marks an idempotency key as being worked on, until the guard is dropped; `None` if it is already.

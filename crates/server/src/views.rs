@@ -5,6 +5,7 @@ use std::time::Duration;
 use nuncio_api as api;
 use nuncio_domain::directory;
 use nuncio_domain::install;
+use nuncio_domain::lists::{Unresolved, UploadedList};
 use nuncio_domain::message::{Body, UNREACHABLE};
 use nuncio_domain::outcome::LaneCauseKind;
 use nuncio_domain::own_words;
@@ -247,6 +248,31 @@ pub(crate) fn opt_out(known: OptOut) -> api::OptOut {
         upn: known.upn,
         since: text(known.since),
         how: known.how,
+    }
+}
+
+pub(crate) fn uploaded_list(list: UploadedList, unresolved: Vec<Unresolved>) -> api::UploadedList {
+    let unresolved = unresolved.into_iter().map(|one| api::UnresolvedName {
+        line: one.listed.line,
+        name: one.listed.name,
+        knows: one.knows.to_string(),
+    });
+    api::UploadedList {
+        state: if list.ready() { "ready" } else { "resolving" }.to_owned(),
+        id: list.id.to_string(),
+        cause_text: list.cause,
+        name: list.name,
+        app: list.app,
+        tenant: list.tenant,
+        lines: list.lines,
+        people: list.people,
+        duplicates: list.duplicates,
+        blanks: list.blanks,
+        names: list.names,
+        looked_up: list.looked_up,
+        unresolved: list.unresolved,
+        unresolved_names: unresolved.collect(),
+        created_at: text(list.created_at),
     }
 }
 

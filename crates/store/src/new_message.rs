@@ -62,6 +62,7 @@ pub(crate) fn own(say: &Say, lane_no: i64, content: Content, now: Time) -> NewMe
         label: None,
         named: vec![say.to.clone()],
         installed: false,
+        lists: Vec::new(),
         directory: Vec::new(),
         resolved: Vec::new(),
         include: Include::default(),
@@ -69,6 +70,7 @@ pub(crate) fn own(say: &Say, lane_no: i64, content: Content, now: Time) -> NewMe
         exclude: Vec::new(),
         purpose: Purpose::Asked,
         install: InstallPolicy::Never,
+        exclude_groups: Vec::new(),
         // Twice the same of these is worse than not at all.
         on_ambiguous: Some(OnAmbiguous::Hold),
         when_unreachable: WhenUnreachable::Fail,
@@ -80,10 +82,21 @@ pub(crate) fn own(say: &Say, lane_no: i64, content: Content, now: Time) -> NewMe
     }
 }
 
-/// The sources of a message, in the order in which they are read: who is named, whom the directory knows, who has the app.
+/// How many lists the directory fills for a message.
+pub(crate) fn filled(new: &NewMessage) -> usize {
+    new.exclude_groups.len() + new.directory.len()
+}
+
+/// The sources of a message, in the order in which they are read: who is left out, who is named, who is in uploaded lists,
+/// whom the directory knows, who has the app. The directory fills the lists of the first and of the fourth.
 pub(crate) fn sources(new: &NewMessage, list: Option<i64>, directory: &[i64]) -> Vec<Source> {
-    let mut sources: Vec<Source> = list.map(Source::List).into_iter().collect();
-    let known = directory.iter().zip(&new.directory);
+    let (excluded, known) = directory.split_at(new.exclude_groups.len().min(directory.len()));
+    let excluded = excluded.iter().zip(&new.exclude_groups);
+    let mut sources: Vec<Source> =
+        excluded.map(|(list_no, from)| Source::Excluded { list_no: *list_no, from: from.clone() }).collect();
+    sources.extend(list.map(Source::List));
+    sources.extend(new.lists.iter().map(|list_no| Source::Uploaded(*list_no)));
+    let known = known.iter().zip(&new.directory);
     sources.extend(known.map(|(list_no, from)| Source::Directory { list_no: *list_no, from: from.clone() }));
     sources.extend(new.installed.then_some(Source::Installed));
     sources

@@ -75,7 +75,7 @@ pub enum Input {
         message_no: i64,
         expanded: Expanded,
     },
-    /// Answer to [`Action::Fetch`]: the page is stored, or why there is none.
+    /// Answer to [`Action::Fetch`] and [`Action::LookUp`]: what was asked for is stored, or why there is nothing.
     Fetched {
         message_no: i64,
         fetched: Result<(), DirectoryError>,
@@ -143,6 +143,11 @@ pub enum Action {
     Fetch {
         message_no: i64,
         wanted: Wanted,
+    },
+    /// Look up the next names of this uploaded list, store whom they stand for, and say so with [`Input::Fetched`].
+    LookUp {
+        message_no: i64,
+        list_no: i64,
     },
     LoadPage {
         message_no: i64,

@@ -44,11 +44,19 @@ impl Fetching {
 
 impl LaneCore {
     pub(super) fn fetch_page(&mut self, message_no: i64, wanted: Wanted) {
+        self.ask_directory(message_no, Action::Fetch { message_no, wanted });
+    }
+
+    pub(super) fn look_up(&mut self, message_no: i64, list_no: i64) {
+        self.ask_directory(message_no, Action::LookUp { message_no, list_no });
+    }
+
+    fn ask_directory(&mut self, message_no: i64, action: Action) {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
         open.fetching.again_at = None;
         // One that was paused and goes on may ask twice.
         if !std::mem::replace(&mut open.fetching.asked, true) {
-            self.actions.push(Action::Fetch { message_no, wanted });
+            self.actions.push(action);
         }
     }
 

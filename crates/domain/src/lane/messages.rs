@@ -11,7 +11,7 @@ use crate::lane::installs::ToInstall;
 use crate::message::{Class, Expanded, MessageState, OnAmbiguous, OpenMessage, UNREACHABLE, WhenUnreachable};
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
-use crate::skip::{Policy, why_skipped};
+use crate::skip::{Policy, without_a_call};
 use crate::time::Time;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,6 +227,8 @@ impl LaneCore {
         }
         if let Some(wanted) = expanded.wants {
             self.fetch_page(message_no, wanted);
+        } else if let Some(list_no) = expanded.names_of {
+            self.look_up(message_no, list_no);
         } else if !expanded.done {
             self.expand(message_no);
         } else if expanded.confirm {
@@ -276,9 +278,9 @@ impl LaneCore {
             return;
         }
         let waits = self.messages.get(&message_no).is_some_and(|open| open.waits);
-        match why_skipped(&row, policy, now) {
-            Some(SkipReason::Unreachable) if waits => self.await_recipient(now, &row),
-            Some(reason) => self.skip(now, &row, reason),
+        match without_a_call(&row, policy, now) {
+            Some(Why::Skipped(SkipReason::Unreachable)) if waits => self.await_recipient(now, &row),
+            Some(why) => self.end_uncalled(now, &row, why),
             None if self.takes_install(now, &row) => {}
             None => {
                 if let Some(item) = self.item(row) {
@@ -289,13 +291,17 @@ impl LaneCore {
         }
     }
 
-    pub(super) fn skip(&mut self, now: Time, row: &Row, reason: SkipReason) {
+    /// Ends a delivery for which no call is made.
+    pub(super) fn end_uncalled(&mut self, now: Time, row: &Row, why: Why) {
         self.known.insert(row.key);
         self.change(Change {
             key: row.key,
             from: DeliveryState::Pending,
-            to: DeliveryState::Skipped,
-            why: Some(Why::Skipped(reason)),
+            to: match why {
+                Why::Failed(_) => DeliveryState::Failed,
+                Why::Skipped(_) => DeliveryState::Skipped,
+            },
+            why: Some(why),
             attempt: None,
             activity_id: None,
             due_at: None,

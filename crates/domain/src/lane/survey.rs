@@ -24,7 +24,9 @@ impl LaneCore {
                 return Fate::Again(Next::Front);
             }
             InstallOutcome::Unavailable { retry_after } => return self.try_again(now, item, *retry_after),
-            InstallOutcome::Throttled { .. } | InstallOutcome::Waits { .. } => return Fate::Again(Next::Front),
+            InstallOutcome::Throttled { .. } | InstallOutcome::Waits { .. } => {
+                return Fate::Again(Next::Front);
+            }
         };
         if let Some(state) = learned(item.row.reach, there) {
             let says = if there { "has" } else { "has not" };
@@ -75,7 +77,9 @@ mod tests {
 
     #[test]
     fn what_a_survey_makes_of_what_was_known() {
-        use ReachState::{Blocked, BlockedOrRemoved, NeverInstalled, PolicyBlocked, Reachable, Removed, Unknown};
+        use ReachState::{
+            Blocked, BlockedOrRemoved, NeverInstalled, PolicyBlocked, Reachable, Removed, Unknown,
+        };
         for (before, has, has_not) in [
             (Unknown, Some(Reachable), Some(NeverInstalled)),
             (NeverInstalled, Some(Reachable), Some(NeverInstalled)),

@@ -1,6 +1,6 @@
 //! Deliveries that go out again: at once, when their time comes, or when their other references are known.
 
-use crate::batch::{Inherited, Key, Row};
+use crate::batch::{Inherited, Key, Row, Why};
 use crate::delivery::DeliveryState;
 use crate::lane::core::{Action, Fetched, Inheritance, Item, LaneCore, Met, Next};
 use crate::lane::threads::LONGEST;
@@ -58,7 +58,7 @@ impl LaneCore {
             // A new word of theirs holds for a retry as well; what was refused meanwhile does not.
             if let Some(reason) = unwanted(&row, open.purpose) {
                 if !self.known.contains(&row.key) {
-                    self.skip(now, &row, reason);
+                    self.end_uncalled(now, &row, Why::Skipped(reason));
                 }
                 continue;
             }

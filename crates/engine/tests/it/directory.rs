@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use nuncio_domain::directory::{DirectoryError, DirectoryPerson, DirectorySource, Next, Wanted};
+use nuncio_domain::directory::{DirectoryError, DirectoryPerson, DirectorySource, Next, Resolved, Wanted};
 use nuncio_domain::lane::LaneConfig;
+use nuncio_domain::lists::{ListedName, NewList};
 use nuncio_domain::message::Control;
-use nuncio_domain::{DeliveryState, MessageState};
+use nuncio_domain::{AudienceId, DeliveryState, MessageState};
+use nuncio_testkit::conformance::Fixture as _;
 
 use crate::service::{SECOND, Weather};
-use crate::world::{World, people};
+use crate::world::{LANE, World, people};
 
 /// People of a page.
 const PAGE: usize = 40;
@@ -19,11 +21,32 @@ pub(crate) struct TestDirectory {
     pub(crate) groups: BTreeMap<String, Vec<DirectoryPerson>>,
     /// From, until: what it answers instead.
     pub(crate) refuses: Vec<(i64, i64, DirectoryError)>,
+    /// Sign-in names and who has them.
+    pub(crate) names: BTreeMap<String, String>,
     /// The cursors that it was asked with, where it answered.
     pub(crate) asked: Vec<Option<String>>,
 }
 
 impl TestDirectory {
+    pub(crate) fn resolve(
+        &self,
+        now: i64,
+        names: Vec<ListedName>,
+    ) -> Result<Vec<(ListedName, Resolved)>, DirectoryError> {
+        if let Some((.., error)) = self.refuses.iter().find(|(from, until, _)| (*from..*until).contains(&now))
+        {
+            return Err(error.clone());
+        }
+        let resolve = |listed: &ListedName| match self.names.get(&listed.name) {
+            Some(id) => Resolved::One(Box::new(DirectoryPerson {
+                object_id: id.clone(),
+                ..DirectoryPerson::default()
+            })),
+            None => Resolved::None,
+        };
+        Ok(names.into_iter().map(|listed| (listed.clone(), resolve(&listed))).collect())
+    }
+
     pub(crate) fn page(
         &mut self,
         now: i64,
@@ -119,6 +142,64 @@ async fn another_process_reads_on_where_the_first_one_ended() {
         assert_eq!(asked, once, "seed {seed}");
         world.finish(id, 60).await;
         world.check_ledger(id, 400).await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_in_an_excluded_group_is_known_before_anything_is_sent() {
+    let to = people(100);
+    let mut world = world(4, &to[..45]);
+    let id = world.submit(&to, |new| new.exclude_groups = group()).await;
+    let message = world.finish(id, 60).await;
+    assert_eq!((message.counts.delivered, message.skipped_by_reason["excluded"]), (55, 45));
+    world.check_ledger(id, 100).await;
+    assert!(world.arrivals.iter().all(|(_, to_whom)| to[45..].contains(to_whom)));
+}
+
+/// A list of ids and of names, every tenth of which nobody has.
+async fn upload(world: &mut World, ids: &[String], names: usize) -> i64 {
+    let named: Vec<String> = (0..names).map(|n| format!("person{n}@contoso.com")).collect();
+    let all = people(ids.len() + names);
+    for (n, name) in named.iter().enumerate().filter(|(n, _)| n % 10 != 7) {
+        world.directory.names.insert(name.clone(), all[ids.len() + n].clone());
+    }
+    let listed = named.into_iter().zip(1..).map(|(name, line)| ListedName { line, name });
+    let list = NewList {
+        id: AudienceId(uuid::Uuid::from_u128(7)),
+        lane_no: LANE,
+        name: None,
+        lines: (ids.len() + names) as i64,
+        blanks: 0,
+        duplicates: 0,
+        people: ids.to_vec(),
+        names: listed.collect(),
+        created_at: world.wall(),
+    };
+    world.ledger.upload(list).await
+}
+
+#[tokio::test]
+async fn names_of_a_list_are_looked_up_for_a_message_and_nobody_vanishes() {
+    for seed in 0..20 {
+        let to = people(50);
+        let mut world = World::new(seed, Weather::default(), plain);
+        let list_no = upload(&mut world, &to, 100).await;
+        let (start, minute) = (world.now, 60 * SECOND);
+        let refusal = DirectoryError::NotPermitted { role: "User.Read.All".to_owned() };
+        world.directory.refuses = vec![(start, start + 2 * minute, refusal)];
+        world.die_after(3 * minute + (seed as i64) * 90_000, SECOND);
+        let id = world.submit(&[], |new| new.lists = vec![list_no]).await;
+        world.run_for(60).await;
+        let message = world.message(id).await;
+        assert_eq!(message.state, MessageState::Waiting, "seed {seed}");
+        assert!(message.cause.unwrap().contains("User.Read.All"));
+        assert!(world.arrivals.is_empty());
+        let message = world.finish(id, 900).await;
+        assert_eq!(message.failed_by_reason["recipient_not_found"], 10, "seed {seed}");
+        // What was under way when the process died, nobody knows.
+        assert_eq!(message.counts.delivered + message.counts.ambiguous, 140, "seed {seed}");
+        world.check_ledger(id, 150).await;
+        assert!(world.arrivals.iter().all(|(_, to)| !to.contains('@')));
     }
 }
 

@@ -7,6 +7,7 @@ use nuncio_domain::batch::{Batch, Late, Row};
 use nuncio_domain::delivery::Counts;
 use nuncio_domain::directory::{Fill, Wanted};
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
+use nuncio_domain::lists::Found;
 use nuncio_domain::message::{
     Body, Class, Content, Control, ControlRequest, LaneControl, Named, NewMessage, OnAmbiguous,
     SettleRequest, Settled, Submitted, Verdict, WhenUnreachable,
@@ -186,6 +187,7 @@ impl World {
             label: None,
             named: to.iter().map(|key| Named { kind: kind(key), key: key.clone() }).collect(),
             installed: false,
+            lists: Vec::new(),
             directory: Vec::new(),
             resolved: Vec::new(),
             include: nuncio_domain::directory::Include::default(),
@@ -193,6 +195,7 @@ impl World {
             exclude: Vec::new(),
             purpose: nuncio_domain::own_words::Purpose::Asked,
             install: nuncio_domain::InstallPolicy::Never,
+            exclude_groups: Vec::new(),
             on_ambiguous: None,
             when_unreachable: WhenUnreachable::Fail,
             max_recipients: 1_000_000,
@@ -471,6 +474,21 @@ impl World {
                 let fetched = fetched.map(|_| ());
                 return self.at(takes, Event::Input(Input::Fetched { message_no, fetched }));
             }
+            Action::LookUp { message_no, list_no } => {
+                let takes = self.dice.below(300_000) as i64;
+                let fetched = match self.ledger.names(list_no, 30).await.unwrap() {
+                    None => Ok(()),
+                    Some(next) => match self.directory.resolve(self.now, next.names) {
+                        Ok(names) => {
+                            let found = Found { list_no, after: next.after, names: Ok(names) };
+                            self.ledger.found(found, now).await.unwrap();
+                            Ok(())
+                        }
+                        Err(error) => Err(error),
+                    },
+                };
+                return self.at(takes, Event::Input(Input::Fetched { message_no, fetched }));
+            }
             Action::LoadPage { message_no, after, limit } => {
                 let rows = self.ledger.page(message_no, after, limit).await.unwrap();
                 // Several are read at once, and none need come first.
@@ -488,7 +506,9 @@ impl World {
             }
             Action::MakeDue => Input::MadeDue { deliveries: self.ledger.reached(LANE, now).await.unwrap() },
             Action::Look => return self.look().await,
-            Action::Commit { .. } | Action::Call(_) | Action::Install { .. } | Action::Forget { .. } => return,
+            Action::Commit { .. } | Action::Call(_) | Action::Install { .. } | Action::Forget { .. } => {
+                return;
+            }
         };
         self.at(0, Event::Input(input));
     }

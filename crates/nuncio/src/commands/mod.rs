@@ -1,6 +1,7 @@
 //! The commands, one file each, and what several of them need.
 
 pub mod app_package;
+pub mod audiences;
 pub mod conversations;
 pub mod demo;
 pub mod install;
@@ -128,6 +129,9 @@ pub(crate) fn client_error_code(error: &ClientError) -> u8 {
     }
 }
 
+/// Things that are wrong of which each gets its line: a terminal keeps not many more.
+const MOST_SHOWN: usize = 1_000;
+
 /// Every single thing that the server found wrong, each with where it is. A text that is the problem's own is not said
 /// twice.
 pub(crate) fn client_error_items(error: &ClientError) -> Vec<String> {
@@ -139,7 +143,12 @@ pub(crate) fn client_error_items(error: &ClientError) -> Vec<String> {
             output::clean(&format!("{}: {}", item.pointer, item.text))
         }
     };
-    problem.errors.iter().map(line).collect()
+    let mut items: Vec<String> = problem.errors.iter().take(MOST_SHOWN).map(line).collect();
+    let more = problem.errors.len().saturating_sub(MOST_SHOWN);
+    if more > 0 {
+        items.push(format!("and {more} more"));
+    }
+    items
 }
 
 /// Whether there is somebody to be asked something.

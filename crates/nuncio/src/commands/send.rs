@@ -9,10 +9,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use nuncio_api::{Accepted, Audience, ContentRequest, Exclude, NewMessage};
-use nuncio_client::{Client, ClientError};
+use nuncio_client::{Client, ClientError, ListOf};
 use uuid::Uuid;
 
-use super::{Connection, Failure, output, someone_there};
+use super::{Connection, Failure, audiences, output, someone_there};
 use crate::cli::NOT_ALL;
 
 pub use outcome::exit_code;
@@ -24,13 +24,14 @@ pub(super) const NO_LIMIT: i64 = 1_000_000;
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("content").args(["text", "card"]).required(true),
-    group = clap::ArgGroup::new("audience").args(["user", "users_file", "group", "team", "everyone", "installed", "channel"])
+    group = clap::ArgGroup::new("audience").args(["user", "users_file", "group", "team", "everyone", "installed", "list", "channel"])
         .required(true).multiple(true),
     after_help = "\
 Examples:
   nuncio send \"Deploy **finished**\" --channel 19:abc@thread.tacv2
   nuncio send --card outage.json --summary \"Outage\" --users-file on-call.txt --priority urgent --wait
   echo \"The canteen opens at eight\" | nuncio send - --installed --wait
+  nuncio send \"New canteen\" --list staff.csv --exclude-group 0b7f2c15-4f0e-4b2f-9c1d-6a1a0c9b7e52 --yes --wait
   nuncio send \"Welcome back\" --user ines@contoso.com --group 0b7f2c15-4f0e-4b2f-9c1d-6a1a0c9b7e52 --include guests
 
 The message id goes to stdout, with --wait the ledger as well.
@@ -55,6 +56,9 @@ pub struct Args {
     /// People, one a line, named as with --user; empty lines and those that begin with # do not count; - reads stdin
     #[arg(long, value_name = "FILE", help_heading = "Audience")]
     users_file: Option<PathBuf>,
+    /// A long list: a file to upload (see `nuncio audiences`) or one that is uploaded, aud_…; may be repeated
+    #[arg(long, value_name = "FILE|ID", help_heading = "Audience")]
+    list: Vec<PathBuf>,
     /// The people of an Entra group and of all groups in it, by its object id; may be repeated
     #[arg(long, value_name = "ID", help_heading = "Audience")]
     group: Vec<String>,
@@ -76,6 +80,9 @@ pub struct Args {
     /// Not this person, named as with --user; may be repeated
     #[arg(long, value_name = "WHO", help_heading = "Audience")]
     exclude: Vec<String>,
+    /// Not the people of this Entra group and of all groups in it, by its object id; may be repeated
+    #[arg(long, value_name = "ID", help_heading = "Audience")]
+    exclude_group: Vec<String>,
     /// More recipients than this need a confirmation before anything is sent [server's default: 1000]
     #[arg(long, value_name = "N", help_heading = "Audience", value_parser = clap::value_parser!(i64).range(1..=NO_LIMIT))]
     max_recipients: Option<i64>,
@@ -135,10 +142,19 @@ pub(super) fn time(text: &str) -> Result<String, String> {
 
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = args.connection.client()?;
-    let message = request(&args, &mut std::io::stdin())?;
+    let mut message = request(&args, &mut std::io::stdin())?;
+    let uploaded = lists(&client, &args, &mut message.audience.lists).await?;
     // Made here if not given, so that it can be named when the answer gets lost.
     let key = args.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
-    let accepted = client.send(&message, Some(&key)).await.map_err(|error| not_sent(error, &key))?;
+    let accepted = client.send(&message, Some(&key)).await.map_err(|error| {
+        let error = not_sent(error, &key);
+        if uploaded.is_empty() {
+            return error;
+        }
+        let lists: Vec<String> = uploaded.iter().map(|id| format!("--list {id}")).collect();
+        let hint = format!("What was uploaded is there: say {} in place of the files.", lists.join(" "));
+        error.context(Failure::not_done("the lists are uploaded, the message is not sent").hint(hint))
+    })?;
     if !args.connection.json {
         output::print(&accepted.id)?;
     }
@@ -210,11 +226,30 @@ pub(super) async fn followed_to(
     })
 }
 
+/// Ids of all lists, in `ids`; which of them were uploaded just now.
+async fn lists(client: &Client, args: &Args, ids: &mut Vec<String>) -> anyhow::Result<Vec<String>> {
+    let mut uploaded = Vec::new();
+    for list in &args.list {
+        let id = list.to_str().filter(|text| text.starts_with("aud_") && !list.exists());
+        if let Some(id) = id {
+            ids.push(id.to_owned());
+            continue;
+        }
+        let of = ListOf { name: None, app: args.app.clone(), tenant: args.tenant.clone() };
+        let stored = audiences::upload(client, list, None, &of).await?;
+        eprintln!("{} is uploaded as {}: {}", list.display(), stored.id, audiences::said(&stored));
+        ids.push(stored.id.clone());
+        uploaded.push(stored.id);
+    }
+    Ok(uploaded)
+}
+
 /// The request, with what files and stdin say.
 fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
     let is_stdin = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
     let from_stdin = [args.text.as_deref() == Some("-"), is_stdin(&args.card), is_stdin(&args.users_file)];
-    if from_stdin.iter().filter(|from_stdin| **from_stdin).count() > 1 {
+    let lists = args.list.iter().filter(|list| *list == Path::new("-"));
+    if from_stdin.iter().filter(|from_stdin| **from_stdin).count() + lists.count() > 1 {
         return Err(Failure::wrong_use("only one thing can be read from stdin").into());
     }
     let text = match args.text.as_deref() {
@@ -226,7 +261,7 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
     if let Some(file) = &args.users_file {
         users.extend(ids(&read(file, stdin)?));
     }
-    let others = args.installed || args.everyone;
+    let others = args.installed || args.everyone || !args.list.is_empty();
     let others = others || [&args.channel, &args.group, &args.team].iter().any(|named| !named.is_empty());
     if users.is_empty() && args.users_file.is_some() && !others {
         return Err(Failure::wrong_use("the users file names nobody").into());
@@ -242,7 +277,7 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
             teams: args.team.clone(),
             include: args.include.clone(),
             channels: args.channel.clone(),
-            exclude: Exclude { users: args.exclude.clone(), ..Exclude::default() },
+            exclude: Exclude { users: args.exclude.clone(), groups: args.exclude_group.clone() },
             ..Audience::default()
         },
         content: ContentRequest { text, card, summary: args.summary.clone() },

@@ -9,18 +9,18 @@ use crate::counts;
 use crate::world::{APP_ID, Plan, World, message, reasons};
 
 /// Ids and sign-in names, in the simulator's order.
-async fn people(world: &World) -> Vec<(String, String)> {
+pub(crate) async fn people(world: &World) -> Vec<(String, String)> {
     let page = world.sim.get("people?limit=1000").await;
     let text = |person: &Value, field: &str| person[field].as_str().unwrap().to_owned();
     page["items"].as_array().unwrap().iter().map(|person| (text(person, "id"), text(person, "upn"))).collect()
 }
 
-async fn group(world: &World, name: &str, members: &[&str]) -> String {
+pub(crate) async fn group(world: &World, name: &str, members: &[&str]) -> String {
     let made = world.sim.post("groups", &json!({"name": name, "members": members})).await;
     made["id"].as_str().unwrap().to_owned()
 }
 
-async fn consent(world: &World, roles: &[&str]) {
+pub(crate) async fn consent(world: &World, roles: &[&str]) {
     world.sim.patch(&format!("bots/{APP_ID}"), &json!({"graph_roles": roles})).await;
 }
 

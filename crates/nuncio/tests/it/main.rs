@@ -15,6 +15,7 @@
 //! | `stop` | stops: the drain, and a second signal |
 //! | `strain` | Microsoft or the disk gone for a while: bounds, and what the ledger says |
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
+//! | `lists` | uploaded lists, groups that are left out |
 //! | `races` | cancel, pause and expiry while calls are under way |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `after` | settling what is ambiguous, trying again what was not delivered |
@@ -47,6 +48,7 @@ mod inbound;
 mod installs;
 mod judges;
 mod kill;
+mod lists;
 mod operate;
 mod outcomes;
 mod own_words;

@@ -33,7 +33,7 @@ pub(crate) async fn receive(State(app): State<App>, request: Request<Body>) -> R
     let raw = match body::read(&parts.headers, unread, LARGEST).await {
         Ok(raw) => raw,
         Err(Unread::TooLarge { .. }) => return short(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
-        Err(Unread::TooSlow | Unread::CutOff) => {
+        Err(Unread::TooSlow { .. } | Unread::CutOff) => {
             return short(StatusCode::REQUEST_TIMEOUT, "the body did not arrive");
         }
     };

@@ -1,5 +1,6 @@
 //! One file per operation, or per few that share everything.
 
+pub(crate) mod audiences;
 pub(crate) mod control;
 pub(crate) mod conversations;
 pub(crate) mod deliveries;

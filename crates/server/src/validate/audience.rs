@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use nuncio_api::{Audience, Code};
 use nuncio_domain::directory::{DirectoryPerson, DirectorySource, Include};
 use nuncio_domain::message::Named;
-use nuncio_domain::{Class, RecipientKind};
+use nuncio_domain::{AudienceId, Class, RecipientKind};
 
 use super::{Findings, guid};
 
@@ -14,6 +14,7 @@ const MOST_NAMED: usize = 10_000;
 const MOST_URGENT: usize = 1000;
 /// Each is read by itself, from its first page to its last.
 const MOST_GROUPS: usize = 100;
+const MOST_LISTS: usize = 100;
 /// Longer than any sign-in name or mail address.
 const LONGEST_NAME: usize = 320;
 
@@ -26,6 +27,10 @@ pub(super) struct Checked {
     /// Teams as Teams calls them, with where they stand.
     pub(super) teams: Vec<(String, String)>,
     pub(super) directory: Vec<DirectorySource>,
+    pub(super) exclude_groups: Vec<DirectorySource>,
+    /// Uploaded lists, with where they stand; then by number.
+    pub(super) list_ids: Vec<(AudienceId, String)>,
+    pub(super) lists: Vec<i64>,
     pub(super) resolved: Vec<DirectoryPerson>,
     pub(super) include: Include,
 }
@@ -39,7 +44,6 @@ pub(super) struct Name {
 }
 
 pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> Checked {
-    not_built_yet(findings, asked);
     let nobody = asked.users.is_empty()
         && asked.channels.is_empty()
         && asked.chats.is_empty()
@@ -58,6 +62,7 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
             (asked.everyone, "/audience/everyone"),
             (!asked.teams.is_empty(), "/audience/teams"),
             (!asked.groups.is_empty(), "/audience/groups"),
+            (!asked.lists.is_empty(), "/audience/lists"),
         ] {
             if wide {
                 findings.add(Code::UrgentAudience, pointer, text);
@@ -93,25 +98,16 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
     checked.exclude = people_or_names(findings, "/audience/exclude/users", &asked.exclude.users, &mut names);
     checked.names.extend(names.into_iter().map(|name| Name { excluded: true, ..name }));
     of_the_directory(findings, asked, &mut checked);
+    lists(findings, &asked.lists, &mut checked);
     checked
-}
-
-fn not_built_yet(findings: &mut Findings, asked: &Audience) {
-    for (asked_for, pointer) in [
-        (!asked.lists.is_empty(), "/audience/lists"),
-        (!asked.exclude.groups.is_empty(), "/audience/exclude/groups"),
-    ] {
-        if asked_for {
-            findings.not_yet(pointer);
-        }
-    }
 }
 
 /// Groups, teams and everyone, each once, and kinds of people.
 fn of_the_directory(findings: &mut Findings, asked: &Audience, checked: &mut Checked) {
-    let count = asked.groups.len() + asked.teams.len();
+    let count = asked.groups.len() + asked.teams.len() + asked.exclude.groups.len();
     if count > MOST_GROUPS {
-        let text = format!("these are {count} groups and teams; a message takes {MOST_GROUPS}");
+        let text =
+            format!("these are {count} groups and teams, left out or not; a message takes {MOST_GROUPS}");
         findings.add(Code::AudienceTooLong, "/audience/groups", text);
         return;
     }
@@ -119,18 +115,8 @@ fn of_the_directory(findings: &mut Findings, asked: &Audience, checked: &mut Che
     if asked.everyone {
         sources.insert(DirectorySource::Everyone);
     }
-    for (index, text) in asked.groups.iter().enumerate() {
-        match guid(text) {
-            Some(id) => {
-                sources.insert(DirectorySource::Group(id));
-            }
-            None => findings.add(
-                Code::RecipientInvalid,
-                format!("/audience/groups/{index}"),
-                "this must be the Entra object id of a group",
-            ),
-        }
-    }
+    sources.extend(groups(findings, "/audience/groups", &asked.groups));
+    checked.exclude_groups.extend(groups(findings, "/audience/exclude/groups", &asked.exclude.groups));
     for (index, text) in asked.teams.iter().enumerate() {
         let pointer = format!("/audience/teams/{index}");
         if let Some(id) = guid(text) {
@@ -153,6 +139,36 @@ fn of_the_directory(findings: &mut Findings, asked: &Audience, checked: &mut Che
                 format!("/audience/include/{index}"),
                 "this must be one of: guests, disabled",
             ),
+        }
+    }
+}
+
+fn groups(findings: &mut Findings, pointer: &str, entries: &[String]) -> BTreeSet<DirectorySource> {
+    let mut groups = BTreeSet::new();
+    for (index, text) in entries.iter().enumerate() {
+        if let Some(id) = guid(text) {
+            groups.insert(DirectorySource::Group(id));
+        } else {
+            let text = "this must be the Entra object id of a group";
+            findings.add(Code::RecipientInvalid, format!("{pointer}/{index}"), text);
+        }
+    }
+    groups
+}
+
+fn lists(findings: &mut Findings, entries: &[String], checked: &mut Checked) {
+    if entries.len() > MOST_LISTS {
+        let text = format!("these are {} lists; a message takes {MOST_LISTS}", entries.len());
+        findings.add(Code::AudienceTooLong, "/audience/lists", text);
+        return;
+    }
+    for (index, text) in entries.iter().enumerate() {
+        let pointer = format!("/audience/lists/{index}");
+        match text.parse() {
+            Ok(id) => checked.list_ids.push((id, pointer)),
+            Err(_) => {
+                findings.add(Code::UnknownList, pointer, "this must be the id of an uploaded list, `aud_…`")
+            }
         }
     }
 }
@@ -191,7 +207,8 @@ fn people_or_names(
     people
 }
 
-fn is_name(text: &str) -> bool {
+/// A sign-in name or mail address, as far as can be seen.
+pub(crate) fn is_name(text: &str) -> bool {
     let parts = text.rsplit_once('@');
     parts.is_some_and(|(before, after)| !before.is_empty() && !after.is_empty())
         && text.len() <= LONGEST_NAME

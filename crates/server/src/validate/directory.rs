@@ -30,6 +30,8 @@ pub(super) async fn look_up(
         checked.names[0].pointer.clone()
     } else if !checked.directory.is_empty() {
         "/audience".to_owned()
+    } else if !checked.exclude_groups.is_empty() {
+        "/audience/exclude/groups".to_owned()
     } else {
         return Ok(());
     };
@@ -68,15 +70,14 @@ pub(super) async fn group_of(
     (app, tenant): &(String, String),
     id: &str,
 ) -> Result<Result<String, &'static str>, Refusal> {
-    let filter =
-        TeamFilter { app: Some(app.clone()), tenant: Some(tenant.clone()), ..TeamFilter::default() };
+    let filter = TeamFilter { app: Some(app.clone()), tenant: Some(tenant.clone()), ..TeamFilter::default() };
     let known = access.registry().team(access.scope(), id, &filter).await?;
     Ok(match known.first() {
         Some(team) => match &team.group_id {
             Some(group) => Ok(group.to_ascii_lowercase()),
-            None => {
-                Err("the app has not learned which Entra group belongs to this team: give the group's object id")
-            }
+            None => Err(
+                "the app has not learned which Entra group belongs to this team: give the group's object id",
+            ),
         },
         None => Err("the app knows no such team: give the Entra object id of its group"),
     })
@@ -138,7 +139,8 @@ async fn names(
     Ok(())
 }
 
-pub(super) fn code(error: &DirectoryError) -> Code {
+/// The refusal of a request for which the directory has to tell something.
+pub(crate) fn code(error: &DirectoryError) -> Code {
     match error {
         DirectoryError::NotConfigured(_) => Code::DirectoryNotConfigured,
         error if error.passes() => Code::DirectoryUnavailable,

@@ -9,7 +9,7 @@ use nuncio_domain::{Class, Content, InstallPolicy, MessageId, NewMessage, Recipi
 
 use super::audience::{CHANNELS, Checked, fits, is_chat, is_thread};
 use super::directory::group_of;
-use super::{Asked, Findings, audience, directory, guid, install, label, lane, policy};
+use super::{Asked, Findings, audience, directory, guid, install, label, lane, lists, policy};
 use crate::access::Access;
 use crate::problem::Refusal;
 
@@ -59,6 +59,7 @@ async fn run(access: &Access, asked: &NewInstall, purpose: Purpose) -> Result<Ne
                 Err(why) => findings.add(Code::RecipientInvalid, pointer, why),
             }
         }
+        lists::find(&mut findings, access, lane, &mut checked).await?;
         directory::look_up(&mut findings, access, lane, &mut checked).await?;
         install::check(&mut findings, access, lane, given);
         let asker = Asker { app: &lane.0, tenant: &lane.1 };
@@ -80,7 +81,9 @@ async fn run(access: &Access, asked: &NewInstall, purpose: Purpose) -> Result<Ne
         label,
         named: checked.named,
         installed: false,
+        lists: checked.lists,
         directory: checked.directory,
+        exclude_groups: checked.exclude_groups,
         resolved: checked.resolved,
         include: checked.include,
         retries: None,
@@ -103,7 +106,11 @@ fn people(findings: &mut Findings, asked: &NewInstall) -> Checked {
         findings.add(Code::InvalidValue, "/audience/installed", "these have the app");
     }
     for (named, pointer, text) in [
-        (&audience.channels, "/audience/channels", "a channel gets the app with its team: name the team in /teams"),
+        (
+            &audience.channels,
+            "/audience/channels",
+            "a channel gets the app with its team: name the team in /teams",
+        ),
         (&audience.chats, "/audience/chats", "name group chats in /chats"),
     ] {
         if !named.is_empty() {
@@ -118,7 +125,11 @@ fn people(findings: &mut Findings, asked: &NewInstall) -> Checked {
 }
 
 /// Teams as Teams calls them are given back, with where they stand.
-fn teams_and_chats(findings: &mut Findings, asked: &NewInstall, checked: &mut Checked) -> Vec<(String, String)> {
+fn teams_and_chats(
+    findings: &mut Findings,
+    asked: &NewInstall,
+    checked: &mut Checked,
+) -> Vec<(String, String)> {
     let mut met = Vec::new();
     if fits(findings, "/teams", asked.teams.len()) {
         for (index, text) in asked.teams.iter().enumerate() {

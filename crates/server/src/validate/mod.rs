@@ -7,6 +7,7 @@ mod directory;
 mod install;
 mod install_run;
 mod lane;
+mod lists;
 mod policy;
 mod retry;
 
@@ -14,6 +15,7 @@ use nuncio_api::{Code, ContentRequest};
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::{Class, Content, MessageId, NewMessage};
 
+pub(crate) use directory::code as directory_code;
 pub(crate) use install_run::{install_run, survey};
 pub(crate) use lane::{Asked, find as find_lane, guid};
 pub(crate) use retry::retry;
@@ -69,6 +71,7 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
     )
     .await?;
     if let Some(lane) = &lane {
+        lists::find(&mut findings, access, lane, &mut audience).await?;
         directory::look_up(&mut findings, access, lane, &mut audience).await?;
         install::check(&mut findings, access, lane, policy.install);
     }
@@ -85,6 +88,7 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         label,
         named: audience.named,
         installed: asked.audience.installed,
+        lists: audience.lists,
         directory: audience.directory,
         resolved: audience.resolved,
         include: audience.include,
@@ -92,6 +96,7 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         exclude: audience.exclude,
         purpose: Purpose::Asked,
         install: policy.install,
+        exclude_groups: audience.exclude_groups,
         on_ambiguous: policy.on_ambiguous,
         when_unreachable: policy.when_unreachable,
         max_recipients: policy.max_recipients,

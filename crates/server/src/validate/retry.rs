@@ -63,6 +63,7 @@ pub(crate) fn retry(
         label,
         named: Vec::new(),
         installed: false,
+        lists: Vec::new(),
         directory: Vec::new(),
         resolved: Vec::new(),
         // As for the message before, which the store sees to.
@@ -71,6 +72,7 @@ pub(crate) fn retry(
         exclude: Vec::new(),
         purpose: before.purpose,
         install: before.install,
+        exclude_groups: Vec::new(),
         on_ambiguous: before.on_ambiguous,
         when_unreachable: before.when_unreachable,
         max_recipients: policy.max_recipients,

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{BOT, INES, NOON, Server, TENANT, app};
 
-const OMAR: &str = "0c5f7d21-6e48-4b93-a1d0-9f27c38be654";
-const GROUP: &str = "4d0ef681-e88f-42a3-a2db-e6bf1e249e10";
+pub(crate) const OMAR: &str = "0c5f7d21-6e48-4b93-a1d0-9f27c38be654";
+pub(crate) const GROUP: &str = "4d0ef681-e88f-42a3-a2db-e6bf1e249e10";
 const TEAM: &str = "ee0f5ae2-8bc6-4ae5-8466-7daeebbfa062";
 
 /// Names and the object ids that have each; without any it is not configured.
@@ -67,7 +67,7 @@ impl Directory for TestDirectory {
     }
 }
 
-fn known() -> TestDirectory {
+pub(crate) fn known() -> TestDirectory {
     let people = BTreeMap::from([
         ("ines@contoso.com", vec![INES]),
         ("omar@contoso.com", vec![OMAR]),
@@ -76,16 +76,16 @@ fn known() -> TestDirectory {
     TestDirectory { people, ..TestDirectory::default() }
 }
 
-async fn server(directory: TestDirectory) -> Server {
+pub(crate) async fn server(directory: TestDirectory) -> Server {
     let directory = Arc::new(directory);
     Server::with(vec![app("dispatch", BOT, &[TENANT])], |state| state.directory = directory).await
 }
 
-fn to(audience: &Value) -> Value {
+pub(crate) fn to(audience: &Value) -> Value {
     json!({"audience": audience, "content": {"text": "hello"}})
 }
 
-const ALL: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
+pub(crate) const ALL: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 
 #[tokio::test]
 async fn names_become_people_when_the_message_comes() {
@@ -174,11 +174,15 @@ async fn groups_teams_and_everyone_are_taken_and_read_later() {
         (json!({"teams": ["19:half@thread.tacv2"]}), "recipient_invalid", "/audience/teams/0"),
         (json!({"groups": vec![GROUP; 101]}), "audience_too_long", "/audience/groups"),
         (json!({"everyone": true, "include": ["guest"]}), "invalid_value", "/audience/include/0"),
-        (json!({"lists": ["aud_1"]}), "not_supported_yet", "/audience/lists"),
         (
-            json!({"users": [INES], "exclude": {"groups": [GROUP]}}),
-            "not_supported_yet",
-            "/audience/exclude/groups",
+            json!({"groups": vec![GROUP; 60], "exclude": {"groups": vec![GROUP; 41]}}),
+            "audience_too_long",
+            "/audience/groups",
+        ),
+        (
+            json!({"users": [INES], "exclude": {"groups": [GROUP, "Sales"]}}),
+            "recipient_invalid",
+            "/audience/exclude/groups/1",
         ),
     ] {
         server.post("/v1/messages", &to(&audience)).await.refused_at(422, code, pointer);
@@ -186,6 +190,40 @@ async fn groups_teams_and_everyone_are_taken_and_read_later() {
     let mut urgent = to(&json!({"groups": [GROUP]}));
     urgent["priority"] = "urgent".into();
     server.post("/v1/messages", &urgent).await.refused_at(422, "urgent_audience", "/audience/groups");
+}
+
+#[tokio::test]
+async fn groups_that_are_left_out_are_read_first() {
+    let server = server(known()).await;
+    let audience = json!({"users": [INES, OMAR], "groups": [TEAM], "exclude": {"groups": [GROUP, GROUP]}});
+    let id = server.sent(&to(&audience)).await;
+    let message_no = server.store.message(&ALL, id.parse().unwrap()).await.unwrap().unwrap().message_no;
+    let expand = async || server.store.expand(message_no, 9, Time(NOON)).await.unwrap();
+    let wants = expand().await.wants.unwrap();
+    assert_eq!((wants.source_no, wants.from), (0, DirectorySource::Group(GROUP.to_owned())));
+    let fill = |source_no, people: &[&str]| nuncio_domain::directory::Fill {
+        message_no,
+        source_no,
+        cursor: None,
+        people: people
+            .iter()
+            .map(|id| DirectoryPerson { object_id: (*id).to_owned(), ..DirectoryPerson::default() })
+            .collect(),
+        next: nuncio_domain::directory::Next::End,
+    };
+    assert!(server.store.fill(fill(0, &[OMAR]), Time(NOON)).await.unwrap());
+    assert_eq!(expand().await.wants.unwrap().from, DirectorySource::Group(TEAM.to_owned()));
+    assert!(server.store.fill(fill(2, &[]), Time(NOON)).await.unwrap());
+    assert!(expand().await.done);
+    let rows = server.store.page(message_no, 0, 9).await.unwrap();
+    let mut excluded: Vec<_> = rows.iter().map(|row| (row.address.as_str(), row.excluded)).collect();
+    excluded.sort_unstable();
+    assert_eq!(excluded, [(OMAR, true), (INES, false)]);
+    // An app that cannot ask is not told to leave anybody out.
+    let missing = self::server(TestDirectory::default()).await;
+    let audience = json!({"users": [INES], "exclude": {"groups": [GROUP]}});
+    let answer = missing.post("/v1/messages", &to(&audience)).await;
+    answer.refused_at(422, "directory_not_configured", "/audience/exclude/groups");
 }
 
 #[tokio::test]

@@ -207,6 +207,12 @@ impl Server {
         self.answer(self.request("POST", path).bearer_auth(&self.send).json(body)).await
     }
 
+    /// Uploads a list.
+    pub(crate) async fn upload(&self, query: &str, kind: &str, list: impl Into<reqwest::Body>) -> Answer {
+        let request = self.request("POST", &format!("/v1/audiences{query}")).bearer_auth(&self.send);
+        self.answer(request.header("content-type", kind).body(list)).await
+    }
+
     /// Hands in a message that has to be taken; its id.
     pub(crate) async fn sent(&self, body: &Value) -> String {
         let answer = self.post("/v1/messages", body).await;

@@ -3,6 +3,7 @@
 
 mod access;
 mod after;
+mod audiences;
 mod bot;
 mod directory;
 mod harness;

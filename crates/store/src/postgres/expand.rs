@@ -11,9 +11,9 @@ use sqlx::postgres::PgRow;
 use tokio::sync::Mutex;
 
 use super::db::{Db, Link, sql};
-use super::fill;
 use super::node::Fence;
 use super::writer::{Failed, TRIES, end, landed};
+use super::{fill, names};
 use crate::control::CONFIRM;
 use crate::error::{broken, unavailable};
 use crate::words::{from_json, get, time_or_null, word};
@@ -83,7 +83,8 @@ const MOVE_MESSAGE: &str = "
      WHERE message_no = $1";
 
 /// Nothing to add, now or later.
-const OVER: Expanded = Expanded { added: 0, duplicates: 0, done: true, confirm: false, wants: None };
+const OVER: Expanded =
+    Expanded { added: 0, duplicates: 0, done: true, confirm: false, wants: None, names_of: None };
 
 /// Whoever would join the list of this message after this makes a new one.
 pub(crate) async fn stop_gathering(db: &mut Db<'_>, message_no: i64) -> Result<(), StoreError> {
@@ -181,6 +182,7 @@ struct Chunk {
     duplicates: i64,
     done: bool,
     wants: Option<Wanted>,
+    names_of: Option<i64>,
 }
 
 fn position(row: &PgRow) -> Result<(i64, i64), StoreError> {
@@ -198,8 +200,9 @@ async fn add(db: &mut Db<'_>, message_no: i64, limit: i64) -> Result<Option<Chun
     let fence: i64 = get(&row, "fence_at")?;
     let sources: Vec<Source> = from_json(get(&row, "sources")?)?;
     let from = position(&row)?;
-    let mut chunk =
-        Chunk { from, source_no: from.0, after: from.1, added: 0, duplicates: 0, done: false, wants: None };
+    let (source_no, after) = from;
+    let (wants, names_of) = (None, None);
+    let mut chunk = Chunk { from, source_no, after, added: 0, duplicates: 0, done: false, wants, names_of };
     let source_at = |no: i64| usize::try_from(no).ok().and_then(|no| sources.get(no));
     let mut left = limit.max(1);
     while let Some(source) = source_at(chunk.source_no) {
@@ -208,13 +211,21 @@ async fn add(db: &mut Db<'_>, message_no: i64, limit: i64) -> Result<Option<Chun
         }
         let source_no = usize::try_from(chunk.source_no).unwrap_or(usize::MAX);
         chunk.wants = fill::wanted(db, source_no, source).await?;
-        if chunk.wants.is_some() {
+        chunk.names_of = names::wanted(db, source).await?;
+        if chunk.wants.is_some() || chunk.names_of.is_some() {
             break;
         }
         let (end, insert, of, fence) = match source {
             Source::List(list_no) => (LIST_CHUNK, LIST_INSERT, *list_no, fence),
             // Whom the directory names may be new.
-            Source::Directory { list_no, .. } => (LIST_CHUNK, LIST_INSERT, *list_no, i64::MAX),
+            Source::Uploaded(list_no) | Source::Directory { list_no, .. } => {
+                (LIST_CHUNK, LIST_INSERT, *list_no, i64::MAX)
+            }
+            // They are exclusions of the message by now.
+            Source::Excluded { .. } => {
+                chunk.source_no += 1;
+                continue;
+            }
             Source::Installed => (INSTALLED_CHUNK, INSTALLED_INSERT, lane_no, fence),
             Source::Retry { message_no, .. } => (RETRY_CHUNK, RETRY_INSERT, *message_no, fence),
         };
@@ -278,8 +289,8 @@ async fn move_on(
         .bind(next.as_str())
         .bind(confirm.then_some(CONFIRM));
     db.run(message).await?;
-    let Chunk { added, duplicates, done, wants, .. } = chunk;
-    Ok(Some(Expanded { added, duplicates, done, confirm, wants }))
+    let Chunk { added, duplicates, done, wants, names_of, .. } = chunk;
+    Ok(Some(Expanded { added, duplicates, done, confirm, wants, names_of }))
 }
 
 /// What pending rows of a message count as, once it is closed.

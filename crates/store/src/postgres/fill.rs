@@ -10,7 +10,7 @@ use nuncio_domain::{RecipientKind, Source, Time};
 
 use super::commit::column;
 use super::db::{Db, plain, plain_or_null, sql};
-use super::submit::add_recipients;
+use super::submit::{EXCLUSIONS, add_recipients};
 use crate::error::broken;
 use crate::words::{from_json, get};
 
@@ -76,7 +76,9 @@ pub(crate) async fn wanted(
     source_no: usize,
     source: &Source,
 ) -> Result<Option<Wanted>, StoreError> {
-    let Source::Directory { list_no, from } = source else { return Ok(None) };
+    let (Source::Directory { list_no, from } | Source::Excluded { list_no, from }) = source else {
+        return Ok(None);
+    };
     let list = db.one(sql(LIST).bind(list_no)).await?;
     if get::<Option<i64>>(&list, "fetched_at")?.is_some() {
         return Ok(None);
@@ -92,8 +94,10 @@ pub(crate) async fn fill(db: &mut Db<'_>, fill: &Fill, now: Time) -> Result<bool
         return Ok(false);
     }
     let sources: Vec<Source> = from_json(get(&message, "sources")?)?;
-    let Some(Source::Directory { list_no, .. }) = sources.get(fill.source_no) else {
-        return Err(broken("a page for a source that is not of the directory"));
+    let (list_no, excluded) = match sources.get(fill.source_no) {
+        Some(Source::Directory { list_no, .. }) => (list_no, false),
+        Some(Source::Excluded { list_no, .. }) => (list_no, true),
+        _ => return Err(broken("a page for a source that is not of the directory")),
     };
     let (next, end) = match &fill.next {
         Next::At(cursor) => (Some(plain(cursor)), None),
@@ -108,6 +112,11 @@ pub(crate) async fn fill(db: &mut Db<'_>, fill: &Fill, now: Time) -> Result<bool
     let mut keys: Vec<String> = fill.people.iter().map(key).collect();
     keys.sort_unstable();
     keys.dedup();
+    if excluded {
+        let messages = column(&keys, |_| fill.message_no);
+        db.run(sql(EXCLUSIONS).bind(messages).bind(&keys)).await?;
+        return Ok(true);
+    }
     let named: Vec<_> = keys.iter().map(|key| (lane_no, RecipientKind::Person, key.as_str())).collect();
     add_recipients(db, &named).await?;
     let said: Vec<Said<'_>> = fill.people.iter().map(|person| (lane_no, person, now)).collect();

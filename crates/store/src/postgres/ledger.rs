@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use nuncio_domain::batch::{Inherited, Late, Row};
 use nuncio_domain::directory::Fill;
+use nuncio_domain::lists::{Found, Names};
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
 };
@@ -15,8 +16,8 @@ use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
 
 use super::submit::Submission;
 use super::{
-    PostgresStore, commit, control, expand, fill, inherited, lanes, node, reached, recover, rows, settle,
-    submit, testify, views,
+    PostgresStore, commit, control, expand, fill, inherited, lanes, names, node, reached, recover, rows,
+    settle, submit, testify, views,
 };
 use crate::error::unavailable;
 
@@ -137,6 +138,16 @@ impl Ledger for PostgresStore {
     #[tracing::instrument(name = "store.fill", level = "debug", skip_all, fields(message_no = fill.message_no))]
     async fn fill(&self, fill: Fill, now: Time) -> Result<bool, StoreError> {
         self.batch((fill, now), |db, (fill, now)| Box::pin(fill::fill(db, fill, *now))).await
+    }
+
+    #[tracing::instrument(name = "store.names", level = "debug", skip(self))]
+    async fn names(&self, list_no: i64, limit: i64) -> Result<Option<Names>, StoreError> {
+        names::next(&mut self.readers.reading().await?.db(), list_no, limit).await
+    }
+
+    #[tracing::instrument(name = "store.found", level = "debug", skip_all, fields(list_no = found.list_no))]
+    async fn found(&self, found: Found, now: Time) -> Result<bool, StoreError> {
+        self.batch((found, now), |db, (found, now)| Box::pin(names::found(db, found, *now))).await
     }
 
     #[tracing::instrument(name = "store.page", level = "debug", skip(self))]

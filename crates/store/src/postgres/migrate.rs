@@ -12,7 +12,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_directory.sql"),
     include_str!("migrations/0003_places.sql"),
     include_str!("migrations/0004_reached.sql"),
-    include_str!("migrations/0005_installs.sql"),
+    include_str!("migrations/0005_lists.sql"),
+    include_str!("migrations/0006_installs.sql"),
 ];
 
 /// Of the lock under which one process at a time brings the schema up to date; any number would do.

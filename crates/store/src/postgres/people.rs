@@ -1,4 +1,4 @@
-//! What the API reads of people and channels.
+//! What the API reads of people and channels. A name in a list that nobody has is none of them (`docs/adr/0024`).
 
 use nuncio_domain::people::{PeopleFilter, Person};
 use nuncio_domain::ports::StoreError;
@@ -18,6 +18,7 @@ pub(crate) const PEOPLE: &str = "
       LEFT JOIN opt_outs AS o ON o.recipient_no = r.recipient_no
      WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2) AND ($3::text IS NULL OR l.tenant = $3)
        AND ($4::text IS NULL OR r.kind = $4) AND ($5::text IS NULL OR r.reach = $5) AND r.recipient_no > $6
+       AND (r.kind <> 'person' OR strpos(r.key, '@') = 0)
      ORDER BY r.recipient_no LIMIT $7";
 
 macro_rules! reachability {
@@ -28,6 +29,7 @@ macro_rules! reachability {
             $kind,
             " WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2)
                 AND ($3::text IS NULL OR l.tenant = $3) AND ($4::text IS NULL OR r.reach = $4)
+                AND (r.kind <> 'person' OR strpos(r.key, '@') = 0)
               GROUP BY r.reach ORDER BY r.reach"
         )
     };

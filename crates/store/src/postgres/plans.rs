@@ -10,8 +10,8 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use super::db::{PLANS, Pooler};
 use super::{
     PostgresStore, commit, commit_message, conversations, evidence, expand, fill, inherited, lanes, learn,
-    learn_places, node, opt_outs, own_words, people, reach, reached, recover, rows, settle, submit, teams,
-    testify, verify, views,
+    learn_places, lists, names, node, opt_outs, own_words, people, reach, reached, recover, rows, settle,
+    submit, teams, testify, verify, views,
 };
 
 const FILL: &str = "
@@ -34,6 +34,9 @@ const FILL: &str = "
     INSERT INTO idempotency (key_no, message_no, at, key, body_hash) SELECT 1, i, 1, format('key %s', i), '' FROM generate_series(1, 20000) AS i;
     INSERT INTO settlements (message_no, recipient_no, lane_no, at, verdict, evidence, done_at)
     SELECT 1, recipient_no, 1, 1, 'resend', '', CASE WHEN recipient_no % 100 <> 0 THEN 1 END FROM recipients;
+    INSERT INTO audiences (list_no, id, lane_no, key_no, lines, blanks, duplicates, people, names, created_at)
+    SELECT i, gen_random_uuid(), i % 20 + 1, 1, 1, 0, 0, 1, i % 2, 1 FROM generate_series(1, 2000) AS i;
+    INSERT INTO audience_names (list_no, line, name) SELECT 1, i, format('%s@contoso.com', i) FROM generate_series(1, 50000) AS i;
     INSERT INTO opt_outs SELECT recipient_no, 1, '' FROM recipients WHERE recipient_no % 10 = 0;
     INSERT INTO welcomes (lane_no, at, place) SELECT 1, i, format('place %s', i) FROM generate_series(1, 50000) AS i;";
 
@@ -150,6 +153,18 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ),
         ("cursor of a list", fill::MOVE, &["using audience_lists_pkey on audience_lists"]),
         ("list of the directory", fill::LIST, &["using audience_lists_pkey on audience_lists"]),
+        ("uploaded lists", lists::LIST, &["using audiences_pkey on audiences a"]),
+        ("an uploaded list", lists::ONE, &["using audiences_id_key on audiences a"]),
+        ("lists of a message", lists::ALL_THERE, &["using audiences_pkey on audiences a"]),
+        ("list in use", lists::IN_USE, &["using messages_open on messages m"]),
+        ("members deleted", lists::LEAVE, &["using audience_members_pkey on audience_members b"]),
+        ("names deleted", lists::FORGET, &["using audience_names_pkey on audience_names b"]),
+        ("lists with names", names::LISTS, &["using audiences_with_names on audiences"]),
+        ("next names", names::NEXT, &["using audience_names_pkey on audience_names"]),
+        ("names done", names::DONE, &["using audience_names_pkey on audience_names"]),
+        ("names known", names::KNOWS, &["using audience_names_pkey on audience_names"]),
+        ("names shown", names::SHOWN, &["using recipients_key_lane_no_kind_key on recipients r"]),
+        ("unresolved names", names::UNRESOLVED, &["using audience_names_pkey on audience_names"]),
         ("lanes", submit::LANES, &["using lanes_pkey on lanes"]),
         ("repeated", submit::REPEATED, &["using idempotency_pkey on idempotency i"]),
         ("recipients", submit::RECIPIENTS, &["using recipients_key_lane_no_kind_key on recipients r"]),
@@ -200,7 +215,8 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
 }
 
 /// Sorts of what is at most a page, or a handful.
-const SORTS: [&str; 16] = [
+const SORTS: [&str; 17] = [
+    "lists with names",
     "evidence",
     "settlements",
     "settle all",

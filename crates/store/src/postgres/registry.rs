@@ -1,15 +1,16 @@
 //! `Registry`: which of our functions serves which method.
 
 use async_trait::async_trait;
+use nuncio_domain::lists::{Deleted, NewList, Unresolved, UploadedList};
 use nuncio_domain::people::{Lane, LaneView, Learned, LearnedDone, OptOut, PeopleFilter, Person, Reference};
 use nuncio_domain::places::{Conversation, ConversationFilter, Team, TeamFilter};
 use nuncio_domain::ports::{Registry, StoreError};
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::Page;
-use nuncio_domain::{KeyId, ReachState, Scope, Time};
+use nuncio_domain::{AudienceId, KeyId, ReachState, Scope, Time};
 
 use super::db::sql;
-use super::{PostgresStore, conversations, keys, lanes, learn, opt_outs, people, rows, teams};
+use super::{PostgresStore, conversations, keys, lanes, learn, lists, names, opt_outs, people, rows, teams};
 use crate::views::lane_of;
 use crate::words::get;
 
@@ -157,6 +158,37 @@ impl Registry for PostgresStore {
             Box::pin(opt_outs::set(db, scope, (*lane_no, person), *out, *now))
         })
         .await
+    }
+
+    #[tracing::instrument(name = "store.add_list", level = "debug", skip_all, fields(list = %list.id))]
+    async fn add_list(&self, scope: &Scope, list: NewList) -> Result<(), StoreError> {
+        lists::add(self, scope, list).await
+    }
+
+    #[tracing::instrument(name = "store.lists", level = "debug", skip_all)]
+    async fn lists(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        after: Option<i64>,
+        limit: i64,
+    ) -> Result<Page<UploadedList>, StoreError> {
+        lists::list(&mut self.readers.reading().await?.db(), scope, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.list", level = "debug", skip_all, fields(list = %id))]
+    async fn list(&self, scope: &Scope, id: AudienceId) -> Result<Option<UploadedList>, StoreError> {
+        lists::one(&mut self.readers.reading().await?.db(), scope, id).await
+    }
+
+    #[tracing::instrument(name = "store.unresolved", level = "debug", skip(self))]
+    async fn unresolved(&self, list_no: i64, limit: i64) -> Result<Vec<Unresolved>, StoreError> {
+        names::unresolved(&mut self.readers.reading().await?.db(), list_no, limit).await
+    }
+
+    #[tracing::instrument(name = "store.delete_list", level = "debug", skip_all, fields(list = %id))]
+    async fn delete_list(&self, scope: &Scope, id: AudienceId, now: Time) -> Result<Deleted, StoreError> {
+        lists::delete(self, scope, id, now).await
     }
 
     #[tracing::instrument(name = "store.ready", level = "debug", skip_all)]

@@ -7,7 +7,7 @@ use nuncio_domain::people::Reference;
 use nuncio_domain::ports::StoreError;
 
 use super::db::{Db, sql};
-use super::{lanes, reached, settle};
+use super::{lanes, names, reached, settle};
 use crate::rows::{best_first, gather, open_message, seen};
 
 /// Sorted, because in the order of their key would be a walk through all messages that there ever were.
@@ -73,7 +73,8 @@ pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Op
     let (paused_at, resumed_at) = lanes::held(db, lane_no).await?;
     let settlements = settle::open(db, lane_no).await?;
     let reached = reached::is_any(db, lane_no).await?;
-    Ok(Opened { messages, paused: paused_at.is_some(), resumed_at, settlements, reached })
+    let names_of = names::lists(db, lane_no).await?;
+    Ok(Opened { messages, paused: paused_at.is_some(), resumed_at, settlements, reached, names_of })
 }
 
 pub(crate) async fn page(

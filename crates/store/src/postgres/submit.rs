@@ -15,11 +15,11 @@ use uuid::Uuid;
 
 use super::commit::column;
 use super::db::{Db, plain, plain_or_null, sql};
-use super::fill;
 use super::writer::Item;
-use crate::error::broken;
+use super::{fill, lists};
+use crate::error::{broken, unavailable};
 use crate::new_message::{
-    Begin, Distinct, Gathering, KEEP_KEYS, REPLY, begin, distinct, install, sources as sources_of,
+    Begin, Distinct, Gathering, KEEP_KEYS, REPLY, begin, distinct, filled, install, sources as sources_of,
 };
 use crate::words::{get, id, json};
 
@@ -86,7 +86,7 @@ const MESSAGES: &str = "
 const COUNTS: &str = "
     INSERT INTO message_counts (message_no, duplicates_removed) SELECT * FROM unnest($1::bigint[], $2::bigint[])";
 
-const EXCLUSIONS: &str = "
+pub(crate) const EXCLUSIONS: &str = "
     INSERT INTO message_exclusions (message_no, key) SELECT * FROM unnest($1::bigint[], $2::text[])
     ON CONFLICT DO NOTHING";
 
@@ -149,6 +149,9 @@ async fn submit(db: &mut Db<'_>, submissions: &mut [Submission]) -> Result<bool,
             Some(before) => Ok(before.answer(one.new.idempotency.as_ref())),
             None if !apps.get(&one.new.lane_no).is_some_and(|app| one.scope.sees_app(app)) => {
                 Err(broken("a message for a lane that its caller may not use"))
+            }
+            None if !lists::all_there(db, &one.new).await? => {
+                Err(unavailable("a list of the audience was deleted at this moment"))
             }
             None => {
                 fresh.push(index);
@@ -358,7 +361,7 @@ async fn lists(db: &mut Db<'_>, all: &[Stored<'_>], named: &[Distinct<'_>]) -> R
     // One for the named, if there are any, and one for each part of the directory.
     let with_list: Vec<usize> = (0..all.len())
         .flat_map(|index| {
-            let wants = usize::from(!named[index].is_empty()) + all[index].new.directory.len();
+            let wants = usize::from(!named[index].is_empty()) + filled(all[index].new);
             std::iter::repeat_n(index, wants)
         })
         .collect();

@@ -10,9 +10,9 @@ use nuncio_domain::{MessageState, Source, Time};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
-use super::fill;
 use super::intake::{Kind, Written};
 use super::writer::Queue;
+use super::{fill, names};
 use crate::control::CONFIRM;
 use crate::error::{broken, of_sqlx};
 use crate::words::{from_json, get, json, time_or_null, word};
@@ -107,7 +107,8 @@ pub(crate) const STATES: &str = "
      WHERE messages.message_no = j.value ->> 0";
 
 /// Nothing to add, now or later.
-const OVER: Expanded = Expanded { added: 0, duplicates: 0, done: true, confirm: false, wants: None };
+const OVER: Expanded =
+    Expanded { added: 0, duplicates: 0, done: true, confirm: false, wants: None, names_of: None };
 
 /// What an owner asks for.
 pub(crate) struct Ask {
@@ -229,13 +230,21 @@ async fn chunk(
             break;
         }
         expanded.wants = fill::wanted(&mut *connection, source_no, source).await?;
-        if expanded.wants.is_some() {
+        expanded.names_of = names::wanted(&mut *connection, source).await?;
+        if expanded.wants.is_some() || expanded.names_of.is_some() {
             break;
         }
         let (chunk, insert, of, fence) = match source {
             Source::List(list_no) => (LIST_CHUNK, LIST_INSERT, *list_no, fence),
             // Whom the directory names may be new.
-            Source::Directory { list_no, .. } => (LIST_CHUNK, LIST_INSERT, *list_no, i64::MAX),
+            Source::Uploaded(list_no) | Source::Directory { list_no, .. } => {
+                (LIST_CHUNK, LIST_INSERT, *list_no, i64::MAX)
+            }
+            // They are exclusions of the message by now.
+            Source::Excluded { .. } => {
+                source_no += 1;
+                continue;
+            }
             Source::Installed => (INSTALLED_CHUNK, INSTALLED_INSERT, lane_no, fence),
             Source::Retry { message_no, .. } => (RETRY_CHUNK, RETRY_INSERT, *message_no, fence),
         };

@@ -5,7 +5,7 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Source, Time};
 use sqlx::SqliteConnection;
 
-use super::store::write;
+use super::store::{EXCLUSIONS, write};
 use crate::error::{broken, of_sqlx};
 use crate::words::{from_json, get, json};
 
@@ -71,7 +71,9 @@ pub(crate) async fn wanted(
     source_no: usize,
     source: &Source,
 ) -> Result<Option<Wanted>, StoreError> {
-    let Source::Directory { list_no, from } = source else { return Ok(None) };
+    let (Source::Directory { list_no, from } | Source::Excluded { list_no, from }) = source else {
+        return Ok(None);
+    };
     let list = sqlx::query(LIST).bind(list_no).fetch_one(connection).await.map_err(of_sqlx)?;
     if get::<Option<i64>>(&list, "fetched_at")?.is_some() {
         return Ok(None);
@@ -95,8 +97,10 @@ pub(crate) async fn fill(
         return Ok(false);
     }
     let sources: Vec<Source> = from_json(get(&message, "sources")?)?;
-    let Some(Source::Directory { list_no, .. }) = sources.get(fill.source_no) else {
-        return Err(broken("a page for a source that is not of the directory"));
+    let (list_no, excluded) = match sources.get(fill.source_no) {
+        Some(Source::Directory { list_no, .. }) => (list_no, false),
+        Some(Source::Excluded { list_no, .. }) => (list_no, true),
+        _ => return Err(broken("a page for a source that is not of the directory")),
     };
     let (next, end) = match fill.next {
         Next::At(cursor) => (Some(cursor), None),
@@ -113,6 +117,15 @@ pub(crate) async fn fill(
         .map_err(of_sqlx)?;
     if moved.rows_affected() == 0 {
         return Ok(false);
+    }
+    if excluded {
+        let keys: Vec<(i64, String)> = fill
+            .people
+            .iter()
+            .map(|person| (fill.message_no, person.object_id.to_ascii_lowercase()))
+            .collect();
+        write(connection, EXCLUSIONS, &keys).await?;
+        return Ok(true);
     }
     let lane_no = get(&message, "lane_no")?;
     let rows: Vec<Row<'_>> = fill.people.iter().map(|person| row(lane_no, person, now)).collect();

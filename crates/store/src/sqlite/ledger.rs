@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use nuncio_domain::batch::{Inherited, Row};
 use nuncio_domain::directory::Fill;
+use nuncio_domain::lists::{Found, Names};
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
 };
@@ -14,7 +15,8 @@ use super::expand::Ask;
 use super::rows::{AskPage, Look};
 use super::writer::Queue;
 use super::{
-    SqliteStore, commit, control, fill, inherited, lanes, reached, recover, rows, settle, submit, views,
+    SqliteStore, commit, control, fill, inherited, lanes, names, reached, recover, rows, settle, submit,
+    views,
 };
 
 #[async_trait]
@@ -125,6 +127,16 @@ impl Ledger for SqliteStore {
     #[tracing::instrument(name = "store.fill", level = "debug", skip_all, fields(message_no = fill.message_no))]
     async fn fill(&self, fill: Fill, now: Time) -> Result<bool, StoreError> {
         self.write(Queue::Expansion, move |connection| Box::pin(fill::fill(connection, fill, now))).await
+    }
+
+    #[tracing::instrument(name = "store.names", level = "debug", skip(self))]
+    async fn names(&self, list_no: i64, limit: i64) -> Result<Option<Names>, StoreError> {
+        names::next(&self.readers, list_no, limit).await
+    }
+
+    #[tracing::instrument(name = "store.found", level = "debug", skip_all, fields(list_no = found.list_no))]
+    async fn found(&self, found: Found, now: Time) -> Result<bool, StoreError> {
+        self.write(Queue::Expansion, move |connection| Box::pin(names::found(connection, found, now))).await
     }
 
     #[tracing::instrument(name = "store.page", level = "debug", skip(self))]

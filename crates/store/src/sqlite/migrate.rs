@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_looks.sql"),
     include_str!("migrations/0006_directory.sql"),
     include_str!("migrations/0007_reached.sql"),
+    include_str!("migrations/0008_lists.sql"),
     include_str!("migrations/0009_installs.sql"),
 ];
 

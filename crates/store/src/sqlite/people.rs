@@ -1,4 +1,4 @@
-//! What the API reads of people and channels.
+//! What the API reads of people and channels. A name in a list that nobody has is none of them (`docs/adr/0024`).
 
 use nuncio_domain::people::{PeopleFilter, Person};
 use nuncio_domain::ports::StoreError;
@@ -24,6 +24,7 @@ pub(crate) async fn people(
            LEFT JOIN opt_outs AS o ON o.recipient_no = r.recipient_no
           WHERE (?1 IS NULL OR l.app = ?1) AND (?2 IS NULL OR l.app = ?2) AND (?3 IS NULL OR l.tenant = ?3)
             AND (?4 IS NULL OR r.kind = ?4) AND (?5 IS NULL OR r.reach = ?5) AND r.recipient_no > ?6
+            AND (r.kind <> 'person' OR instr(r.key, '@') = 0)
           ORDER BY r.recipient_no LIMIT ?7",
     )
     .bind(&scope.app)
@@ -49,7 +50,7 @@ pub(crate) async fn reachability(
         "SELECT r.reach, count(*) AS n
            FROM lanes AS l CROSS JOIN recipients AS r ON r.lane_no = l.lane_no AND r.kind = ?4
           WHERE (?1 IS NULL OR l.app = ?1) AND (?2 IS NULL OR l.app = ?2) AND (?3 IS NULL OR l.tenant = ?3)
-            AND (?5 IS NULL OR r.reach = ?5)
+            AND (?5 IS NULL OR r.reach = ?5) AND (r.kind <> 'person' OR instr(r.key, '@') = 0)
           GROUP BY r.reach ORDER BY r.reach",
     )
     .bind(&scope.app)

@@ -5,8 +5,8 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::{
-    commit, commit_message, conversations, evidence, expand, fill, inherited, learn, opt_outs, own_words,
-    reached, recover, rows, settle, store, submit, views,
+    commit, commit_message, conversations, evidence, expand, fill, inherited, learn, lists, names, opt_outs,
+    own_words, reached, recover, rows, settle, store, submit, views,
 };
 
 const FILL: &str = "
@@ -38,7 +38,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 49] = [
+    let expected: [(&str, &str, &[&str]); 62] = [
         (
             "intents",
             commit::INTENTS,
@@ -214,6 +214,28 @@ async fn hot_statements_take_their_keys() {
             ],
         ),
         ("cursor of a list", fill::MOVE, &["SEARCH audience_lists USING INTEGER PRIMARY KEY (rowid=?)"]),
+        // The same.
+        ("people of lists", lists::PEOPLE, &["SCAN j VIRTUAL TABLE"]),
+        ("names that nobody has", names::NOBODIES, &["SCAN j VIRTUAL TABLE"]),
+        ("uploaded lists", lists::LIST, &["SEARCH a USING INTEGER PRIMARY KEY (rowid>?)"]),
+        ("an uploaded list", lists::ONE, &["SEARCH a USING INDEX sqlite_autoindex_audiences_1 (id=?)"]),
+        ("lists of a message", lists::ALL_THERE, &["SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"]),
+        ("list in use", lists::IN_USE, &["SEARCH m USING INDEX messages_open (lane_no=?)"]),
+        ("members deleted", lists::LEAVE, &["SEARCH audience_members USING PRIMARY KEY (list_no=?"]),
+        ("names deleted", lists::FORGET, &["SEARCH audience_names USING PRIMARY KEY (list_no=?"]),
+        (
+            "lists with names",
+            names::LISTS,
+            &["SEARCH audiences USING INDEX audiences_with_names (lane_no=?)"],
+        ),
+        ("next names", names::NEXT, &["SEARCH audience_names USING PRIMARY KEY (list_no=? AND line>?)"]),
+        ("names done", names::DONE, &["SEARCH audience_names USING PRIMARY KEY (list_no=? AND line=?)"]),
+        (
+            "names known",
+            names::KNOWS,
+            &["SCAN j VIRTUAL TABLE", "SEARCH audience_names USING PRIMARY KEY (list_no=? AND line=?)"],
+        ),
+        ("unresolved names", names::UNRESOLVED, &["SEARCH audience_names USING PRIMARY KEY (list_no=?)"]),
         ("list of the directory", fill::LIST, &["SEARCH audience_lists USING INTEGER PRIMARY KEY (rowid=?)"]),
         (
             "installed chunk",

@@ -11,7 +11,7 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
 
 use super::asks::Question;
-use super::settle;
+use super::{names, settle};
 use crate::error::of_sqlx;
 use crate::rows::{best_first, gather, open_message, seen};
 use crate::words::{get, json, small, time_or_null};
@@ -43,12 +43,15 @@ pub(crate) const OPEN: &str = concat!(
     open!("messages_told", "m.message_no <= j.value ->> 1 AND (m.control IS NOT NULL OR m.gathers = 1)"),
 );
 
-/// Since when lanes are held, when they last went on, and whether there are words for them.
+/// Since when lanes are held, when they last went on, whether there are words for them, whether somebody is
+/// reached, and names to be looked up.
 pub(crate) const HELD: &str = "
     SELECT j.key AS asked, l.paused_at, l.resumed_at,
            EXISTS (SELECT 1 FROM settlements AS s INDEXED BY settlements_open
                     WHERE s.lane_no = l.lane_no AND s.done_at IS NULL) AS words,
-           EXISTS (SELECT 1 FROM reached AS q WHERE q.lane_no = l.lane_no) AS reached
+           EXISTS (SELECT 1 FROM reached AS q WHERE q.lane_no = l.lane_no) AS reached,
+           EXISTS (SELECT 1 FROM audiences AS a INDEXED BY audiences_with_names
+                    WHERE a.lane_no = l.lane_no AND a.looked_up < a.names) AS names
       FROM jsonb_each(?1) AS j CROSS JOIN lanes AS l ON l.lane_no = j.value ->> 0";
 
 /// The page is taken first and the rest joined to it. A delivery comes once for each of its references.
@@ -136,6 +139,9 @@ impl Question for Look {
                 opened.reached = get(row, "reached")?;
                 if get(row, "words")? {
                     opened.settlements = settle::open(readers, asked.0).await?;
+                }
+                if get(row, "names")? {
+                    opened.names_of = names::lists(readers, asked.0).await?;
                 }
             }
             for opened in &mut opened {

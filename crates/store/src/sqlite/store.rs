@@ -10,7 +10,7 @@ use sqlx::SqliteConnection;
 
 use super::fill;
 use crate::error::of_sqlx;
-use crate::new_message::{Gathering, KEEP_KEYS, REPLY, begin, distinct, install, sources};
+use crate::new_message::{Gathering, KEEP_KEYS, REPLY, begin, distinct, filled, install, sources};
 use crate::words::{get, json};
 
 /// The channels of replies are of no list.
@@ -43,6 +43,10 @@ const MESSAGES: &str = "
            j.value ->> 'cause', j.value ->> 'retries', j.value ->> 'fence_at', j.value ->> 'include',
            j.value ->> 'install', j.value ->> 'when_unreachable'
       FROM jsonb_each(?1) AS j";
+
+pub(crate) const EXCLUSIONS: &str = "
+    INSERT OR IGNORE INTO message_exclusions (message_no, key)
+    SELECT j.value ->> 0, j.value ->> 1 FROM jsonb_each(?) AS j";
 
 /// A message to be written.
 pub(crate) struct Draft<'a> {
@@ -213,7 +217,7 @@ impl<'a> Lists<'a> {
                 list_no - 1
             };
             let named = (!new.named.is_empty()).then(&mut number);
-            let directory = new.directory.iter().map(|_| number()).collect();
+            let directory = (0..filled(new)).map(|_| number()).collect();
             let distinct = distinct(new);
             let duplicates = new.named.len() as i64 - distinct.len() as i64;
             lists.of.push(Of { named, duplicates, directory });
@@ -283,13 +287,7 @@ async fn exclude(
         .zip(drafts)
         .flat_map(|(message_no, draft)| draft.new.exclude.iter().map(move |key| (message_no, key.as_str())))
         .collect();
-    write(
-        &mut *connection,
-        "INSERT OR IGNORE INTO message_exclusions (message_no, key)
-         SELECT j.value ->> 0, j.value ->> 1 FROM jsonb_each(?) AS j",
-        &keys,
-    )
-    .await?;
+    write(&mut *connection, EXCLUSIONS, &keys).await?;
     // One by one, for there are few and one may try again another of the same batch.
     for (message_no, draft) in (first..).zip(drafts) {
         let Some(of) = draft.retries else { continue };

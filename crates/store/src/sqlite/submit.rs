@@ -11,9 +11,10 @@ use nuncio_domain::{MessageId, NewMessage, Scope, Time};
 use sqlx::SqliteConnection;
 
 use super::intake::{Kind, Written};
+use super::lists;
 use super::store::{Draft, numbers, store};
 use super::writer::Queue;
-use crate::error::{broken, of_sqlx};
+use crate::error::{broken, of_sqlx, unavailable};
 use crate::new_message::KEEP_KEYS;
 use crate::words::{get, id, json};
 
@@ -119,6 +120,10 @@ async fn submit(
         }
         if !apps.sees(scope, new.lane_no) {
             answers.push(Err(broken("a message for a lane that its caller may not use")));
+            continue;
+        }
+        if !lists::all_there(&mut *connection, new).await? {
+            answers.push(Err(unavailable("a list of the audience was deleted at this moment")));
             continue;
         }
         let mut retries = None;

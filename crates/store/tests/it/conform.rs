@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
+use nuncio_domain::lists::{Deleted, NewList, Unresolved, UploadedList};
 use nuncio_domain::message::Named;
 use nuncio_domain::own_words::{Lines, Occasion, Say, Word};
 use nuncio_domain::people::{Learned, LearnedDone, PeopleFilter, Person, Reference, SeenPerson};
 use nuncio_domain::ports::{Ledger, Registry};
-use nuncio_domain::{Counts, MessageId, ReachState, RecipientKind, Time};
+use nuncio_domain::{AudienceId, Counts, MessageId, ReachState, RecipientKind, Scope, Time};
 use nuncio_store::{Pooler, PostgresStore, SqliteStore};
 use nuncio_testkit::Postgres;
 use nuncio_testkit::conformance::{Fixture, OPERATOR};
@@ -207,6 +208,24 @@ impl<D: Database> Fixture for Table<D> {
             ..Learned::default()
         };
         assert_eq!(self.store().learn(learned).await.unwrap(), LearnedDone::New { lane_no, said: true });
+    }
+
+    async fn upload(&self, list: NewList) -> i64 {
+        let id = list.id;
+        self.store().add_list(&OPERATOR, list).await.unwrap();
+        self.store().list(&OPERATOR, id).await.unwrap().expect("the list is there").list_no
+    }
+
+    async fn list(&self, scope: &Scope, id: AudienceId) -> Option<UploadedList> {
+        self.store().list(scope, id).await.unwrap()
+    }
+
+    async fn unresolved(&self, list_no: i64) -> Vec<Unresolved> {
+        self.store().unresolved(list_no, 100).await.unwrap()
+    }
+
+    async fn delete_list(&self, scope: &Scope, id: AudienceId) -> Deleted {
+        self.store().delete_list(scope, id, Time(9_000)).await.unwrap()
     }
 
     async fn references(&self, recipient_no: i64) -> Vec<Reference> {

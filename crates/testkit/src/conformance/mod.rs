@@ -4,6 +4,7 @@
 mod audience;
 mod closing;
 mod directory;
+mod lists;
 mod outcomes;
 pub mod random;
 mod reach;
@@ -17,19 +18,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use nuncio_domain::batch::{Attempt, Change, Intent, MessageChange, ReachChange, Row};
 use nuncio_domain::directory::Include;
+use nuncio_domain::lists::{Deleted, NewList, Unresolved, UploadedList};
 use nuncio_domain::message::{Body, ControlRequest, Controlled, Named, Submitted, WhenUnreachable};
 use nuncio_domain::outcome::Operation;
 use nuncio_domain::people::{Reference, SeenPerson};
 use nuncio_domain::ports::Ledger;
 use nuncio_domain::views::{DeliveryFilter, MessageFilter, MessageView};
 use nuncio_domain::{
-    Batch, Class, Committed, Content, Control, Counts, DeliveryState, Key, MessageId, NewMessage, ReachState,
-    RecipientKind, Role, Scope, Time,
+    AudienceId, Batch, Class, Committed, Content, Control, Counts, DeliveryState, Key, MessageId, NewMessage,
+    ReachState, RecipientKind, Role, Scope, Time,
 };
 
 pub use audience::*;
 pub use closing::*;
 pub use directory::*;
+pub use lists::*;
 pub use outcomes::*;
 pub use reach::*;
 pub use reached::*;
@@ -47,6 +50,11 @@ pub trait Fixture: Send + Sync {
     async fn hear(&self, lane_no: i64, seen: SeenPerson, service_url: &str, at: Time) -> i64;
     /// Has a person of this lane say `stop`, or `start`.
     async fn opt_out(&self, lane_no: i64, person: &str, out: bool, at: Time);
+    /// Stores an uploaded list, and tells its number.
+    async fn upload(&self, list: NewList) -> i64;
+    async fn list(&self, scope: &Scope, id: AudienceId) -> Option<UploadedList>;
+    async fn unresolved(&self, list_no: i64) -> Vec<Unresolved>;
+    async fn delete_list(&self, scope: &Scope, id: AudienceId) -> Deleted;
     /// Best first.
     async fn references(&self, recipient_no: i64) -> Vec<Reference>;
     async fn reach(&self, recipient_no: i64) -> (ReachState, Option<Time>, Option<String>);
@@ -76,6 +84,10 @@ macro_rules! conformance {
             words_wait_in_a_mailbox, a_resend_opens_the_message_again, nothing_of_a_closed_message_is_resent,
             pages_of_the_directory_become_an_audience, a_page_is_taken_once, the_directory_never_wipes_what_is_known,
             a_message_is_for_whom_it_includes, a_closed_message_takes_no_page, parts_of_the_directory_overlap_without_doubling,
+            who_is_in_a_group_is_left_out, exclusions_of_groups_hold_for_a_retry,
+            uploaded_lists_are_expanded_however_new_they_are, names_of_a_list_are_looked_up_in_order,
+            a_name_that_nobody_has_stays_in_the_ledger, lists_are_of_their_own_lane_and_scope,
+            a_list_is_deleted_when_no_message_needs_it,
             lanes_are_held_and_go_on, a_look_begins_behind_what_is_known, retries_take_what_was_not_delivered,
             retries_read_what_closing_made_of_the_rest, retries_are_of_their_own_lane,
             deliveries_wait_for_their_recipients, who_is_reached_just_before_is_not_forgotten);
@@ -131,6 +143,7 @@ impl<'f> Table<'f> {
             label: None,
             named: named.iter().map(|key| person(key)).collect(),
             installed: false,
+            lists: Vec::new(),
             directory: Vec::new(),
             resolved: Vec::new(),
             include: Include::default(),
@@ -138,6 +151,7 @@ impl<'f> Table<'f> {
             exclude: Vec::new(),
             purpose: nuncio_domain::own_words::Purpose::Asked,
             install: nuncio_domain::InstallPolicy::Never,
+            exclude_groups: Vec::new(),
             on_ambiguous: None,
             when_unreachable: WhenUnreachable::Fail,
             max_recipients: 1_000,

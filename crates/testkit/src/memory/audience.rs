@@ -34,11 +34,17 @@ impl State {
         if !self.lanes.get(&new.lane_no).is_some_and(|lane| scope.sees_app(&lane.app)) {
             return Err(StoreError::Broken("no such lane for this caller".to_owned()));
         }
-        let mut sources = Vec::new();
+        let all_there = |list_no: &i64| self.lists.get(list_no).is_some_and(|list| list.is_of(new.lane_no));
+        if !new.lists.iter().all(all_there) {
+            return Err(StoreError::Unavailable("a list of the audience was deleted".to_owned()));
+        }
+        let excluded = new.exclude_groups.iter().map(|from| Place::Excluded(Part::of(from.clone())));
+        let mut sources: Vec<Place> = excluded.collect();
         let distinct: BTreeSet<Named> = new.named.iter().cloned().collect();
         if !distinct.is_empty() {
             sources.push(Place::Named(self.named(new.lane_no, &distinct)));
         }
+        sources.extend(new.lists.iter().map(|list_no| Place::Uploaded(*list_no)));
         for person in &new.resolved {
             self.told(new.lane_no, person, new.created_at);
         }
@@ -157,12 +163,23 @@ impl State {
         let mut left = limit.max(1) as usize;
         while left > 0 && message.source < message.sources.len() {
             let (after, mut fence) = (message.after, message.fence);
-            if let Place::Directory(part) = &message.sources[message.source] {
-                expanded.wants = part.wants(message.source);
-                if expanded.wants.is_some() {
-                    break;
+            match &message.sources[message.source] {
+                Place::Directory(part) | Place::Excluded(part) => {
+                    expanded.wants = part.wants(message.source);
+                    fence = i64::MAX;
                 }
-                fence = i64::MAX;
+                Place::Uploaded(list_no) => {
+                    expanded.names_of = self.lists[list_no].wants().then_some(*list_no);
+                    fence = i64::MAX;
+                }
+                _ => {}
+            }
+            if expanded.wants.is_some() || expanded.names_of.is_some() {
+                break;
+            }
+            if let Place::Excluded(_) = &message.sources[message.source] {
+                message.source += 1;
+                continue;
             }
             if let Place::Retry(of, states, reasons) = &message.sources[message.source] {
                 let of = &self.messages[of];
@@ -187,9 +204,10 @@ impl State {
             let chunk: Vec<(i64, i64)> = recipients
                 .filter(|(no, recipient)| match &message.sources[message.source] {
                     Place::Named(numbers) => numbers.contains(no),
+                    Place::Uploaded(list_no) => self.lists[list_no].members.contains(no),
                     Place::Directory(part) => part.members.contains(no),
                     Place::Installed => recipient.lane_no == lane_no && recipient.has_installed(),
-                    Place::Retry(..) => false,
+                    Place::Excluded(_) | Place::Retry(..) => false,
                 })
                 .map(|(no, recipient)| (*no, recipient.thread_no))
                 .take(left)

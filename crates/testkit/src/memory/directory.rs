@@ -41,15 +41,25 @@ impl State {
             return Err(StoreError::Broken("no such message".to_owned()));
         };
         let lane_no = message.new.lane_no;
-        let Some(Place::Directory(part)) = message.sources.get(fill.source_no) else {
-            return Err(StoreError::Broken("no such part of the directory".to_owned()));
+        let (part, excluded) = match message.sources.get(fill.source_no) {
+            Some(Place::Directory(part)) => (part, false),
+            Some(Place::Excluded(part)) => (part, true),
+            _ => return Err(StoreError::Broken("no such part of the directory".to_owned())),
         };
         if message.audience_final || part.read || part.cursor != fill.cursor {
             return Ok(false);
         }
-        let members: Vec<i64> = fill.people.iter().map(|person| self.told(lane_no, person, now)).collect();
-        let message = self.messages.get_mut(&fill.message_no);
-        if let Some(Place::Directory(part)) = message.and_then(|one| one.sources.get_mut(fill.source_no)) {
+        let mut members = Vec::new();
+        for person in fill.people.iter().filter(|_| !excluded) {
+            members.push(self.told(lane_no, person, now));
+        }
+        let Some(message) = self.messages.get_mut(&fill.message_no) else { return Ok(false) };
+        if excluded {
+            let keys = fill.people.iter().map(|person| person.object_id.to_ascii_lowercase());
+            message.new.exclude.extend(keys);
+        }
+        if let Some(Place::Directory(part) | Place::Excluded(part)) = message.sources.get_mut(fill.source_no)
+        {
             part.members.extend(members);
             part.read = fill.next == Next::End;
             part.cursor = if let Next::At(cursor) = fill.next { Some(cursor) } else { None };

@@ -3,13 +3,16 @@
 use async_trait::async_trait;
 use nuncio_domain::batch::{Inherited, Late, Row};
 use nuncio_domain::directory::Fill;
+use nuncio_domain::lists::{Deleted, Found, Names, NewList, Unresolved, UploadedList};
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
 };
 use nuncio_domain::people::{RecipientKind, Reference, SeenPerson};
 use nuncio_domain::ports::{Ledger, StoreError};
 use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
-use nuncio_domain::{Batch, Committed, Counts, Key, MessageId, NewMessage, ReachState, Scope, Time};
+use nuncio_domain::{
+    AudienceId, Batch, Committed, Counts, Key, MessageId, NewMessage, ReachState, Scope, Time,
+};
 
 use super::MemoryLedger;
 use crate::conformance::Fixture;
@@ -105,6 +108,14 @@ impl Ledger for MemoryLedger {
         self.state().fill(fill, now)
     }
 
+    async fn names(&self, list_no: i64, limit: i64) -> Result<Option<Names>, StoreError> {
+        Ok(self.state().names(list_no, limit))
+    }
+
+    async fn found(&self, found: Found, now: Time) -> Result<bool, StoreError> {
+        Ok(self.state().found(found, now))
+    }
+
     async fn page(&self, message_no: i64, after: i64, limit: i64) -> Result<Vec<Row>, StoreError> {
         Ok(self.state().page(message_no, after, limit))
     }
@@ -151,6 +162,22 @@ impl Fixture for MemoryLedger {
         let seen = SeenPerson { object_id: person.to_owned(), ..SeenPerson::default() };
         let recipient_no = Self::hear(self, lane_no, &seen, "", at);
         Self::opt_out(self, recipient_no, out);
+    }
+
+    async fn upload(&self, list: NewList) -> i64 {
+        self.state().upload(list)
+    }
+
+    async fn list(&self, scope: &Scope, id: AudienceId) -> Option<UploadedList> {
+        self.state().list(scope, id)
+    }
+
+    async fn unresolved(&self, list_no: i64) -> Vec<Unresolved> {
+        self.state().unresolved(list_no)
+    }
+
+    async fn delete_list(&self, scope: &Scope, id: AudienceId) -> Deleted {
+        self.state().delete_list(scope, id)
     }
 
     async fn references(&self, recipient_no: i64) -> Vec<Reference> {

@@ -7,6 +7,7 @@ mod audience;
 mod commit;
 mod directory;
 mod ledger;
+mod lists;
 mod reached;
 mod read;
 mod settle;
@@ -40,6 +41,8 @@ struct State {
     idempotency: BTreeMap<(i64, String), (Idempotency, i64, Time)>,
     /// By number, from 1.
     settlements: Vec<settle::Word>,
+    /// Uploaded ones, by number.
+    lists: BTreeMap<i64, lists::List>,
     /// Who can be reached again, and since when, while a message waits for somebody.
     reached: BTreeMap<i64, Time>,
 }
@@ -99,8 +102,12 @@ struct Message {
 /// Where recipients come from.
 enum Place {
     Named(BTreeSet<i64>),
+    /// An uploaded list.
+    Uploaded(i64),
     Installed,
     Directory(Part),
+    /// Who is in it is not to get the message.
+    Excluded(Part),
     /// (of this message, in these states, for these reasons)
     Retry(i64, Vec<DeliveryState>, Vec<String>),
 }

@@ -119,6 +119,7 @@ impl State {
                     tries: self.messages[&word.key.message_no].rows[&word.key.recipient_no].tries,
                 })
                 .collect(),
+            names_of: self.lists_with_names(lane_no),
         }
     }
 

@@ -83,6 +83,14 @@ fn audiences_that_the_directory_knows() {
 }
 
 #[test]
+fn lists_and_groups_that_are_left_out() {
+    let line = ["Hi", "--list", "staff.csv", "--exclude-group", ANN, "--exclude-group", "b"];
+    // The list is uploaded first.
+    assert_eq!(body(&line, "").unwrap()["audience"], json!({"exclude": {"groups": [ANN, "b"]}}));
+    assert!(body(&["Hi", "--list", "staff.csv", "--users-file", "-"], "").is_ok());
+}
+
+#[test]
 fn yes_is_no_limit_unless_there_is_one() {
     assert_eq!(body(&["Hi", "--installed", "--yes"], "").unwrap()["max_recipients"], json!(1_000_000));
     let limited = body(&["Hi", "--installed", "--yes", "--max-recipients", "9"], "").unwrap();
@@ -103,6 +111,7 @@ fn ids_from_a_file_and_a_card_from_stdin() {
 fn what_cannot_be_used_is_wrong_use() {
     for (line, stdin, text) in [
         (&["-", "--users-file", "-"][..], "", "only one thing can be read from stdin"),
+        (&["-", "--list", "-"], "", "only one thing can be read from stdin"),
         (&["Hi", "--users-file", "-"], "# nobody\n", "the users file names nobody"),
         (&["--card", "-", "--installed"], "{", "- is not JSON"),
         (&["Hi", "--users-file", "/nowhere/ids"], "", "/nowhere/ids: "),
