@@ -12,8 +12,10 @@ use serde::de::DeserializeOwned;
 use crate::ClientError;
 
 const CONNECT: Duration = Duration::from_secs(5);
-/// For a whole call; a report only has to go on coming.
+/// For a whole call, of most.
 const WHOLE: Duration = Duration::from_secs(30);
+/// For one that asks the directory meanwhile; a report only has to go on coming.
+const SLOW: Duration = Duration::from_mins(1);
 /// More than the largest page.
 const LARGEST: usize = 32 * 1024 * 1024;
 
@@ -61,7 +63,7 @@ impl Client {
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT)
-            .read_timeout(WHOLE);
+            .read_timeout(SLOW);
         if is_loopback(&base) {
             // A proxy could not reach this computer's own server.
             builder = builder.no_proxy();
@@ -86,7 +88,23 @@ impl Client {
 
     /// Makes a call and reads its JSON answer.
     pub(crate) async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
-        let (status, body) = self.bytes(request).await?;
+        self.json_within(request, WHOLE).await
+    }
+
+    /// The same for a call that takes its time.
+    pub(crate) async fn slow_json<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+    ) -> Result<T, ClientError> {
+        self.json_within(request, SLOW).await
+    }
+
+    async fn json_within<T: DeserializeOwned>(
+        &self,
+        request: RequestBuilder,
+        time: Duration,
+    ) -> Result<T, ClientError> {
+        let (status, body) = self.bytes(request, time).await?;
         serde_json::from_slice(&body).map_err(|error| ClientError::Unexpected {
             status: status.as_u16(),
             detail: format!("the answer has not the form that this version knows: {error}"),
@@ -95,11 +113,15 @@ impl Client {
 
     /// Makes a call whose answer has nothing in it, or nothing that matters.
     pub(crate) async fn empty(&self, request: RequestBuilder) -> Result<(), ClientError> {
-        self.bytes(request).await.map(|_| ())
+        self.bytes(request, WHOLE).await.map(|_| ())
     }
 
-    async fn bytes(&self, request: RequestBuilder) -> Result<(StatusCode, Vec<u8>), ClientError> {
-        let response = self.open(request.timeout(WHOLE)).await?;
+    async fn bytes(
+        &self,
+        request: RequestBuilder,
+        time: Duration,
+    ) -> Result<(StatusCode, Vec<u8>), ClientError> {
+        let response = self.open(request.timeout(time)).await?;
         let status = response.status();
         Ok((status, self.body(response).await?))
     }

@@ -202,6 +202,7 @@ pub trait Registry: Send + Sync + 'static {
 }
 
 pub use crate::directory::Directory;
+pub use crate::preview::Preview;
 
 /// One call to be made for a delivery.
 #[derive(Debug, Clone)]

@@ -1,5 +1,6 @@
 //! `nuncio send`: asks for a message and, with `--wait`, follows it to its end.
 
+mod dry_run;
 mod follow;
 mod outcome;
 
@@ -23,7 +24,7 @@ pub(super) const NO_LIMIT: i64 = 1_000_000;
 /// Send a message to people, groups and teams, to channels, or to everyone
 #[derive(Debug, clap::Args)]
 #[command(
-    group = clap::ArgGroup::new("content").args(["text", "card"]).required(true),
+    group = clap::ArgGroup::new("content").args(["text", "card"]),
     group = clap::ArgGroup::new("audience").args(["user", "users_file", "group", "team", "everyone", "installed", "channel"])
         .required(true).multiple(true),
     after_help = "\
@@ -31,16 +32,18 @@ Examples:
   nuncio send \"Deploy **finished**\" --channel 19:abc@thread.tacv2
   nuncio send --card outage.json --summary \"Outage\" --users-file on-call.txt --priority urgent --wait
   echo \"The canteen opens at eight\" | nuncio send - --installed --wait
+  nuncio send --dry-run --everyone
   nuncio send \"Welcome back\" --user ines@contoso.com --group 0b7f2c15-4f0e-4b2f-9c1d-6a1a0c9b7e52 --include guests
 
-The message id goes to stdout, with --wait the ledger as well.
+The message id goes to stdout, with --wait the ledger as well, with --dry-run the count alone.
 
 Exit codes: 0 everyone who can be reached has it (without --wait: it is accepted); 1 some do not have it, \
-or it waits for a confirmation; 2 wrong use; 3 it could not be sent or followed."
+or it waits for a confirmation (with --dry-run: nobody would get it); 2 wrong use; 3 it could not be sent, followed or counted."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// What to say, in Markdown as far as Teams shows it; - reads it from stdin
+    #[arg(required_unless_present_any = ["card", "dry_run"])]
     text: Option<String>,
     /// Say an Adaptive Card (JSON file) instead of a text
     #[arg(long, value_name = "FILE")]
@@ -108,6 +111,9 @@ pub struct Args {
     #[arg(long, value_name = "KEY", help_heading = "How")]
     idempotency_key: Option<String>,
 
+    /// Send nothing: print who would get it, who not and why, and when it would be done
+    #[arg(long, conflicts_with_all = ["wait", "idempotency_key"], help_heading = "Waiting")]
+    dry_run: bool,
     /// Stay until it is done, and print the ledger
     #[arg(long, help_heading = "Waiting")]
     wait: bool,
@@ -129,6 +135,9 @@ pub(super) fn time(text: &str) -> Result<String, String> {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = args.connection.client()?;
     let message = request(&args, &mut std::io::stdin())?;
+    if args.dry_run {
+        return dry_run::run(&client, &message, args.connection.json).await;
+    }
     // Made here if not given, so that it can be named when the answer gets lost.
     let key = args.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let accepted = client.send(&message, Some(&key)).await.map_err(|error| not_sent(error, &key))?;

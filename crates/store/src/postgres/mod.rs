@@ -20,6 +20,7 @@ mod own_words;
 mod people;
 #[cfg(test)]
 mod plans;
+mod preview;
 mod reach;
 mod recover;
 mod registry;

@@ -10,7 +10,7 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use super::db::{PLANS, Pooler};
 use super::{
     PostgresStore, commit, commit_message, conversations, evidence, expand, fill, lanes, learn, learn_places,
-    node, opt_outs, own_words, people, reach, recover, rows, settle, submit, teams, testify, verify, views,
+    node, opt_outs, own_words, people, preview, reach, recover, rows, settle, submit, teams, testify, verify, views,
 };
 
 const FILL: &str = "
@@ -167,6 +167,18 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("delivery", views::DELIVERY, &[DELIVERY, "using attempts_pkey on attempts b"]),
         ("people", people::PEOPLE, &["using recipients_pkey on recipients r"]),
         ("reachability", people::REACHABILITY, &["using people_of_lane on recipients r"]),
+        (
+            "preview of the installed",
+            preview::INSTALLED,
+            &["using people_of_lane on recipients p", "using recipients_pkey on recipients r"],
+        ),
+        (
+            "preview of named ones",
+            preview::KNOWN,
+            &["using recipients_key_lane_no_kind_key on recipients k", "using recipients_pkey on recipients r"],
+        ),
+        ("names of a preview", preview::NAMES, &["using recipients_pkey on recipients r"]),
+        ("what stands before", preview::AHEAD, &["using messages_open on messages m"]),
         ("conversations", conversations::LIST, &["using conversations_pkey on conversations c"]),
         ("conversation", conversations::ONE, &["using conversations_of_id on conversations c"]),
         ("teams", teams::LIST, &["using teams_pkey on teams t"]),
@@ -176,7 +188,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
 }
 
 /// Sorts of what is at most a page, or a handful.
-const SORTS: [&str; 16] = [
+const SORTS: [&str; 17] = [
     "evidence",
     "settlements",
     "settle all",
@@ -193,6 +205,7 @@ const SORTS: [&str; 16] = [
     "count of rows",
     "conversation",
     "reachability",
+    "what stands before",
 ];
 
 async fn assert_plans(connection: &mut PgConnection, when: &str) {

@@ -8,6 +8,7 @@ mod conform;
 mod evidence;
 mod files;
 mod operators;
+mod preview;
 mod registry;
 mod server;
 mod together;
