@@ -45,12 +45,8 @@ pub trait Preview: Send + Sync + 'static {
     /// Of these recipients of a lane those that are known, each once.
     async fn known(&self, scope: &Scope, lane_no: i64, of: &[Named]) -> Result<Vec<Row>, StoreError>;
     /// Names and sign-in names of these recipients of a lane.
-    async fn names(
-        &self,
-        scope: &Scope,
-        lane_no: i64,
-        recipients: &[i64],
-    ) -> Result<Vec<NameOf>, StoreError>;
+    async fn names(&self, scope: &Scope, lane_no: i64, recipients: &[i64])
+    -> Result<Vec<NameOf>, StoreError>;
     /// What a lane still has to do of messages that send at `at`, by class. Of each no more than `turns` go between as
     /// many deliveries of another message of its class.
     async fn ahead(

@@ -56,7 +56,9 @@ pub fn until_its_last(class: Class, own: i64, ahead: &[Ahead]) -> i64 {
     match class {
         Class::Urgent => turns,
         Class::Normal => all(Class::Urgent) + turns + all(Class::Bulk).min(turns / NORMAL_TURNS),
-        Class::Bulk => all(Class::Urgent) + turns + all(Class::Normal).min(turns.saturating_mul(NORMAL_TURNS)),
+        Class::Bulk => {
+            all(Class::Urgent) + turns + all(Class::Normal).min(turns.saturating_mul(NORMAL_TURNS))
+        }
     }
 }
 

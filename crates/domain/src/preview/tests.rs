@@ -53,7 +53,9 @@ fn everyone_is_counted_once_and_in_one_place() {
         tally.add(person(n, reach, reference), None);
     }
     tally.add(Row { opted_out: true, ..person(8, ReachState::Reachable, true) }, None);
-    for (kind, key) in [(RecipientKind::Channel, "19:c@thread.tacv2"), (RecipientKind::Chat, "19:c@thread.v2")] {
+    for (kind, key) in
+        [(RecipientKind::Channel, "19:c@thread.tacv2"), (RecipientKind::Chat, "19:c@thread.v2")]
+    {
         tally.add(stranger(&named(kind, key.to_owned())), None);
     }
     let count = tally.into_count();
@@ -95,7 +97,8 @@ fn who_is_named_by_several_sources_is_a_duplicate_of_each_but_the_first() {
 
 #[test]
 fn what_the_directory_says_now_is_laid_over_what_it_said() {
-    let before = Standing { guest: Some(true), enabled: Some(true), at: Some(Time(1)), ..Standing::default() };
+    let before =
+        Standing { guest: Some(true), enabled: Some(true), at: Some(Time(1)), ..Standing::default() };
     let mut row = Row { standing: before, ..person(1, ReachState::Unknown, false) };
     let says = DirectoryPerson { enabled: Some(false), licensed: Some(true), ..DirectoryPerson::default() };
     told(&mut row, &says, NOW);

@@ -56,7 +56,8 @@ async fn preview_and_message_agree(plan: Plan) {
     };
     world.sim.patch("settings", &json!({"graph_page_max": 7})).await;
     let pages = world.sim.calls("graph.users").await + world.sim.calls("graph.members").await;
-    let ids = world.client.messages(&nuncio_client::MessageFilter::default(), nuncio_client::PageOf::default());
+    let ids =
+        world.client.messages(&nuncio_client::MessageFilter::default(), nuncio_client::PageOf::default());
     let ids = ids.await.unwrap().items.len();
 
     // The command asks the same, and nothing comes of it.
@@ -66,7 +67,8 @@ async fn preview_and_message_agree(plan: Plan) {
         assert!(shown.contains(word), "{word}\n{shown}");
     }
     assert!(!shown.contains("guest "), "{shown}");
-    let listed = world.client.messages(&nuncio_client::MessageFilter::default(), nuncio_client::PageOf::default());
+    let listed =
+        world.client.messages(&nuncio_client::MessageFilter::default(), nuncio_client::PageOf::default());
     assert_eq!(listed.await.unwrap().items.len(), ids);
     assert_eq!(world.sim.times(&installed[7]).await, 1);
 

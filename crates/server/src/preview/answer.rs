@@ -90,9 +90,7 @@ fn waits(lane: &api::Lane) -> Waits {
     }
 }
 
-fn words<T: ToString>(
-    counted: &BTreeMap<T, i64>,
-) -> BTreeMap<String, i64> {
+fn words<T: ToString>(counted: &BTreeMap<T, i64>) -> BTreeMap<String, i64> {
     counted.iter().map(|(word, n)| (word.to_string(), *n)).collect()
 }
 
@@ -117,6 +115,7 @@ fn sample(count: Count) -> BTreeMap<String, Vec<api::preview::Sampled>> {
         name: one.name,
         upn: one.upn,
     };
-    let of = |(of, examples): (&str, Vec<Example>)| (of.to_owned(), examples.into_iter().map(sampled).collect());
+    let of =
+        |(of, examples): (&str, Vec<Example>)| (of.to_owned(), examples.into_iter().map(sampled).collect());
     count.examples.into_iter().map(of).collect()
 }

@@ -172,8 +172,7 @@ impl Reader<'_> {
         let Some(lane_no) = self.lane_no() else { return Ok(()) };
         let mut after = 0;
         loop {
-            let page =
-                self.access.preview().installed(self.access.scope(), lane_no, after, PAGE).await?;
+            let page = self.access.preview().installed(self.access.scope(), lane_no, after, PAGE).await?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.key.recipient_no;
             for row in page {
@@ -190,9 +189,8 @@ impl Reader<'_> {
                 known.insert((row.kind, row.address.clone()), row);
             }
         }
-        let row = |named: &Named| {
-            known.remove(&(named.kind, named.key.clone())).unwrap_or_else(|| stranger(named))
-        };
+        let row =
+            |named: &Named| known.remove(&(named.kind, named.key.clone())).unwrap_or_else(|| stranger(named));
         Ok(of.iter().map(row).collect())
     }
 

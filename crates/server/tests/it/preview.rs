@@ -177,14 +177,18 @@ async fn who_would_get_it_who_not_and_why() {
     );
     assert_eq!((ids(&told, "needs_install"), ids(&told, "removed")), (vec![id(4), id(7)], vec![id(2)]));
     let name = format!("Met {}", id(2));
-    assert_eq!(told["sample"]["removed"][0], json!({"id": id(2), "kind": "person", "name": name, "upn": null}));
+    assert_eq!(
+        told["sample"]["removed"][0],
+        json!({"id": id(2), "kind": "person", "name": name, "upn": null})
+    );
     let guest = &told["sample"]["guest"][0];
     assert_eq!(guest["upn"], format!("{}@contoso.com", id(8)));
 
     // The message that is handed in then comes to the same: here as far as its owner is not needed.
     let mut message = json!({"audience": audience, "content": {"text": "hello"}});
     let sent = server.sent(&message).await;
-    let message_no = server.store.message(&OPERATOR, sent.parse().unwrap()).await.unwrap().unwrap().message_no;
+    let message_no =
+        server.store.message(&OPERATOR, sent.parse().unwrap()).await.unwrap().unwrap().message_no;
     while !server.store.expand(message_no, 100, Time(NOON)).await.unwrap().done {}
     let shown = server.get(&format!("/v1/messages/{sent}")).await.json();
     assert_eq!((&shown["counts"]["audience"], &shown["duplicates_removed"]), (&json!(9), &json!(2)));
@@ -326,7 +330,8 @@ async fn when_it_would_be_done() {
     status(None, None).await;
     let users = |from: usize, n: usize| (from..from + n).map(id).collect::<Vec<_>>();
     for (priority, n) in [("urgent", 30), ("normal", 200), ("bulk", 500)] {
-        let body = json!({"audience": {"users": users(0, n)}, "content": {"text": "x"}, "priority": priority});
+        let body =
+            json!({"audience": {"users": users(0, n)}, "content": {"text": "x"}, "priority": priority});
         let sent = server.sent(&body).await;
         let view = server.store.message(&OPERATOR, sent.parse().unwrap()).await.unwrap().unwrap();
         assert!(server.store.expand(view.message_no, 1_000, Time(NOON)).await.unwrap().done);
@@ -354,8 +359,14 @@ async fn when_it_would_be_done() {
 
     status(Some("throttled"), Some(NOON + 60_000_000)).await;
     let told = ask(json!({})).await;
-    assert_eq!((&told["cause"], &told["cooling_until"]), (&json!("throttled"), &json!("2026-11-22T10:01:00Z")));
-    assert_eq!((&told["begins_at"], &told["estimated_end"]), (&json!("2026-11-22T10:01:00Z"), &json!("2026-11-22T10:01:28Z")));
+    assert_eq!(
+        (&told["cause"], &told["cooling_until"]),
+        (&json!("throttled"), &json!("2026-11-22T10:01:00Z"))
+    );
+    assert_eq!(
+        (&told["begins_at"], &told["estimated_end"]),
+        (&json!("2026-11-22T10:01:00Z"), &json!("2026-11-22T10:01:28Z"))
+    );
     // Of these nobody knows when they are over.
     status(Some("credential"), Some(NOON + 60_000_000)).await;
     let told = ask(json!({})).await;

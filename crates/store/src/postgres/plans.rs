@@ -10,7 +10,8 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use super::db::{PLANS, Pooler};
 use super::{
     PostgresStore, commit, commit_message, conversations, evidence, expand, fill, lanes, learn, learn_places,
-    node, opt_outs, own_words, people, preview, reach, recover, rows, settle, submit, teams, testify, verify, views,
+    node, opt_outs, own_words, people, preview, reach, recover, rows, settle, submit, teams, testify, verify,
+    views,
 };
 
 const FILL: &str = "
@@ -175,9 +176,12 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         (
             "preview of named ones",
             preview::KNOWN,
-            &["using recipients_key_lane_no_kind_key on recipients k", "using recipients_pkey on recipients r"],
+            &[
+                "using recipients_key_lane_no_kind_key on recipients k",
+                "using recipients_pkey on recipients r",
+            ],
         ),
-        ("names of a preview", preview::NAMES, &["using recipients_pkey on recipients r"]),
+        ("names of a preview", preview::NAMES, &["using recipients_pkey on recipients k"]),
         ("what stands before", preview::AHEAD, &["using messages_open on messages m"]),
         ("conversations", conversations::LIST, &["using conversations_pkey on conversations c"]),
         ("conversation", conversations::ONE, &["using conversations_of_id on conversations c"]),

@@ -27,7 +27,7 @@ pub(crate) const INSTALLED: &str = rows!(
       ORDER BY p.lane_no, p.recipient_no LIMIT $3"
 );
 
-/// Each is looked up by itself, so that its references follow each other.
+/// Each is looked up by itself: the lane's own index looks as good, and would be walked through.
 pub(crate) const KNOWN: &str = rows!(
     "SELECT 0::bigint AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
             0 AS tries, false AS resent, NULL::bigint AS due_at
@@ -39,7 +39,8 @@ pub(crate) const KNOWN: &str = rows!(
 
 pub(crate) const NAMES: &str = "
     SELECT r.recipient_no, r.name, r.upn
-      FROM unnest($1::bigint[]) AS j (recipient_no) JOIN recipients AS r ON r.recipient_no = j.recipient_no
+      FROM unnest($1::bigint[]) AS j (recipient_no)
+     CROSS JOIN LATERAL (SELECT * FROM recipients AS k WHERE k.recipient_no = j.recipient_no LIMIT 1) AS r
      WHERE r.lane_no = $2
        AND EXISTS (SELECT 1 FROM lanes AS l WHERE l.lane_no = $2 AND ($3::text IS NULL OR l.app = $3))";
 

@@ -4,7 +4,7 @@ use nuncio_domain::batch::{NewReference, ReachChange, Row};
 use nuncio_domain::directory::{DirectoryPerson, Include};
 use nuncio_domain::message::{Body, ControlRequest, Named, Submitted};
 use nuncio_domain::people::{Origin, SeenPerson};
-use nuncio_domain::ports::{Ledger, Preview, Registry};
+use nuncio_domain::ports::{Ledger, Preview};
 use nuncio_domain::preview::estimate::Ahead;
 use nuncio_domain::preview::{NameOf, stranger};
 use nuncio_domain::{
@@ -53,9 +53,7 @@ async fn loaded<D: Database>(table: &Table<D>, new: NewMessage) -> Vec<Row> {
     let message_no = table.store().message(&OPERATOR, id).await.unwrap().unwrap().message_no;
     while !table.store().expand(message_no, 100, Time(2_000)).await.unwrap().done {}
     let rows = table.store().page(message_no, 0, 1_000).await.unwrap();
-    rows.into_iter()
-        .map(|row| Row { key: Key { message_no: 0, ..row.key }, ..row })
-        .collect()
+    rows.into_iter().map(|row| Row { key: Key { message_no: 0, ..row.key }, ..row }).collect()
 }
 
 /// People of whom all sorts of things are known, and one of another lane.
@@ -124,10 +122,7 @@ async fn people<D: Database>(table: &Table<D>) -> i64 {
     lane_no
 }
 
-async fn rows_are_those_of_the_owner<D: Database>()
-where
-    D::Store: Preview,
-{
+async fn rows_are_those_of_the_owner<D: Database>() {
     let table = Table::<D>::make().await;
     let lane_no = people(&table).await;
     let mut installed = Vec::new();
@@ -143,7 +138,10 @@ where
     assert_eq!(installed, loaded(&table, to_installed).await);
     let names: Vec<&str> = installed.iter().map(|row| row.address.as_str()).collect();
     assert_eq!(names, ["ann", "ben", "eve", "finn"]);
-    assert_eq!((installed[0].others, installed[2].opted_out, installed[3].reference.is_none()), (2, true, true));
+    assert_eq!(
+        (installed[0].others, installed[2].opted_out, installed[3].reference.is_none()),
+        (2, true, true)
+    );
 
     let channel = Named { kind: RecipientKind::Channel, key: "19:c@thread.tacv2".to_owned() };
     let mut named: Vec<Named> = ["ann", "cas", "dora", "gus", "new"].map(person).into();
@@ -177,10 +175,7 @@ where
     table.0.close().await;
 }
 
-async fn what_stands_before_is_counted_by_class<D: Database>()
-where
-    D::Store: Preview,
-{
+async fn what_stands_before_is_counted_by_class<D: Database>() {
     let table = Table::<D>::make().await;
     let lane_no = table.lane("app", "tenant").await;
     let people = |n: usize| (0..n).map(|n| person(&format!("p{n}"))).collect::<Vec<_>>();
@@ -188,14 +183,19 @@ where
     let bulk = NewMessage { class: Class::Bulk, ..message(lane_no, 4, people(40)) };
     let later = NewMessage { send_at: Some(Time(5_000)), ..message(lane_no, 5, people(9)) };
     let larger = NewMessage { max_recipients: 1, ..message(lane_no, 6, people(9)) };
-    for new in [urgent, message(lane_no, 2, people(30)), message(lane_no, 3, people(4)), bulk, later, larger] {
+    for new in [urgent, message(lane_no, 2, people(30)), message(lane_no, 3, people(4)), bulk, later, larger]
+    {
         loaded(&table, new).await;
     }
     // One is paused.
     let held = message(lane_no, 7, people(9));
     let id = held.id;
     loaded(&table, held).await;
-    table.store().control(ControlRequest { scope: &OPERATOR, id, control: Control::Pause }, Time(2_000)).await.unwrap();
+    table
+        .store()
+        .control(ControlRequest { scope: &OPERATOR, id, control: Control::Pause }, Time(2_000))
+        .await
+        .unwrap();
     let message_no = table.store().message(&OPERATOR, id).await.unwrap().unwrap().message_no;
     let paused = nuncio_domain::batch::MessageChange::State {
         message_no,

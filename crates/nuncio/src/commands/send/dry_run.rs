@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use nuncio_api::preview::{Preview, Sampled};
 use nuncio_api::NewMessage;
+use nuncio_api::preview::{Preview, Sampled};
 use nuncio_client::Client;
 
 use crate::cli::{NOT_ALL, NOT_DONE};
@@ -97,7 +97,10 @@ fn when(preview: &Preview) -> String {
     .map(|(count, what)| format!("{} {what}", grouped(*count)))
     .collect();
     lines.push(("calls", if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }));
-    lines.push(("pace", preview.rate_per_s.map_or("no limit".to_owned(), |rate| format!("{rate:.1} a second"))));
+    lines.push((
+        "pace",
+        preview.rate_per_s.map_or("no limit".to_owned(), |rate| format!("{rate:.1} a second")),
+    ));
     let ahead = preview.ahead;
     let others = [(ahead.urgent, "urgent"), (ahead.normal, "normal"), (ahead.bulk, "bulk")];
     let others: Vec<String> = others
