@@ -24,7 +24,7 @@ pub(super) const NO_LIMIT: i64 = 1_000_000;
 /// Send a message to people, groups and teams, to channels, or to everyone
 #[derive(Debug, clap::Args)]
 #[command(
-    group = clap::ArgGroup::new("content").args(["text", "card"]),
+    group = clap::ArgGroup::new("content").args(["text", "card", "dry_run"]).required(true).multiple(true),
     group = clap::ArgGroup::new("audience").args(["user", "users_file", "group", "team", "everyone", "installed", "channel"])
         .required(true).multiple(true),
     after_help = "\
@@ -43,10 +43,9 @@ or it waits for a confirmation (with --dry-run: nobody would get it); 2 wrong us
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// What to say, in Markdown as far as Teams shows it; - reads it from stdin
-    #[arg(required_unless_present_any = ["card", "dry_run"])]
     text: Option<String>,
     /// Say an Adaptive Card (JSON file) instead of a text
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
     card: Option<PathBuf>,
     /// Line of the toast and the activity feed
     #[arg(long)]

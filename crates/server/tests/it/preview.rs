@@ -119,11 +119,11 @@ async fn meet(server: &Server, person: &str, conversation: bool, reach: ReachSta
 }
 
 async fn preview(server: &Server, audience: &Value) -> Value {
-    answered(server.post("/v1/audiences/preview", &json!({"audience": audience})).await)
+    answered(&server.post("/v1/audiences/preview", &json!({"audience": audience})).await)
 }
 
 #[track_caller]
-fn answered(answer: Answer) -> Value {
+fn answered(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()
 }
@@ -196,12 +196,12 @@ async fn who_would_get_it_who_not_and_why() {
     // What goes to everyone who is named is told as well.
     message["priority"] = "urgent".into();
     message["audience"] = json!({"users": [id(3), id(4)]});
-    let urgent = answered(server.post("/v1/audiences/preview", &message).await);
+    let urgent = answered(&server.post("/v1/audiences/preview", &message).await);
     assert_eq!(urgent["would_send"], json!({"total": 2, "known": 1, "first_contact": 1}));
     assert_eq!(urgent["expires_at"], "2026-11-22T11:00:00Z");
     message["priority"] = "normal".into();
     server.clock.pass(Duration::from_hours(8 * 24));
-    let old = answered(server.post("/v1/audiences/preview", &message).await);
+    let old = answered(&server.post("/v1/audiences/preview", &message).await);
     assert_eq!((&old["would_send"]["total"], &old["would_skip"]), (&json!(2), &json!({})));
 }
 
@@ -241,7 +241,7 @@ async fn it_is_checked_like_a_message_and_nothing_is_stored() {
     server.answer(other).await.refused_at(422, "unknown_app", "/app");
 
     // Nobody has been met, nor has anything been asked for: nobody is known, and that stays so.
-    let told = answered(server.post(path, &to_ines(&json!({"content": {"text": "hello"}}))).await);
+    let told = answered(&server.post(path, &to_ines(&json!({"content": {"text": "hello"}}))).await);
     assert_eq!((&told["audience"], &told["would_send"]["first_contact"]), (&json!(1), &json!(1)));
     assert_eq!(preview(&server, &json!({"installed": true})).await["audience"], 0);
     for list in ["/v1/lanes", "/v1/messages", "/v1/people"] {
@@ -339,7 +339,7 @@ async fn when_it_would_be_done() {
     let ask = async |more: Value| {
         let mut body = json!({"audience": {"users": users(0, 50)}});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        answered(server.post("/v1/audiences/preview", &body).await)
+        answered(&server.post("/v1/audiences/preview", &body).await)
     };
     // 50 creates and 50 sends of its own, at 10 a second.
     for (priority, calls) in [("urgent", 100 + 30), ("normal", 30 + 200 + 50), ("bulk", 30 + 200 + 200)] {

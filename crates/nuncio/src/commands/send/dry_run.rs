@@ -125,7 +125,7 @@ fn notes(preview: &Preview) -> Vec<String> {
     for part in &preview.incomplete {
         let id = part.id.as_ref().map_or(String::new(), |id| format!(" {id}"));
         notes.push(clean(&format!(
-            "Not complete: not all of {}{id} could be read, so there may be more recipients. {}",
+            "Not complete, there may be more recipients: {}{id} was not read to its end, because {}",
             part.source, part.text
         )));
     }
@@ -251,7 +251,7 @@ done              2026-11-22T10:01:05Z";
         };
         let text = text(&stopped);
         for line in [
-            "Not complete: not all of group 4d0ef681 could be read, so there may be more recipients. Microsoft Graph refuses.",
+            "Not complete, there may be more recipients: group 4d0ef681 was not read to its end, because Microsoft Graph refuses.",
             "more than 1,000 recipients: it would wait for a confirmation",
             "It would expire at 2026-11-23T10:00:00Z, before it is done",
             "Nothing goes out at the moment (paused): an operator holds the lane: resume it",
