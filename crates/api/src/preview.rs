@@ -15,12 +15,14 @@ pub struct Preview {
     pub complete: bool,
     /// The parts that were not read to their end, and why.
     pub incomplete: Vec<Unread>,
-    /// Distinct recipients: the sum of `would_send.total` and all of `would_skip`.
+    /// Distinct recipients: the sum of `would_send.total`, `would_wait` and all of `would_skip`.
     pub audience: i64,
     /// How many times someone is named who is in the audience already.
     pub duplicates_removed: i64,
     /// Whom a call would be made for.
     pub would_send: WouldSend,
+    /// Who cannot be reached now and would be waited for (`when_unreachable`): until they can be, or the message expires.
+    pub would_wait: i64,
     /// Whom no call would be made for, by reason: those of `skipped_by_reason` of a message.
     pub would_skip: BTreeMap<String, i64>,
     /// People with whom no conversation is known and of whom nothing, or a refusal, says that they never had the app.
@@ -44,7 +46,7 @@ pub struct Preview {
     pub begins_at: Option<String>,
     /// From then to its last call; `null` if part of the audience was not read, or the lane has no limit.
     pub duration_s: Option<f64>,
-    /// When its last call would be made, RFC 3339.
+    /// When its last call would be made, RFC 3339; of those who can be reached now.
     pub estimated_end: Option<String>,
     /// RFC 3339.
     pub expires_at: String,
@@ -58,7 +60,7 @@ pub struct Preview {
     pub cause_text: Option<String>,
     /// Until when the lane waits, RFC 3339.
     pub cooling_until: Option<String>,
-    /// Up to 10 recipients of each reason of `would_skip`, and of `first_contact`, `needs_install` and `removed`.
+    /// Up to 10 recipients of each reason of `would_skip`, and of `would_wait`, `first_contact`, `needs_install` and `removed`.
     pub sample: BTreeMap<String, Vec<Sampled>>,
 }
 

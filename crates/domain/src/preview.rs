@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::batch::{Key, Row};
 use crate::delivery::SkipReason;
 use crate::directory::{DirectoryPerson, Standing};
-use crate::message::Named;
+use crate::message::{Named, WhenUnreachable};
 use crate::people::{ReachState, RecipientKind};
 use crate::ports::StoreError;
 use crate::scope::Scope;
@@ -28,6 +28,7 @@ use estimate::Ahead;
 pub const EXAMPLES: usize = 10;
 /// Groups beside the reasons for which somebody is skipped.
 pub const FIRST_CONTACT: &str = "first_contact";
+pub const WAITS: &str = "would_wait";
 pub const NEEDS_INSTALL: &str = "needs_install";
 pub const REMOVED: &str = "removed";
 
@@ -112,7 +113,7 @@ pub struct Example {
     pub upn: Option<String>,
 }
 
-/// What was counted. The audience is the sum of `known`, `first_contact` and `skipped`.
+/// What was counted. The audience is the sum of `known`, `first_contact`, `waits` and `skipped`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Count {
     pub audience: i64,
@@ -121,6 +122,8 @@ pub struct Count {
     pub known: i64,
     /// Would be sent to people with whom a conversation has to be created first.
     pub first_contact: i64,
+    /// Would wait until they can be reached.
+    pub waits: i64,
     pub skipped: BTreeMap<SkipReason, i64>,
     /// People with whom no conversation is known and of whom nothing, or a refusal, says that they never had the app. Not
     /// those whom a message is not for.
@@ -142,6 +145,7 @@ impl Count {
 #[derive(Debug)]
 pub struct Tally {
     policy: Policy,
+    when_unreachable: WhenUnreachable,
     now: Time,
     exclude: BTreeSet<String>,
     /// People by their object ids, and the last source that named each.
@@ -156,6 +160,7 @@ impl Tally {
     pub fn new(policy: Policy, exclude: impl IntoIterator<Item = String>, now: Time) -> Self {
         Self {
             policy,
+            when_unreachable: WhenUnreachable::Fail,
             now,
             exclude: exclude.into_iter().collect(),
             people: HashMap::new(),
@@ -163,6 +168,13 @@ impl Tally {
             source: 0,
             count: Count::default(),
         }
+    }
+
+    /// What happens to whom nobody can reach now.
+    #[must_use]
+    pub const fn when_unreachable(mut self, policy: WhenUnreachable) -> Self {
+        self.when_unreachable = policy;
+        self
     }
 
     /// Another source begins. Who was named by one before is a duplicate; who is named twice by the same one is not.
@@ -198,6 +210,10 @@ impl Tally {
         let is_person = row.kind == RecipientKind::Person;
         let first = is_person && row.reference.is_none();
         match reason {
+            Some(SkipReason::Unreachable) if self.when_unreachable == WhenUnreachable::Wait => {
+                self.count.waits += 1;
+                self.example(WAITS, &row, person);
+            }
             Some(reason) => {
                 *self.count.skipped.entry(reason).or_default() += 1;
                 self.example(reason.as_str(), &row, person);

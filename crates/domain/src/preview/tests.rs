@@ -75,6 +75,18 @@ fn everyone_is_counted_once_and_in_one_place() {
 }
 
 #[test]
+fn whom_nobody_can_reach_may_be_waited_for() {
+    let mut tally = tally(&[]).when_unreachable(WhenUnreachable::Wait);
+    tally.add(person(1, ReachState::Reachable, true), None);
+    tally.add(person(2, ReachState::NeverInstalled, false), None);
+    tally.add(Row { opted_out: true, ..person(3, ReachState::Blocked, true) }, None);
+    let count = tally.into_count();
+    assert_eq!((count.audience, count.known, count.waits, count.needs_install), (3, 1, 1, 1));
+    assert_eq!(count.skipped, BTreeMap::from([(SkipReason::OptedOut, 1)]));
+    assert_eq!(count.examples[WAITS][0].key, id(2));
+}
+
+#[test]
 fn who_is_named_by_several_sources_is_a_duplicate_of_each_but_the_first() {
     let mut tally = tally(&[]);
     for n in [1, 2, 2, 3] {

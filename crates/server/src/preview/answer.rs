@@ -53,6 +53,7 @@ pub(super) async fn answer(
             known: count.known,
             first_contact: count.first_contact,
         },
+        would_wait: count.waits,
         would_skip: words(&count.skipped),
         needs_install: count.needs_install,
         removed: count.removed,

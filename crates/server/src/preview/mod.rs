@@ -83,7 +83,8 @@ impl Reader<'_> {
             created_at: message.created_at,
             recheck: self.access.app().recheck(),
         };
-        let mut tally = Tally::new(policy, message.exclude.iter().cloned(), self.now);
+        let mut tally = Tally::new(policy, message.exclude.iter().cloned(), self.now)
+            .when_unreachable(message.when_unreachable);
         let (mut pages, mut unread) = (0, Vec::new());
         let begun = self.access.app().now();
         for source in &message.directory {

@@ -110,6 +110,7 @@ async fn draft(
         retries: None,
         exclude: audience.exclude,
         on_ambiguous: policy.on_ambiguous,
+        when_unreachable: policy.when_unreachable,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,
         expires_at: policy.expires_at,

@@ -2,7 +2,7 @@
 
 use nuncio_domain::batch::{NewReference, ReachChange, Row};
 use nuncio_domain::directory::{DirectoryPerson, Include};
-use nuncio_domain::message::{Body, ControlRequest, Named, Submitted};
+use nuncio_domain::message::{Body, ControlRequest, Named, Submitted, WhenUnreachable};
 use nuncio_domain::people::{Origin, SeenPerson};
 use nuncio_domain::ports::{Ledger, Preview};
 use nuncio_domain::preview::estimate::Ahead;
@@ -38,6 +38,7 @@ fn message(lane_no: i64, number: u128, named: Vec<Named>) -> NewMessage {
         retries: None,
         exclude: Vec::new(),
         on_ambiguous: None,
+        when_unreachable: WhenUnreachable::Fail,
         max_recipients: 1_000,
         send_at: None,
         expires_at: Time(i64::MAX / 2),

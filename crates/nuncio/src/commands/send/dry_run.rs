@@ -55,6 +55,9 @@ fn audience(preview: &Preview) -> String {
     row("  would get it", preview.would_send.total, String::new());
     row("    conversation known", preview.would_send.known, String::new());
     row("    first contact", preview.would_send.first_contact, names("first_contact"));
+    if preview.would_wait > 0 {
+        row("  would be waited for", preview.would_wait, names("would_wait"));
+    }
     let skipped: i64 = preview.would_skip.values().sum();
     row("  would be skipped", skipped, String::new());
     for (reason, count) in &preview.would_skip {
@@ -183,6 +186,7 @@ mod tests {
             audience: 1_200,
             duplicates_removed: 3,
             would_send: WouldSend { total: 1_150, known: 1_100, first_contact: 50 },
+            would_wait: 0,
             would_skip: BTreeMap::from([("guest".to_owned(), 40), ("unreachable".to_owned(), 10)]),
             needs_install: 50,
             removed: 0,
@@ -245,6 +249,7 @@ done              2026-11-22T10:01:05Z";
             duration_s: None,
             estimated_end: None,
             expires_before_end: Some(true),
+            would_wait: 10,
             cause: Some("paused".to_owned()),
             cause_text: Some("an operator holds the lane: resume it".to_owned()),
             ..preview()
@@ -255,6 +260,7 @@ done              2026-11-22T10:01:05Z";
             "more than 1,000 recipients: it would wait for a confirmation",
             "It would expire at 2026-11-23T10:00:00Z, before it is done",
             "Nothing goes out at the moment (paused): an operator holds the lane: resume it",
+            "  would be waited for     10   0.8 %",
             "pace              no limit",
             "done              not known",
         ] {
