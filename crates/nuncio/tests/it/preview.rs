@@ -96,6 +96,18 @@ async fn preview_and_message_agree(plan: Plan) {
     let again = Audience { everyone: true, ..Audience::default() };
     let told = comes_to_that(&world, &message(again, "third")).await;
     assert_eq!((told.would_send.first_contact, told.needs_install), (0, told.by_state["never_installed"]));
+
+    // Or waited for, if that is asked for.
+    let waits = NewMessage { when_unreachable: Some("wait".to_owned()), ..to_installed("fourth") };
+    let waits = NewMessage { audience: Audience { everyone: true, ..Audience::default() }, ..waits };
+    let waited = world.client.preview(&waits).await.unwrap();
+    assert_eq!(Some(&waited.would_wait), told.would_skip.get("unreachable"));
+    let id = world.send(&waits).await;
+    let waiting = |message: &nuncio_api::Message| message.cause.as_deref() == Some("unreachable");
+    let sent = world.until(&id, "it waits", waiting).await;
+    assert_eq!((sent.counts.pending, sent.counts.delivered), (waited.would_wait, waited.would_send.total));
+    world.run(&["messages", "cancel", &id]).await.exits(0);
+    world.over(&id).await;
     world.end().await;
 }
 

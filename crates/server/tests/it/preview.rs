@@ -202,7 +202,10 @@ async fn who_would_get_it_who_not_and_why() {
     message["priority"] = "normal".into();
     message["when_unreachable"] = "wait".into();
     let waits = answered(&server.post("/v1/audiences/preview", &message).await);
-    assert_eq!((&waits["audience"], &waits["would_wait"], &waits["would_skip"]), (&json!(2), &json!(2), &json!({})));
+    assert_eq!(
+        (&waits["audience"], &waits["would_wait"], &waits["would_skip"]),
+        (&json!(2), &json!(2), &json!({}))
+    );
     assert_eq!(ids(&waits, "would_wait"), [id(3), id(4)]);
     server.clock.pass(Duration::from_hours(8 * 24));
     let old = answered(&server.post("/v1/audiences/preview", &message).await);
