@@ -15,6 +15,7 @@
 //! | [`installs`] | having the app installed |
 //! | [`keys`] | API keys |
 //! | [`surveys`] | asking who has the app |
+//! | [`preview`] | what a message would come to |
 //! | [`problems`] | everything that can be refused, with what to do about it |
 //!
 //! Requests are strict: a field that is not here is refused (`unknown_field`). Answers are read leniently, so that an
@@ -39,6 +40,7 @@ pub mod message;
 pub mod opt_outs;
 pub mod people;
 pub mod places;
+pub mod preview;
 pub mod problems;
 pub mod request;
 pub mod surveys;
@@ -60,6 +62,7 @@ pub use message::{Accepted, Counts, Message};
 pub use opt_outs::{NewOptOuts, OptOut, OptOutsNoted};
 pub use people::{MUTED, Person, Reachability};
 pub use places::{Conversation, PersonName, Team, TeamChannel, TeamName};
+pub use preview::Preview;
 pub use problems::{Code, Problem, ProblemItem};
 pub use request::{Audience, ContentRequest, Exclude, NewMessage};
 pub use surveys::{NewSurvey, Survey, SurveyCounts};

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{is_default, object};
 
-/// `POST /v1/messages`.
+/// `POST /v1/messages`, and `POST /v1/audiences/preview`, where the content may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {

@@ -5,6 +5,7 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
 use crate::operations::{PageOf, PeopleFilter, paged};
+use crate::transport::UPLOAD;
 use crate::{Client, ClientError};
 
 /// What a list is written in.
@@ -46,7 +47,7 @@ impl Client {
         of: &ListOf,
     ) -> Result<UploadedList, ClientError> {
         let request =
-            self.upload(&["v1", "audiences"]).header(CONTENT_TYPE, format.content_type()).body(list);
+            self.patient(&["v1", "audiences"], UPLOAD).header(CONTENT_TYPE, format.content_type()).body(list);
         let query = [("name", &of.name), ("app", &of.app), ("tenant", &of.tenant)];
         self.json_within(paged(request, &query, PageOf::default())).await
     }

@@ -4,11 +4,12 @@ use std::io::Write;
 
 use nuncio_api::{
     Accepted, Conversation, CreatedKey, Delivery, DeliveryWithAttempts, IDEMPOTENCY_KEY, Key, Lane, List,
-    Message, NewKey, NewMessage, NewOptOuts, OptOut, OptOutsNoted, Person, Reachability, Retry, Settle,
-    Settled, Team,
+    Message, NewKey, NewMessage, NewOptOuts, OptOut, OptOutsNoted, Person, Preview, Reachability, Retry,
+    Settle, Settled, Team,
 };
 use reqwest::{Method, RequestBuilder};
 
+use crate::transport::SLOW;
 use crate::{Client, ClientError};
 
 /// Which page of a list.
@@ -113,6 +114,12 @@ impl Client {
             request = request.header(IDEMPOTENCY_KEY, key);
         }
         self.json(request).await
+    }
+
+    /// What a message would come to; its content may be left out. Nothing is stored or sent.
+    pub async fn preview(&self, message: &NewMessage) -> Result<Preview, ClientError> {
+        let request = self.patient(&["v1", "audiences", "preview"], SLOW);
+        self.json_within(request.json(message)).await
     }
 
     /// Messages, newest first.

@@ -12,10 +12,12 @@ use serde::de::DeserializeOwned;
 use crate::ClientError;
 
 const CONNECT: Duration = Duration::from_secs(5);
-/// For a whole call; a report only has to go on coming.
+/// For a whole call, of most.
 const WHOLE: Duration = Duration::from_secs(30);
 /// For uploading a list, which may have 64 MiB and is answered when it is stored.
-const UPLOAD: Duration = Duration::from_mins(10);
+pub(crate) const UPLOAD: Duration = Duration::from_mins(10);
+/// For one that asks the directory meanwhile; a report only has to go on coming.
+pub(crate) const SLOW: Duration = Duration::from_mins(1);
 /// More than the largest page.
 const LARGEST: usize = 32 * 1024 * 1024;
 
@@ -23,8 +25,8 @@ const LARGEST: usize = 32 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
-    /// The same, but patient: the other expects an answer, or some of it, within [`WHOLE`].
-    uploads: reqwest::Client,
+    /// The same for what takes its time: the other expects an answer, or some of it, within [`WHOLE`].
+    patient: reqwest::Client,
     base: Url,
     /// `Bearer nnc_…`, marked sensitive so that it is not in debug output.
     authorization: HeaderValue,
@@ -73,8 +75,8 @@ impl Client {
             }
             builder.build().map_err(|error| setup(format!("no HTTP client: {}", chain(&error))))
         };
-        let (http, uploads) = (http(WHOLE)?, http(UPLOAD)?);
-        Ok(Self { http, uploads, base, authorization })
+        let (http, patient) = (http(WHOLE)?, http(UPLOAD)?);
+        Ok(Self { http, patient, base, authorization })
     }
 
     /// The server's address.
@@ -87,8 +89,8 @@ impl Client {
     }
 
     /// A request that takes its time.
-    pub(crate) fn upload(&self, segments: &[&str]) -> RequestBuilder {
-        self.request_by(&self.uploads, Method::POST, segments).timeout(UPLOAD)
+    pub(crate) fn patient(&self, segments: &[&str], time: Duration) -> RequestBuilder {
+        self.request_by(&self.patient, Method::POST, segments).timeout(time)
     }
 
     fn request_by(&self, http: &reqwest::Client, method: Method, segments: &[&str]) -> RequestBuilder {

@@ -18,6 +18,7 @@ pub mod own_words;
 pub mod people;
 pub mod places;
 pub mod ports;
+pub mod preview;
 pub mod scope;
 pub mod skip;
 pub mod time;

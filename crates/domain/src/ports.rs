@@ -230,6 +230,7 @@ pub trait Registry: Send + Sync + 'static {
 
 pub use crate::directory::Directory;
 pub use crate::install::Installer;
+pub use crate::preview::Preview;
 
 /// One call to be made for a delivery.
 #[derive(Debug, Clone)]

@@ -9,12 +9,12 @@ use anyhow::{Context, bail};
 use nuncio_directory::{Access, GraphDirectory, TeamsApp};
 use nuncio_domain::lane::LaneConfig;
 use nuncio_domain::people::Lane;
-use nuncio_domain::ports::{Ledger, Registry};
+use nuncio_domain::ports::{Ledger, Preview, Registry};
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::{Clock, KeyId, Role};
 use nuncio_engine::{Engine, EngineConfig, Ports, SystemClock};
 use nuncio_sender::{AppConnector, ConnectorSender};
-use nuncio_server::{AppInfo, ServerState, secret};
+use nuncio_server::{AppInfo, PREVIEW_WITHIN, ServerState, secret};
 use nuncio_store::{PostgresStore, SqliteStore};
 use nuncio_teams::cloud::Endpoints;
 use nuncio_teams::connector::Connector;
@@ -67,6 +67,13 @@ impl Store {
         }
     }
 
+    fn preview(&self) -> Arc<dyn Preview> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as _,
+            Self::Postgres(store) => Arc::clone(store) as _,
+        }
+    }
+
     /// Writes what waits, and lets another process have it.
     pub async fn close(&self) {
         match self {
@@ -84,6 +91,7 @@ pub struct Parts {
     sender: Arc<ConnectorSender>,
     directory: Arc<GraphDirectory>,
     apps: Vec<AppInfo>,
+    recheck: Duration,
 }
 
 impl Parts {
@@ -105,6 +113,7 @@ impl Parts {
                 app_id: app.app_id.clone(),
                 tenant_id: app.tenant_id.clone(),
                 allowed_tenants: app.allowed_tenants.clone(),
+                calls_per_s: app.calls_per_s,
                 words: Arc::clone(&app.words),
                 may_install: app.may_install,
             })
@@ -116,6 +125,7 @@ impl Parts {
             sender: Arc::new(sender),
             directory: Arc::new(directory),
             apps,
+            recheck: config.reachability.recheck,
         })
     }
 
@@ -174,9 +184,12 @@ impl Parts {
             registry: self.store.registry(),
             wake: engine.wake(),
             directory: Arc::clone(&self.directory) as _,
+            preview: self.store.preview(),
             clock: Arc::clone(&self.clock),
             random: Arc::new(random),
             inbound: Arc::clone(&self.inbound),
+            recheck: self.recheck,
+            preview_within: PREVIEW_WITHIN,
             apps: self.apps.clone(),
         }
     }

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use nuncio_api::Code;
-use nuncio_domain::ports::{Directory, Ledger, Registry};
+use nuncio_domain::ports::{Directory, Ledger, Preview, Registry};
 use nuncio_domain::{Role, Scope};
 
 use crate::problem::Refusal;
@@ -76,6 +76,10 @@ impl Access {
 
     pub(crate) fn directory(&self) -> &dyn Directory {
         self.app.ports().directory
+    }
+
+    pub(crate) fn preview(&self) -> &dyn Preview {
+        self.app.ports().preview
     }
 
     pub(crate) fn wake(&self, lane_no: i64) {

@@ -14,6 +14,7 @@
 //! | `POST /v1/messages/{id}/{settle,retry}` | `routes/settle.rs`, `routes/retry.rs` |
 //! | `GET /v1/messages/{id}/deliveries`, `/v1/deliveries/{id}` | `routes/deliveries.rs` |
 //! | `GET /v1/messages/{id}/report.csv` | `routes/report.rs` |
+//! | `POST /v1/audiences/preview` | `routes/preview.rs`, the counting in `preview/` |
 //! | `GET /v1/people`, `/v1/reachability` | `routes/people.rs` |
 //! | `GET /v1/conversations`, `/v1/conversations/{id}` | `routes/conversations.rs` |
 //! | `GET /v1/teams`, `/v1/teams/{id}` | `routes/teams.rs` |
@@ -35,6 +36,7 @@ mod bot;
 mod cursor;
 mod lists;
 mod observe;
+mod preview;
 mod problem;
 mod query;
 mod remembered;
@@ -51,7 +53,7 @@ pub use axum::Router;
 use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use state::{AppInfo, OwnWords, Random, ServerState};
+pub use state::{AppInfo, OwnWords, PREVIEW_WITHIN, Random, ServerState};
 pub use validate::content_of;
 
 use state::App;
@@ -76,6 +78,7 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/installs/{id}", get(routes::installs::get))
         .route("/v1/installs/{id}/recipients", get(routes::installs::recipients))
         .route("/v1/installs/{id}/report.csv", get(routes::installs::csv))
+        .route("/v1/audiences/preview", post(routes::preview::preview))
         .route("/v1/people", get(routes::people::list))
         .route("/v1/reachability", get(routes::people::reachability))
         .route("/v1/reachability/surveys", get(routes::surveys::list).post(routes::surveys::begin))

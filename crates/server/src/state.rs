@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nuncio_domain::people::{Learned, LearnedDone};
-use nuncio_domain::ports::{Directory, Ledger, Registry, StoreError, Wake};
+use nuncio_domain::ports::{Directory, Ledger, Preview, Registry, StoreError, Wake};
 use nuncio_domain::scope::Scope;
 use nuncio_domain::{Clock, Time};
 use nuncio_teams::inbound::Authenticator;
@@ -17,6 +17,9 @@ use crate::remembered::Remembered;
 
 /// 32 bytes that nobody can guess, at every call.
 pub type Random = Arc<dyn Fn() -> [u8; 32] + Send + Sync>;
+
+/// How long a preview asks the directory: a caller waits for it, and for the names before it.
+pub const PREVIEW_WITHIN: Duration = Duration::from_secs(25);
 
 /// `/api/messages` answers after its commit within this, else 503: Teams sends it again.
 const LEARN_WITHIN: Duration = Duration::from_secs(1);
@@ -31,10 +34,15 @@ pub struct ServerState {
     pub registry: Arc<dyn Registry>,
     pub wake: Arc<dyn Wake>,
     pub directory: Arc<dyn Directory>,
+    pub preview: Arc<dyn Preview>,
     pub clock: Arc<dyn Clock>,
     pub random: Random,
     /// Who may post to the bot endpoint.
     pub inbound: Arc<Authenticator>,
+    /// A refusal younger than this spares a call (`docs/delivery.md`, Reachability).
+    pub recheck: Duration,
+    /// How long a preview may ask the directory.
+    pub preview_within: Duration,
     pub apps: Vec<AppInfo>,
 }
 
@@ -48,6 +56,8 @@ pub struct AppInfo {
     pub tenant_id: String,
     /// Tenants that it may send in; `*` is all of them.
     pub allowed_tenants: Vec<String>,
+    /// What it takes for Microsoft's limit in each tenant; `None` without one.
+    pub calls_per_s: Option<f64>,
     /// What it says by itself.
     pub words: Arc<OwnWords>,
     /// Whether it may be installed for people, in teams and in chats.
@@ -80,6 +90,7 @@ pub(crate) struct Ports<'a> {
     pub(crate) registry: &'a dyn Registry,
     pub(crate) wake: &'a dyn Wake,
     pub(crate) directory: &'a dyn Directory,
+    pub(crate) preview: &'a dyn Preview,
 }
 
 impl App {
@@ -100,6 +111,7 @@ impl App {
             registry: &*state.registry,
             wake: &*state.wake,
             directory: &*state.directory,
+            preview: &*state.preview,
         }
     }
 
@@ -121,6 +133,14 @@ impl App {
 
     pub(crate) fn apps(&self) -> &[AppInfo] {
         &self.0.state.apps
+    }
+
+    pub(crate) fn recheck(&self) -> Duration {
+        self.0.state.recheck
+    }
+
+    pub(crate) fn preview_within(&self) -> Duration {
+        self.0.state.preview_within
     }
 
     /// Who a secret belongs to.

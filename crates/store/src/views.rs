@@ -7,6 +7,8 @@ use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::{Lane, LaneView, OptOut, Origin, Person};
 use nuncio_domain::places::{Channel, ChannelKind, Conversation, PlaceKind, Team, TeamState};
 use nuncio_domain::ports::StoreError;
+use nuncio_domain::preview::NameOf;
+use nuncio_domain::preview::estimate::Ahead;
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::{AttemptView, DeliveryView, MessageView, Page, SettledView};
 use nuncio_domain::{
@@ -264,5 +266,18 @@ pub(crate) fn lane_view(row: &impl AnyRow) -> Result<LaneView, StoreError> {
         paused_at: time_or_null(row, "paused_at")?,
         open_messages: get(row, "open_messages")?,
         status: get(row, "status")?,
+    })
+}
+
+pub(crate) fn name_of(row: &impl AnyRow) -> Result<NameOf, StoreError> {
+    Ok(NameOf { recipient_no: get(row, "recipient_no")?, name: get(row, "name")?, upn: get(row, "upn")? })
+}
+
+/// What a lane still has to do in a class.
+pub(crate) fn ahead_of(row: &impl AnyRow) -> Result<Ahead, StoreError> {
+    Ok(Ahead {
+        class: word(row, "class", Class::of_word)?,
+        deliveries: get(row, "deliveries")?,
+        between: get(row, "turns")?,
     })
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what surprises a test ends it")]
 
 mod directory;
+mod estimate;
 mod fault_table;
 mod installs;
 mod pace;

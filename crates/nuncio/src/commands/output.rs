@@ -93,6 +93,21 @@ pub fn ledger_table(message: &Message) -> String {
     trimmed(&mut table)
 }
 
+/// Counts with what they count, their share, and examples.
+pub fn counted(rows: impl IntoIterator<Item = (String, i64, String, String)>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    for (name, count, share, examples) in rows {
+        table.add_row([name, grouped(count), share, examples]);
+    }
+    for index in [1, 2] {
+        if let Some(column) = table.column_mut(index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    trimmed(&mut table)
+}
+
 /// Without the space that the style puts around cells and behind the last of them.
 fn trimmed(table: &mut Table) -> String {
     for column in table.column_iter_mut() {
@@ -101,7 +116,8 @@ fn trimmed(table: &mut Table) -> String {
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-fn share(count: i64, of: i64) -> String {
+/// A count as a part of the whole.
+pub fn share(count: i64, of: i64) -> String {
     match (count, of) {
         (0, _) | (_, ..=0) => String::new(),
         _ => format!("{:.1} %", count as f64 * 100.0 / of as f64),

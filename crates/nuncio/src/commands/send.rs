@@ -1,5 +1,6 @@
 //! `nuncio send`: asks for a message and, with `--wait`, follows it to its end.
 
+mod dry_run;
 mod follow;
 mod outcome;
 
@@ -23,7 +24,7 @@ pub(super) const NO_LIMIT: i64 = 1_000_000;
 /// Send a message to people, groups and teams, to channels, or to everyone
 #[derive(Debug, clap::Args)]
 #[command(
-    group = clap::ArgGroup::new("content").args(["text", "card"]).required(true),
+    group = clap::ArgGroup::new("content").args(["text", "card", "dry_run"]).required(true).multiple(true),
     group = clap::ArgGroup::new("audience").args(["user", "users_file", "group", "team", "everyone", "installed", "list", "channel"])
         .required(true).multiple(true),
     after_help = "\
@@ -32,19 +33,20 @@ Examples:
   nuncio send --card outage.json --summary \"Outage\" --users-file on-call.txt --priority urgent --wait
   echo \"The canteen opens at eight\" | nuncio send - --installed --wait
   nuncio send \"New canteen\" --list staff.csv --exclude-group 0b7f2c15-4f0e-4b2f-9c1d-6a1a0c9b7e52 --yes --wait
+  nuncio send --dry-run --everyone
   nuncio send \"Welcome back\" --user ines@contoso.com --group 0b7f2c15-4f0e-4b2f-9c1d-6a1a0c9b7e52 --include guests
 
-The message id goes to stdout, with --wait the ledger as well.
+The message id goes to stdout, with --wait the ledger as well, with --dry-run the count alone.
 
 Exit codes: 0 everyone who can be reached has it (without --wait: it is accepted); 1 some do not have it, \
-or it waits for a confirmation; 2 wrong use; 3 it could not be sent or followed."
+or it waits for a confirmation (with --dry-run: nobody would get it); 2 wrong use; 3 it could not be sent, followed or counted."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
     /// What to say, in Markdown as far as Teams shows it; - reads it from stdin
     text: Option<String>,
     /// Say an Adaptive Card (JSON file) instead of a text
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "text")]
     card: Option<PathBuf>,
     /// Line of the toast and the activity feed
     #[arg(long)]
@@ -122,6 +124,9 @@ pub struct Args {
     #[arg(long, value_name = "KEY", help_heading = "How")]
     idempotency_key: Option<String>,
 
+    /// Send nothing: print who would get it, who not and why, and when it would be done
+    #[arg(long, conflicts_with_all = ["wait", "idempotency_key"], help_heading = "Waiting")]
+    dry_run: bool,
     /// Stay until it is done, and print the ledger
     #[arg(long, help_heading = "Waiting")]
     wait: bool,
@@ -144,6 +149,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = args.connection.client()?;
     let mut message = request(&args, &mut std::io::stdin())?;
     let uploaded = lists(&client, &args, &mut message.audience.lists).await?;
+    if args.dry_run {
+        return dry_run::run(&client, &message, args.connection.json).await;
+    }
     // Made here if not given, so that it can be named when the answer gets lost.
     let key = args.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let accepted = client.send(&message, Some(&key)).await.map_err(|error| {

@@ -12,6 +12,7 @@
 //! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
 //! | `kill` | `kill -9` and stops in mid-broadcast |
 //! | `postgres` | the ledger in PostgreSQL: killed in mid-broadcast, stopped, owned by one process |
+//! | `preview` | what a message would come to, and that it comes to that |
 //! | `stop` | stops: the drain, and a second signal |
 //! | `strain` | Microsoft or the disk gone for a while: bounds, and what the ledger says |
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
@@ -53,6 +54,7 @@ mod operate;
 mod outcomes;
 mod own_words;
 mod postgres;
+mod preview;
 mod races;
 mod serve;
 mod sim;

@@ -12,6 +12,7 @@ pub(crate) mod lanes;
 pub(crate) mod messages;
 pub(crate) mod opt_outs;
 pub(crate) mod people;
+pub(crate) mod preview;
 pub(crate) mod report;
 pub(crate) mod retry;
 pub(crate) mod send;

@@ -12,6 +12,7 @@ mod policy;
 mod retry;
 
 use nuncio_api::{Code, ContentRequest};
+use nuncio_domain::message::Body;
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::{Class, Content, MessageId, NewMessage};
 
@@ -55,12 +56,38 @@ impl Findings {
 
 /// The message that was asked for, ready to be stored.
 pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> Result<NewMessage, Refusal> {
+    let (mut message, (app, tenant)) = draft(access, asked, content::check).await?;
+    // Only now, so that a refused request leaves no lane behind.
+    message.lane_no = access.app().lane_no(&app, &tenant).await?;
+    Ok(message)
+}
+
+/// The same for one that is not going to be stored: without a lane's number, and it need not say anything.
+pub(crate) async fn preview(
+    access: &Access,
+    asked: &nuncio_api::NewMessage,
+) -> Result<(NewMessage, (String, String)), Refusal> {
+    let content = |findings: &mut Findings, asked: &ContentRequest| {
+        if *asked == ContentRequest::default() {
+            return Some(Content { body: Body::Text(String::new()), summary: None });
+        }
+        content::check(findings, asked)
+    };
+    draft(access, asked, content).await
+}
+
+/// What was asked for, with the app and the tenant of its lane, whose number is still to be set.
+async fn draft(
+    access: &Access,
+    asked: &nuncio_api::NewMessage,
+    content: impl FnOnce(&mut Findings, &ContentRequest) -> Option<Content>,
+) -> Result<(NewMessage, (String, String)), Refusal> {
     let now = access.app().now();
     let mut findings = Findings::default();
     let class =
         policy::word(&mut findings, "/priority", asked.priority.as_deref(), Class::ALL, Class::of_word)
             .unwrap_or(Class::Normal);
-    let content = content::check(&mut findings, &asked.content);
+    let content = content(&mut findings, &asked.content);
     let mut audience = audience::check(&mut findings, &asked.audience, class);
     let policy = policy::check(&mut findings, asked, class, now);
     let label = label(&mut findings, asked.label.as_deref());
@@ -77,12 +104,9 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
     }
     findings.none()?;
 
-    // Only now, so that a refused request leaves no lane behind.
-    let (app, tenant) = lane.expect("a missing lane was found above");
-    let lane_no = access.app().lane_no(&app, &tenant).await?;
-    Ok(NewMessage {
+    let message = NewMessage {
         id: MessageId(access.app().new_uuid()),
-        lane_no,
+        lane_no: 0,
         class,
         content: content.expect("missing content was found above"),
         label,
@@ -104,7 +128,8 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         expires_at: policy.expires_at,
         created_at: now,
         idempotency: None,
-    })
+    };
+    Ok((message, lane.expect("a missing lane was found above")))
 }
 
 /// A content from elsewhere than a request, by the same rules; what is wrong with it.

@@ -55,6 +55,7 @@ pub(crate) fn app(name: &str, app_id: &str, allowed: &[&str]) -> AppInfo {
         name: name.to_owned(),
         app_id: app_id.to_owned(),
         tenant_id: TENANT.to_owned(),
+        calls_per_s: Some(50.0),
         words: Arc::default(),
         may_install: false,
         allowed_tenants: allowed.iter().map(|tenant| (*tenant).to_owned()).collect(),
@@ -139,9 +140,12 @@ impl Server {
             registry: Arc::clone(&store) as _,
             wake: Arc::clone(&woken) as _,
             directory: Arc::new(TestDirectory::default()),
+            preview: Arc::clone(&store) as _,
             clock: Arc::clone(&clock) as _,
             random: counting(),
             inbound: Arc::new(Authenticator::local(BOT)),
+            recheck: Duration::from_hours(7 * 24),
+            preview_within: nuncio_server::PREVIEW_WITHIN,
             apps,
         };
         change(&mut state);

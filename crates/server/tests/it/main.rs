@@ -12,6 +12,7 @@ mod operate;
 mod own_words;
 mod places;
 mod plain;
+mod preview;
 mod report;
 mod send;
 mod send_refused;

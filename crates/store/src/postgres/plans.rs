@@ -10,8 +10,8 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use super::db::{PLANS, Pooler};
 use super::{
     PostgresStore, commit, commit_message, conversations, evidence, expand, fill, inherited, lanes, learn,
-    learn_places, lists, names, node, opt_outs, own_words, people, reach, reached, recover, rows, settle,
-    submit, teams, testify, verify, views,
+    learn_places, lists, names, node, opt_outs, own_words, people, preview, reach, reached, recover, rows,
+    settle, submit, teams, testify, verify, views,
 };
 
 const FILL: &str = "
@@ -206,6 +206,21 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("delivery", views::DELIVERY, &[DELIVERY, "using attempts_pkey on attempts b"]),
         ("people", people::PEOPLE, &["using recipients_pkey on recipients r"]),
         ("reachability", people::REACHABILITY, &["using people_of_lane on recipients r"]),
+        (
+            "preview of the installed",
+            preview::INSTALLED,
+            &["using people_of_lane on recipients p", "using recipients_pkey on recipients r"],
+        ),
+        (
+            "preview of named ones",
+            preview::KNOWN,
+            &[
+                "using recipients_key_lane_no_kind_key on recipients k",
+                "using recipients_pkey on recipients r",
+            ],
+        ),
+        ("names of a preview", preview::NAMES, &["using recipients_pkey on recipients k"]),
+        ("what stands before", preview::AHEAD, &["using messages_open on messages m"]),
         ("conversations", conversations::LIST, &["using conversations_pkey on conversations c"]),
         ("conversation", conversations::ONE, &["using conversations_of_id on conversations c"]),
         ("teams", teams::LIST, &["using teams_pkey on teams t"]),
@@ -215,7 +230,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
 }
 
 /// Sorts of what is at most a page, or a handful.
-const SORTS: [&str; 17] = [
+const SORTS: [&str; 18] = [
     "lists with names",
     "evidence",
     "settlements",
@@ -233,6 +248,7 @@ const SORTS: [&str; 17] = [
     "count of rows",
     "conversation",
     "reachability",
+    "what stands before",
 ];
 
 async fn assert_plans(connection: &mut PgConnection, when: &str) {

@@ -38,6 +38,7 @@ macro_rules! rows {
         )
     };
 }
+pub(crate) use rows;
 
 pub(crate) const PAGE: &str = rows!(
     "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at

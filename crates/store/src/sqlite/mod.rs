@@ -25,6 +25,7 @@ mod own_words;
 mod people;
 #[cfg(test)]
 mod plans;
+mod preview;
 mod reach;
 mod reached;
 mod recover;

@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 use super::SqliteStore;
 use super::{
     commit, commit_message, conversations, evidence, expand, fill, inherited, learn, lists, names, opt_outs,
-    own_words, reached, recover, rows, settle, store, submit, views,
+    own_words, preview, reached, recover, rows, settle, store, submit, views,
 };
 
 const FILL: &str = "
@@ -38,7 +38,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 62] = [
+    let expected: [(&str, &str, &[&str]); 65] = [
         (
             "intents",
             commit::INTENTS,
@@ -250,6 +250,25 @@ async fn hot_statements_take_their_keys() {
             expand::INSTALLED_INSERT,
             &["SEARCH r USING INDEX recipients_of_lane (lane_no=? AND kind=? AND rowid>? AND rowid<?)"],
         ),
+        (
+            "preview of the installed",
+            preview::INSTALLED,
+            &[
+                "SEARCH p USING INDEX recipients_of_lane (lane_no=? AND kind=? AND rowid>?)",
+                "SEARCH r USING INTEGER PRIMARY KEY",
+                "SEARCH c USING INDEX sqlite_autoindex_conversations_1 (recipient_no=?)",
+            ],
+        ),
+        (
+            "preview of named ones",
+            preview::KNOWN,
+            &[
+                "SCAN j VIRTUAL TABLE",
+                "SEARCH p USING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)",
+                "SEARCH r USING INTEGER PRIMARY KEY",
+            ],
+        ),
+        ("names of a preview", preview::NAMES, &["SEARCH r USING INTEGER PRIMARY KEY (rowid=?)"]),
         (
             "retry chunk",
             expand::RETRY_CHUNK,

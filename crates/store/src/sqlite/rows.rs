@@ -75,6 +75,7 @@ macro_rules! rows {
         )
     };
 }
+pub(crate) use rows;
 
 /// Pages of ?2 rows and of ?3 together, one after the other.
 pub(crate) const PAGES: &str = rows!(

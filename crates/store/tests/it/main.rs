@@ -9,6 +9,7 @@ mod evidence;
 mod files;
 mod installs;
 mod operators;
+mod preview;
 mod registry;
 mod server;
 mod together;

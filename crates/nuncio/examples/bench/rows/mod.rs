@@ -9,6 +9,7 @@ mod inbound;
 mod installs;
 mod million;
 mod pace;
+mod preview;
 mod tenants;
 mod urgent;
 
@@ -67,6 +68,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     "million" Full "one message to 1,000,000": million::million;
     "million-postgres" Full "the same on PostgreSQL": million::million_postgres;
     "expansion" Alone "from an audience to deliveries": expansion::run;
+    "preview" Alone "what a message to 300,000 would come to": preview::run;
     "accept" Alone "messages for one, taken in over 128 connections": accept::run;
     "inbound" Alone "an administrator pushes the app to everybody": inbound::run;
     "idle" Alone "a server with nothing to do": idle::run;

@@ -91,6 +91,13 @@ fn lists_and_groups_that_are_left_out() {
 }
 
 #[test]
+fn a_dry_run_need_not_say_anything() {
+    let asked = body(&["--dry-run", "--everyone"], "").unwrap();
+    assert_eq!(asked, json!({"audience": {"everyone": true}, "content": {}}));
+    assert_eq!(body(&["--dry-run", "--everyone", "Hi"], "").unwrap()["content"], json!({"text": "Hi"}));
+}
+
+#[test]
 fn yes_is_no_limit_unless_there_is_one() {
     assert_eq!(body(&["Hi", "--installed", "--yes"], "").unwrap()["max_recipients"], json!(1_000_000));
     let limited = body(&["Hi", "--installed", "--yes", "--max-recipients", "9"], "").unwrap();
@@ -136,6 +143,9 @@ fn clap_refuses_the_rest() {
         &["Hi", "--everyone", "--include", "bots"],
         &["Hi", "--include", "guests"],
         &["Hi", "--installed", "--key", "a", "--key-file", "b"],
+        &["--dry-run"],
+        &["--dry-run", "--installed", "--wait"],
+        &["--dry-run", "--installed", "--idempotency-key", "k"],
     ] {
         assert!(parse(line).is_err(), "{line:?}");
     }

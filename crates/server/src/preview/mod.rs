@@ -1,0 +1,222 @@
+//! Counting an audience that is not stored (`docs/adr/0026`).
+//!
+//! Whom the directory names comes first: what it says of people decides of them wherever else they are named. Then who is
+//! named, then who has the app.
+
+mod answer;
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use nuncio_domain::RecipientKind;
+use nuncio_domain::batch::Row;
+use nuncio_domain::directory::{Asker, DirectoryError, DirectoryPerson, DirectorySource};
+use nuncio_domain::message::Named;
+use nuncio_domain::own_words::Purpose;
+use nuncio_domain::people::LaneView;
+use nuncio_domain::ports::StoreError;
+use nuncio_domain::preview::{Count, Tally, stranger, told};
+use nuncio_domain::skip::Policy;
+use nuncio_domain::{NewMessage, Time};
+use tokio::time::Instant;
+
+use crate::access::Access;
+
+/// No read transaction is longer (`docs/engine.md`, SQLite).
+const PAGE: i64 = 5_000;
+/// Named recipients that are looked up together.
+const CHUNK: usize = 1_000;
+/// How often a part of the directory is begun: whenever its pages become shorter, and once more.
+const BEGINNINGS: u32 = 6;
+
+/// What was counted, and what could not be.
+pub(crate) struct Counted {
+    pub(crate) count: Count,
+    /// Pages of the directory that were read.
+    pub(crate) pages: i64,
+    pub(crate) read_for: Duration,
+    /// Parts of the directory that were not read to their end, and why.
+    pub(crate) unread: Vec<(DirectorySource, String)>,
+}
+
+/// What a message would come to if it were handed in now. The directory is asked until `deadline`.
+pub(crate) async fn preview(
+    access: &Access,
+    message: &NewMessage,
+    (app, tenant): (String, String),
+    deadline: Instant,
+) -> Result<nuncio_api::Preview, StoreError> {
+    let lanes = access.registry().lane_views(access.scope()).await?;
+    let lane = lanes.into_iter().find(|view| view.lane.app == app && view.lane.tenant == tenant);
+    let reader = Reader {
+        access,
+        asker: Asker { app: &app, tenant: &tenant },
+        lane: lane.as_ref(),
+        now: message.created_at,
+        deadline,
+    };
+    let mut counted = reader.count(message).await?;
+    reader.name(&mut counted.count).await?;
+    answer::answer(&reader, message, counted).await
+}
+
+struct Reader<'a> {
+    access: &'a Access,
+    asker: Asker<'a>,
+    /// `None` where no message was ever asked for and Teams has said nothing.
+    lane: Option<&'a LaneView>,
+    now: Time,
+    deadline: Instant,
+}
+
+impl Reader<'_> {
+    fn lane_no(&self) -> Option<i64> {
+        self.lane.map(|view| view.lane.lane_no)
+    }
+
+    async fn count(&self, message: &NewMessage) -> Result<Counted, StoreError> {
+        let policy = Policy {
+            class: message.class,
+            purpose: Purpose::Asked,
+            retries: false,
+            include: message.include,
+            install: message.install,
+            created_at: message.created_at,
+            recheck: self.access.app().recheck(),
+        };
+        let mut tally = Tally::new(policy, message.exclude.iter().cloned(), self.now)
+            .when_unreachable(message.when_unreachable);
+        let (mut pages, mut unread) = (0, Vec::new());
+        let begun = self.access.app().now();
+        for source in &message.directory {
+            tally.next_source();
+            if let Err(why) = self.part(&mut tally, source, &mut pages).await? {
+                unread.push((source.clone(), why));
+            }
+        }
+        let read_for = self.access.app().now().since(begun);
+        self.named(&mut tally, message).await?;
+        if message.installed {
+            self.installed(&mut tally).await?;
+        }
+        Ok(Counted { count: tally.into_count(), pages, read_for, unread })
+    }
+
+    /// A part of the directory, to its end or to where it says no more, and why.
+    async fn part(
+        &self,
+        tally: &mut Tally,
+        source: &DirectorySource,
+        pages: &mut i64,
+    ) -> Result<Result<(), String>, StoreError> {
+        let mut cursor: Option<String> = None;
+        let mut beginnings = 1;
+        loop {
+            let page = self.access.directory().page(self.asker, source, cursor.as_deref());
+            let page = match tokio::time::timeout_at(self.deadline, page).await {
+                Ok(Ok(page)) => page,
+                // Whom it named before is not counted again.
+                Ok(Err(DirectoryError::Anew(_))) if beginnings < BEGINNINGS => {
+                    beginnings += 1;
+                    cursor = None;
+                    continue;
+                }
+                Ok(Err(error)) => return Ok(Err(error.to_string())),
+                Err(_) => {
+                    let text = format!(
+                        "Microsoft Graph did not name all of them within {:?}; a message takes the time that it needs",
+                        self.access.app().preview_within()
+                    );
+                    return Ok(Err(text));
+                }
+            };
+            *pages += 1;
+            let people: Vec<Named> = page
+                .people
+                .iter()
+                .map(|person| Named {
+                    kind: RecipientKind::Person,
+                    key: person.object_id.to_ascii_lowercase(),
+                })
+                .collect();
+            for (mut row, person) in self.rows(&people).await?.into_iter().zip(&page.people) {
+                told(&mut row, person, self.now);
+                tally.add(row, Some(person));
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(Ok(()));
+            }
+        }
+    }
+
+    async fn named(&self, tally: &mut Tally, message: &NewMessage) -> Result<(), StoreError> {
+        tally.next_source();
+        let distinct: BTreeSet<&Named> = message.named.iter().collect();
+        tally.named_again(message.named.len() as i64 - distinct.len() as i64);
+        let resolved: HashMap<&str, &DirectoryPerson> =
+            message.resolved.iter().map(|person| (person.object_id.as_str(), person)).collect();
+        let distinct: Vec<Named> = distinct.into_iter().cloned().collect();
+        for chunk in distinct.chunks(CHUNK) {
+            for mut row in self.rows(chunk).await? {
+                let person = resolved.get(row.address.as_str()).copied();
+                if let Some(person) = person {
+                    told(&mut row, person, self.now);
+                }
+                tally.add(row, person);
+            }
+        }
+        Ok(())
+    }
+
+    async fn installed(&self, tally: &mut Tally) -> Result<(), StoreError> {
+        tally.next_source();
+        let Some(lane_no) = self.lane_no() else { return Ok(()) };
+        let mut after = 0;
+        loop {
+            let page = self.access.preview().installed(self.access.scope(), lane_no, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.key.recipient_no;
+            for row in page {
+                tally.add(row, None);
+            }
+        }
+    }
+
+    /// A row for each, in their order; of whom nothing is known, one that says so.
+    async fn rows(&self, of: &[Named]) -> Result<Vec<Row>, StoreError> {
+        let mut known: HashMap<(RecipientKind, String), Row> = HashMap::with_capacity(of.len());
+        if let Some(lane_no) = self.lane_no() {
+            for row in self.access.preview().known(self.access.scope(), lane_no, of).await? {
+                known.insert((row.kind, row.address.clone()), row);
+            }
+        }
+        let row =
+            |named: &Named| known.remove(&(named.kind, named.key.clone())).unwrap_or_else(|| stranger(named));
+        Ok(of.iter().map(row).collect())
+    }
+
+    /// Names the examples that the directory has not named.
+    async fn name(&self, count: &mut Count) -> Result<(), StoreError> {
+        let Some(lane_no) = self.lane_no() else { return Ok(()) };
+        let mut unnamed: Vec<_> = count
+            .examples
+            .values_mut()
+            .flatten()
+            .filter(|one| one.recipient_no != 0 && (one.name.is_none() || one.upn.is_none()))
+            .collect();
+        let numbers: Vec<i64> = unnamed.iter().map(|one| one.recipient_no).collect();
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let names = self.access.preview().names(self.access.scope(), lane_no, &numbers).await?;
+        let names: HashMap<i64, _> = names.into_iter().map(|name| (name.recipient_no, name)).collect();
+        for one in &mut unnamed {
+            if let Some(known) = names.get(&one.recipient_no) {
+                one.name = one.name.take().or_else(|| known.name.clone());
+                one.upn = one.upn.take().or_else(|| known.upn.clone());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,29 @@
+//! `POST /v1/audiences/preview`: what a message would come to. The body is that of `POST /v1/messages`, checked by the same
+//! rules; the content may be left out. Nothing is stored, nothing is sent, and an app that has no lane yet gets none.
+//!
+//! It needs the role of who may send, because it may ask Microsoft Graph as much as a message does. What the directory
+//! does not tell within 25 s, or refuses, makes the answer `complete: false` (`docs/adr/0026`).
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::Request;
+use nuncio_api::{NewMessage, Preview};
+use tokio::time::Instant;
+
+use crate::access::{Caller, CanSend};
+use crate::problem::Refusal;
+use crate::{body, preview as counting, validate};
+
+const LARGEST: usize = 1024 * 1024;
+
+pub(crate) async fn preview(
+    caller: Caller<CanSend>,
+    request: Request<Body>,
+) -> Result<Json<Preview>, Refusal> {
+    let deadline = Instant::now() + caller.app().preview_within();
+    let (parts, unread) = request.into_parts();
+    let raw = body::read(&parts.headers, unread, LARGEST).await?;
+    let asked: NewMessage = body::json(&raw)?;
+    let (message, lane) = validate::preview(&caller, &asked).await?;
+    Ok(Json(counting::preview(&caller, &message, lane, deadline).await?))
+}
