@@ -34,8 +34,8 @@ run: ## Build and start the server (ARGS="…" is handed on: make run ARGS="--lo
 
 example: ## One of Microsoft's samples, in Rust: make example NAME=reminders (examples/README.md)
 	@tools/prepare.sh
-	@tools/build.sh
-	@cargo run -q -p nuncio-examples --example $(NAME)
+	@cargo build -p nuncio -p nuncio-examples --bin nuncio --example $(NAME)
+	@exec $(TARGET)/debug/examples/$(NAME)
 
 test: ## Everything that has to pass: walls, sizes, format, all tests
 	@begin=$$(date +%s); result=0; \

@@ -7,28 +7,24 @@
 use nuncio_api::{Audience, ContentRequest, NewMessage};
 use nuncio_client::{Client, PageOf, PeopleFilter};
 use nuncio_examples::server::Server;
-use nuncio_examples::{Outcome, a_moment, env};
 use nuncio_examples::simulator::Simulator;
+use nuncio_examples::{Outcome, a_moment, env};
 use serde_json::json;
 
 #[tokio::main]
 async fn main() -> Outcome {
     // A server of one's own (NUNCIO_URL, NUNCIO_KEY) is only asked, never told to send.
-    let server = match Server::of_env()? {
-        Some(server) => return report(&server.client).await,
-        None => {
-            let states = json!({"blocked": 0.1, "uninstalled": 0.15, "never_installed": 0.1});
-            let simulator = match env("SIMULATOR_URL") {
-                Some(base) => Simulator::running(&base)?,
-                None => Simulator::start(&json!({"people": 20, "teams": 1, "states": states})).await?,
-            };
-            println!("Simulator: {}/sim shows every chat", simulator.base);
-            let server = Server::start(&simulator, "").await?;
-            rehearse(&simulator, &server).await?;
-            // The simulator is not needed any more: all that is reported lies in the server's database.
-            server
-        }
+    if let Some(server) = Server::of_env()? {
+        return report(&server.client).await;
+    }
+    let states = json!({"blocked": 0.1, "uninstalled": 0.15, "never_installed": 0.1});
+    let simulator = match env("SIMULATOR_URL") {
+        Some(base) => Simulator::running(&base)?,
+        None => Simulator::start(&json!({"people": 20, "teams": 1, "states": states})).await?,
     };
+    println!("Simulator: {}/sim shows every chat", simulator.base);
+    let server = Server::start(&simulator, "").await?;
+    rehearse(&simulator, &server).await?;
     report(&server.client).await
 }
 
@@ -39,14 +35,8 @@ async fn rehearse(simulator: &Simulator, server: &Server) -> Outcome {
     simulator.post("policy-install", &json!({"seconds": 0})).await?;
     simulator.all_told().await?;
 
-    // 2. One message to all who are known, and to some by name who are not.
-    let strangers = simulator.get("people?state=never_installed&limit=1000").await?;
-    let strangers = strangers["items"].as_array().into_iter().flatten();
-    let audience = Audience {
-        installed: true,
-        users: strangers.filter_map(|person| person["id"].as_str().map(str::to_owned)).collect(),
-        ..Audience::default()
-    };
+    // 2. One message to everyone in the directory, also to those who never had the app. Graph tells who that is.
+    let audience = Audience { everyone: true, ..Audience::default() };
     let content =
         ContentRequest { text: Some("The canteen opens at eight".to_owned()), ..ContentRequest::default() };
     let message = NewMessage { audience, content, ..NewMessage::default() };
@@ -55,7 +45,10 @@ async fn rehearse(simulator: &Simulator, server: &Server) -> Outcome {
         let message = server.client.message(&id).await?;
         if message.is_final() {
             let counts = message.counts;
-            println!("A message to {}: {} have it, {} refused it", counts.audience, counts.delivered, counts.failed);
+            println!(
+                "A message to {}: {} have it, {} refused it",
+                counts.audience, counts.delivered, counts.failed
+            );
             return Ok(());
         }
         a_moment().await;
@@ -65,7 +58,11 @@ async fn rehearse(simulator: &Simulator, server: &Server) -> Outcome {
 /// What the server knows by now. The same is `nuncio reachability` and `nuncio people --state blocked`.
 async fn report(client: &Client) -> Outcome {
     let known = client.reachability(None, None).await?;
-    println!("\n{} people are known, {} can be reached", known.total, known.states.get("reachable").unwrap_or(&0));
+    println!(
+        "\n{} people are known, {} can be reached",
+        known.total,
+        known.states.get("reachable").unwrap_or(&0)
+    );
     for (state, count) in known.states.iter().filter(|(state, count)| *state != "reachable" && **count > 0) {
         println!("\n{state}: {count}");
         let filter = PeopleFilter {

@@ -52,8 +52,7 @@ impl Bot {
         // Honours HTTPS_PROXY, follows no redirects, and repeats nothing by itself.
         let http = HttpClient::builder().build()?;
         let credential = Credential::Secret(SecretString::from(secret));
-        let tokens =
-            EntraTokens::new(http.clone(), endpoints, Some(tenant_id), app_id, credential.clone());
+        let tokens = EntraTokens::new(http.clone(), endpoints, Some(tenant_id), app_id, credential.clone());
         let identity = GraphIdentity::App { client_id: app_id.to_owned(), credential };
         let graph_tokens = GraphTokens::new(http.clone(), endpoints, identity).of_tenant(tenant_id)?;
         // A service URL is checked before a token goes there: it must be one of the cloud's hosts.
@@ -77,10 +76,9 @@ impl Bot {
         let Some(app_id) = env("CLIENT_ID") else { return Ok(None) };
         let needed = |name: &str| env(name).ok_or(format!("CLIENT_ID is set, {name} is not"));
         let cloud = env("CLOUD").unwrap_or_else(|| Cloud::Public.to_string());
-        let cloud = Cloud::ALL
-            .into_iter()
-            .find(|known| known.as_str() == cloud)
-            .ok_or_else(|| format!("CLOUD is {cloud}; it must be one of {}", Cloud::ALL.map(Cloud::as_str).join(", ")))?;
+        let cloud = Cloud::ALL.into_iter().find(|known| known.as_str() == cloud).ok_or_else(|| {
+            format!("CLOUD is {cloud}; it must be one of {}", Cloud::ALL.map(Cloud::as_str).join(", "))
+        })?;
         let (secret, tenant) = (needed("CLIENT_SECRET")?, needed("TENANT_ID")?);
         let bot = Self::new(&Endpoints::of(cloud), &app_id, &secret, &tenant, env("SERVICE_URL").as_deref())?;
         Ok(Some(bot))

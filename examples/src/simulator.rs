@@ -93,7 +93,9 @@ impl Simulator {
         let messages = self.get(&format!("conversations/{conversation}/messages")).await?;
         let items = messages["items"].as_array().into_iter().flatten();
         let ours = items.filter(|message| message["from"] == "bot");
-        Ok(ours.map(|message| message["activity"]["text"].as_str().unwrap_or("(a card)").to_owned()).collect())
+        Ok(ours
+            .map(|message| message["activity"]["text"].as_str().unwrap_or("(a card)").to_owned())
+            .collect())
     }
 }
 

@@ -55,11 +55,16 @@ async fn conversation_basics() {
     let (person, cards) = with_cards.pop().unwrap();
     let [card, mistake] = &cards[..] else { panic!("{cards:?}") };
     let body = &card["activity"]["attachments"][0]["content"]["body"][0]["text"];
-    assert_eq!((body, &card["edits"], &card["deleted"]), (&json!("Deploy finished"), &json!(1), &json!(false)));
+    assert_eq!(
+        (body, &card["edits"], &card["deleted"]),
+        (&json!("Deploy finished"), &json!(1), &json!(false))
+    );
     assert_eq!(mistake["deleted"], true);
 
     let team = general(&simulator).await;
-    let [mention] = &by_bot(&simulator, team["id"].as_str().unwrap()).await[..] else { panic!("one mention") };
+    let [mention] = &by_bot(&simulator, team["id"].as_str().unwrap()).await[..] else {
+        panic!("one mention")
+    };
     let entity = &mention["activity"]["entities"][0];
     assert_eq!((&entity["type"], &entity["mentioned"]["id"]), (&json!("mention"), &person["mri"]));
     assert!(text(mention).contains(entity["text"].as_str().unwrap()), "{mention}");
@@ -90,8 +95,9 @@ async fn new_thread_in_channel() {
 
 #[tokio::test]
 async fn proactive_install() {
-    let simulator =
-        Simulator::start(&json!({"people": 6, "teams": 1, "states": {"never_installed": 0.5}})).await.unwrap();
+    let simulator = Simulator::start(&json!({"people": 6, "teams": 1, "states": {"never_installed": 0.5}}))
+        .await
+        .unwrap();
     let before = people(&simulator, "never_installed").await;
     let printed = run("proactive_install", &simulator).await;
     assert!(printed.contains("Installed the app for"), "{printed}");
@@ -104,15 +110,15 @@ async fn proactive_install() {
     let counts = simulator.get("counts").await.unwrap();
     assert_eq!(counts["requests"]["graph.install"], json!({"201": 1}));
     let journal = simulator.get("journal?limit=1000").await.unwrap();
-    let sent = journal["items"].as_array().unwrap().iter().find(|entry| entry["op"] == "send").unwrap().clone();
+    let sent =
+        journal["items"].as_array().unwrap().iter().find(|entry| entry["op"] == "send").unwrap().clone();
     assert!(sent["path"].as_str().unwrap().contains("unq.gbl.spaces"), "{sent}");
 }
 
 #[tokio::test]
 async fn who_blocked_us() {
     let states = json!({"blocked": 0.1, "uninstalled": 0.2, "never_installed": 0.1});
-    let simulator =
-        Simulator::start(&json!({"people": 20, "teams": 1, "states": states})).await.unwrap();
+    let simulator = Simulator::start(&json!({"people": 20, "teams": 1, "states": states})).await.unwrap();
     let printed = run("who_blocked_us", &simulator).await;
     assert!(printed.contains("A message to 20: 12 have it, 8 refused it"), "{printed}");
     assert!(printed.contains("20 people are known, 12 can be reached"), "{printed}");

@@ -50,7 +50,8 @@ async fn none_of_them_needs_anything_but_itself() {
 
 #[tokio::test]
 async fn a_bot_that_is_half_named_is_told_what_is_missing() {
-    let mut process = example("conversation_basics", &[("CLIENT_ID", "3c9e7a52-41d8-4f0b-8b6d-1f5a2e90c7d4")]);
+    let mut process =
+        example("conversation_basics", &[("CLIENT_ID", "3c9e7a52-41d8-4f0b-8b6d-1f5a2e90c7d4")]);
     assert!(!process.ended(LONG).await.success());
     process.line("CLIENT_SECRET is not", LONG).await;
 }

@@ -36,7 +36,10 @@ impl Running {
         let key = std::fs::read_to_string(folder.join("key")).unwrap();
         let mut bot = example("reminders", &[("NUNCIO_URL", &url), ("NUNCIO_KEY", key.trim())]);
         let endpoint = format!("{}/api/messages", address(&mut bot).await);
-        simulator.post("bots", &json!({"app_id": APP_ID, "secret": "s", "endpoint": endpoint})).await.unwrap();
+        simulator
+            .post("bots", &json!({"app_id": APP_ID, "secret": "s", "endpoint": endpoint}))
+            .await
+            .unwrap();
         Self { server, bot }
     }
 

@@ -247,9 +247,7 @@ async fn user_is_from_different_region() {
         says_hello(&world, id).await;
     }
     let body = json!({"error": {"code": "BadArgument", "message": "User is from different region"}});
-    let refused = |person: &str, times: u64| {
-        json!({"match": {"op": "send", "person": person}, "do": {"status": 403, "body": body}, "times": times})
-    };
+    let refused = |person: &str, times: u64| json!({"match": {"op": "send", "person": person}, "do": {"status": 403, "body": body}, "times": times});
     world.sim.fault(refused(&people[0], 1)).await;
     let after = world.sim.journal_end().await;
     let sent = world.sent(&to_users(&people[..1], "elsewhere")).await;

@@ -61,7 +61,8 @@ mod tests {
         let ines = Mention::of(&account("29:x", "Ines Moreau")).unwrap();
         let odd = Mention::of(&account("29:y", "R&D <Ops>")).unwrap();
         let text = format!("{ines}, {odd} is on call");
-        let content = MessageContent::text(&text, Some("On call")).with_mentions(&[ines]).with_mentions(&[odd]);
+        let content =
+            MessageContent::text(&text, Some("On call")).with_mentions(&[ines]).with_mentions(&[odd]);
         let activity: Value = serde_json::from_slice(&OutboundActivity::new(content).to_bytes()).unwrap();
         assert_eq!(
             activity,
@@ -78,6 +79,9 @@ mod tests {
     #[test]
     fn nobody_without_an_id_and_a_name() {
         assert_eq!(Mention::of(&account("29:x", "")), None);
-        assert_eq!(Mention::of(&ChannelAccount { id: Some("29:x".to_owned()), ..ChannelAccount::default() }), None);
+        assert_eq!(
+            Mention::of(&ChannelAccount { id: Some("29:x".to_owned()), ..ChannelAccount::default() }),
+            None
+        );
     }
 }
