@@ -251,7 +251,7 @@ async fn user_is_from_different_region() {
     world.sim.fault(refused(&people[0], 1)).await;
     let after = world.sim.journal_end().await;
     let sent = world.sent(&to_users(&people[..1], "elsewhere")).await;
-    assert_eq!(sent.counts, counts! { audience: 1, delivered: 1 });
+    assert_eq!(sent.counts, counts! { audience: 1, delivered: 1 }, "{:?}", world.deliveries(&sent.id).await);
     let expected = [("/fr/".to_owned(), 403), ("/teams/".to_owned(), 201)];
     assert_eq!(paths(&world, "send", after).await, expected);
     // It is kept for this person, and says nothing of the others.
