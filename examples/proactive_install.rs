@@ -31,21 +31,19 @@ async fn main() -> Outcome {
     let find = async || -> Outcome<Option<Installation>> {
         Ok(graph.installed_apps(scope, Some(AppIs::CatalogueId(&app))).await?.into_iter().next())
     };
-    let installation = match find().await? {
-        Some(installation) => {
-            println!("{name} has the app already");
-            installation
+    let mut found = find().await?;
+    if found.is_some() {
+        println!("{name} has the app already");
+    } else {
+        // 4. Install it. Who got it meanwhile is answered 409, which is as good. The bot is told by an event, with a
+        //    conversation reference in it: one with an endpoint could wait for that instead of asking on.
+        match graph.install(scope, &app, &[]).await? {
+            Install::Installed => println!("Installed the app for {name}"),
+            Install::AlreadyThere => println!("{name} got the app this moment"),
         }
-        None => {
-            // 4. Install it. Who got it meanwhile is answered 409, which is as good. The bot is told by an event, with
-            //    a conversation reference in it: one with an endpoint could wait for that instead of asking on.
-            match graph.install(scope, &app, &[]).await? {
-                Install::Installed => println!("Installed the app for {name}"),
-                Install::AlreadyThere => println!("{name} got the app this moment"),
-            }
-            find().await?.ok_or("the app was installed and is not there")?
-        }
-    };
+        found = find().await?;
+    }
+    let installation = found.ok_or("the app was installed and is not there")?;
 
     // 5. The chat that the app and this person have now.
     let chat = graph.installation_chat(&id, &installation.id.unwrap_or_default()).await?;
