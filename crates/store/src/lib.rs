@@ -11,6 +11,7 @@
 mod batch;
 mod control;
 mod error;
+mod inherited;
 mod new_message;
 pub mod postgres;
 mod reach;

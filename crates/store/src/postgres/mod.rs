@@ -8,6 +8,7 @@ mod db;
 mod evidence;
 mod expand;
 mod fill;
+mod inherited;
 mod keys;
 mod lanes;
 mod learn;
@@ -21,6 +22,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod reach;
+mod reached;
 mod recover;
 mod registry;
 mod rows;

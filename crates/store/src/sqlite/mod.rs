@@ -9,6 +9,7 @@ mod conversations;
 mod evidence;
 mod expand;
 mod fill;
+mod inherited;
 mod intake;
 mod keys;
 mod lanes;
@@ -22,6 +23,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod reach;
+mod reached;
 mod recover;
 mod registry;
 mod rows;
