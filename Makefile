@@ -11,11 +11,13 @@ ARGS ?=
 SECONDS ?= 600
 # Which rows a bench has; all that fit into nine minutes without it.
 ROWS ?=
+# Which example.
+NAME ?= conversation_basics
 # How many messages the simulator's bench sends.
 SENDS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test judges check soak faults bench bench-full bench-sim fmt prepare
+.PHONY: help demo run example test judges check soak faults clouds bench bench-full bench-sim fmt prepare
 
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +31,11 @@ run: ## Build and start the server (ARGS="…" is handed on: make run ARGS="--lo
 	@tools/prepare.sh
 	@tools/build.sh
 	@exec $(NUNCIO) serve $(ARGS)
+
+example: ## One of Microsoft's samples, in Rust: make example NAME=reminders (examples/README.md)
+	@tools/prepare.sh
+	@cargo build -p nuncio -p nuncio-examples --bin nuncio --example $(NAME)
+	@exec $(TARGET)/debug/examples/$(NAME)
 
 test: ## Everything that has to pass: walls, sizes, format, all tests
 	@begin=$$(date +%s); result=0; \
@@ -60,6 +67,9 @@ soak: prepare ## The engine's seeded simulation with deaths and bad weather, for
 faults: prepare ## Write docs/faults.md anew from what the tests see
 	NUNCIO_BLESS=1 cargo test -p nuncio-engine --test it fault_table
 	NUNCIO_BLESS=1 cargo test -p nuncio --test it fault_table
+
+clouds: prepare ## Write docs/clouds.md anew: which hosts are called in each cloud
+	NUNCIO_BLESS=1 cargo test -p nuncio --test it clouds
 
 bench: prepare ## What the engine does on this machine, beside a bare loop (ROWS="sqlite accept" for some of it)
 	cargo build --release -p nuncio

@@ -202,13 +202,16 @@ impl Shell {
             return;
         }
         self.looking = true;
-        let (shared, inbox, lane_no) = (Arc::clone(&self.shared), Arc::clone(&self.inbox), self.lane.lane_no);
+        let (shared, inbox, lane) =
+            (Arc::clone(&self.shared), Arc::clone(&self.inbox), Arc::clone(&self.lane));
         tokio::spawn(async move {
             let opened = insist("open", async || {
                 let _turn = shared.turns.acquire().await;
-                shared.ports.ledger.open(lane_no, after).await
+                shared.ports.ledger.open(lane.lane_no, after).await
             })
             .await;
+            // First contacts of what was found go to the newest service URL of the tenant.
+            inbox.tell(Event::Lane(as_it_is_now(&shared, &lane).await));
             inbox.tell(Input::Opened(opened));
         });
     }
@@ -287,15 +290,12 @@ impl Shell {
                 });
             }
             Action::LoadReferences { key } => {
-                let registry = Arc::clone(&self.shared.ports.registry);
-                let lane_no = self.lane.lane_no;
+                let (shared, lane) = (Arc::clone(&self.shared), Arc::clone(&self.lane));
                 tokio::spawn(async move {
+                    let registry = &shared.ports.registry;
                     let references = insist("references", || registry.references(key.recipient_no)).await;
                     // Where first contacts go may have changed with it.
-                    let lanes = insist("lanes", || registry.lanes()).await;
-                    if let Some(lane) = lanes.into_iter().find(|lane| lane.lane_no == lane_no) {
-                        inbox.tell(Event::Lane(lane));
-                    }
+                    inbox.tell(Event::Lane(as_it_is_now(&shared, &lane).await));
                     inbox.tell(Input::References { key, references });
                 });
             }
@@ -370,6 +370,11 @@ impl Shell {
             inbox.tell(Input::Installed { key, started_at, answer });
         });
     }
+}
+
+/// The lane with the newest service URL that was seen in its tenant.
+async fn as_it_is_now(shared: &Shared, lane: &Lane) -> Lane {
+    insist("lane", || shared.ports.registry.lane(&lane.app, &lane.tenant)).await
 }
 
 /// Asks the store until it answers; a lane cannot go on without.

@@ -8,13 +8,13 @@ use nuncio_domain::message::Body;
 use nuncio_domain::outcome::{Answer, LaneCause, LaneCauseKind, Operation, Outcome};
 use nuncio_domain::people::RecipientKind;
 use nuncio_domain::ports::{Call, Sender};
-use nuncio_teams::classify::Refusal;
 use nuncio_teams::cloud::{Endpoints, ServiceUrl};
 use nuncio_teams::connector::{CallError, Connector, CreatePersonal, CreateThread, Reply};
 use nuncio_teams::schema::{MessageContent, OutboundActivity};
 
 use crate::hosts::Hosts;
 use crate::marked;
+use crate::misled::Misled;
 use crate::outcome::{GatewayErrors, accepted, not_accepted};
 
 /// What is needed to speak for one app.
@@ -95,15 +95,17 @@ impl Sender for ConnectorSender {
         };
         let mut service_url = self.hosts.instead_of(&call.lane, &known);
         let mut result = make(app, &service_url, &call).await;
-        // A refusal makes no message, so the same call can be made once more, on the host that it names.
-        if let Some(text) = wrong_host(&result) {
-            match app.endpoints.moved(&service_url, text).filter(|_| service_url == known) {
+        // What was refused or never sent made no message, so the same call can be made once more, elsewhere.
+        if let Some(misled) = Misled::by(&result) {
+            let elsewhere = misled.elsewhere(app, &call.lane, &service_url);
+            match elsewhere.filter(|_| service_url == known) {
                 Some(moved) => {
                     tracing::warn!(app = call.lane.app, tenant = call.lane.tenant, from = %service_url, to = %moved,
-                        "this tenant is on another host");
+                        "{}", misled.words());
+                    let for_all = misled.concerns_the_tenant();
                     service_url = moved;
                     result = make(app, &service_url, &call).await;
-                    if wrong_host(&result).is_none() {
+                    if for_all && Misled::by(&result).is_none() {
                         self.hosts.moved(&call.lane, &known, service_url.clone());
                     }
                 }
@@ -126,16 +128,6 @@ async fn make(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Resu
         Operation::Install | Operation::FindChat | Operation::AskInstalled => {
             Err(CallError::NotSent { cause: "this is a call of Graph, not of the Connector".to_owned() })
         }
-    }
-}
-
-/// What Microsoft says of the right host, where the call went to a wrong one.
-fn wrong_host(result: &Result<Reply, CallError>) -> Option<&str> {
-    match result {
-        Err(CallError::Refused(refused)) if refused.refusal == Refusal::InvalidBotApiHost => {
-            Some(&refused.text)
-        }
-        _ => None,
     }
 }
 

@@ -6,6 +6,7 @@
 mod connector_sender;
 mod hosts;
 mod marked;
+mod misled;
 pub mod outcome;
 
 pub use connector_sender::{AppConnector, ConnectorSender};

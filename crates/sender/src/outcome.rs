@@ -130,7 +130,8 @@ fn refusal(operation: Operation, refused: &Refused, gateway_errors: GatewayError
         Refusal::PairwiseId => of_person(FailReason::NotInstalled, ReachState::NeverInstalled),
         Refusal::BotDisabledByAdmin => of_person(FailReason::DisabledByAdmin, ReachState::AdminDisabled),
         Refusal::CapabilityOverride => of_person(FailReason::BlockedByPolicy, ReachState::PolicyBlocked),
-        Refusal::NotEnoughPermissions => permanent(FailReason::NotPermitted),
+        // The sender has called the cloud's own service URL too, where that is another one.
+        Refusal::NotEnoughPermissions | Refusal::OtherRegion => permanent(FailReason::NotPermitted),
 
         Refusal::ConversationNotFound => match operation {
             // Nobody of that id: there is no conversation to have been lost.

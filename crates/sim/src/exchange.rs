@@ -71,6 +71,8 @@ impl Cutter {
 /// A request as far as faults and the journal look at it.
 pub(crate) struct Call {
     pub(crate) op: Op,
+    /// The name that it was asked for, port or not
+    pub(crate) host: String,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) app_id: Option<String>,
@@ -376,6 +378,7 @@ fn record(
         n: 0,
         at: started,
         op: call.op.name(),
+        host: call.host,
         method: call.method,
         path: call.path,
         app_id: call.app_id,

@@ -14,6 +14,8 @@ pub(crate) struct Entry {
     #[serde(serialize_with = "in_words")]
     pub(crate) at: Micros,
     pub(crate) op: &'static str,
+    /// Whose name the client used: Microsoft's, or an address of this machine.
+    pub(crate) host: String,
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) app_id: Option<String>,

@@ -13,9 +13,10 @@ use crate::{
 };
 
 /// Reading a document: nobody says who it is.
-pub(crate) fn call(op: Op, path: &str) -> Call {
+pub(crate) fn call(op: Op, asked: &Asked, path: &str) -> Call {
     Call {
         op,
+        host: asked.host().to_owned(),
         method: "GET".into(),
         path: path.into(),
         app_id: None,
@@ -42,7 +43,7 @@ pub(crate) async fn metadata(
         "id_token_signing_alg_values_supported": ["RS256"],
         "token_endpoint_auth_methods_supported": ["private_key_jwt"],
     });
-    let call = call(Op::Metadata, "/v1/.well-known/openidconfiguration");
+    let call = call(Op::Metadata, &asked, "/v1/.well-known/openidconfiguration");
     exchange(shared, call, cutter, Box::new(|_, _| Answer::ok(200, document))).await
 }
 
@@ -50,8 +51,9 @@ pub(crate) async fn metadata(
 pub(crate) async fn keys(
     State(shared): State<Arc<Shared>>,
     Extension(cutter): Extension<Cutter>,
+    asked: Asked,
 ) -> Response {
-    let asked = Arc::clone(&shared);
-    let work = Box::new(move |_: &mut World, now| Answer::ok(200, asked.rotation.document(now)));
-    exchange(shared, call(Op::Keys, "/v1/.well-known/keys"), cutter, work).await
+    let keys = Arc::clone(&shared);
+    let work = Box::new(move |_: &mut World, now| Answer::ok(200, keys.rotation.document(now)));
+    exchange(shared, call(Op::Keys, &asked, "/v1/.well-known/keys"), cutter, work).await
 }

@@ -36,6 +36,8 @@ pub enum Refusal {
     NotEnoughPermissions,
     /// 403 `BadArgument`, "Failed to decrypt pairwise id": the id belongs to another bot or was made by hand.
     PairwiseId,
+    /// 403 `BadArgument`, "User is from different region": the service URL is that of another region.
+    OtherRegion,
     /// 403 `TenantNoPermission`.
     TenantNoPermission,
     /// 403 `CapabilityOverride`.
@@ -126,6 +128,9 @@ fn name(status: u16, code: Option<&str>, text: &str) -> Refusal {
     });
     match known {
         Some(Refusal::BadArgument) if status == 403 && mentions(text, &["pairwise"]) => Refusal::PairwiseId,
+        Some(Refusal::BadArgument) if status == 403 && mentions(text, &["different region"]) => {
+            Refusal::OtherRegion
+        }
         Some(Refusal::BadArgument | Refusal::BadSyntax)
             if status == 400 && mentions(text, &["root message entit", "citation", "appearance"]) =>
         {
@@ -193,7 +198,7 @@ mod tests {
     use super::*;
 
     /// File by file; a new fixture fails here until it is given its name.
-    const FIXTURES: [(&str, Refusal); 40] = [
+    const FIXTURES: [(&str, Refusal); 41] = [
         ("activity_not_found", Refusal::ActivityNotFound),
         ("authorization_denied", Refusal::AuthorizationDenied),
         ("authorization_error", Refusal::AuthorizationError),
@@ -216,6 +221,7 @@ mod tests {
         ("message_writes_blocked_2026", Refusal::MessageWritesBlocked),
         ("missing_property", Refusal::MissingProperty),
         ("not_enough_permissions", Refusal::NotEnoughPermissions),
+        ("other_region", Refusal::OtherRegion),
         ("precondition_failed", Refusal::PreconditionFailed),
         ("service_error", Refusal::ServiceError),
         ("service_unavailable", Refusal::ServiceUnavailable),

@@ -9,6 +9,7 @@ mod ids;
 mod invoke;
 mod kind;
 mod meeting;
+mod mention;
 mod message;
 mod team_event;
 
@@ -21,6 +22,7 @@ pub use ids::{bot_channel_id, thread_of};
 pub use invoke::{CardAction, Feedback, FileConsent, Invoke, Task};
 pub use kind::{ActivityKind, ConversationKind, ConversationUpdate, InstallationAction, Reactions};
 pub use meeting::{InMeeting, Meeting, Participant};
+pub use mention::Mention;
 pub use team_event::{MembershipSource, TeamEvent};
 
 /// One event: a message, a change of members, an installation … (protocol section 4.0).

@@ -10,7 +10,7 @@ use crate::lane::retry;
 use crate::lane::threads::Whose;
 use crate::lane::trouble::DISABLED;
 use crate::message::WHENEVER;
-use crate::outcome::{Answer, Operation, Outcome};
+use crate::outcome::{Answer, LaneCause, LaneCauseKind, Operation, Outcome};
 use crate::people::{ReachState, RecipientKind};
 use crate::time::Time;
 
@@ -176,6 +176,11 @@ impl LaneCore {
                 item.fetched = Fetched::Not;
                 self.try_again(now, item, None)
             }
+            // It may have been asked in the wrong place, or none was known, and Teams has named one meanwhile.
+            Outcome::LaneWaits(LaneCause { kind: LaneCauseKind::NotAuthorized, .. }) => {
+                item.fetched = Fetched::Not;
+                Fate::Again(Next::Renew)
+            }
             Outcome::LaneWaits(_) => Fate::Again(Next::Front),
             Outcome::Ambiguous => {
                 let resends = self
@@ -298,7 +303,6 @@ mod tests {
     use crate::batch::{Batch, Committed, Row};
     use crate::lane::{Action, Input, LaneConfig};
     use crate::message::{Body, Class, Content, Control, MessageState, OpenMessage, Opened, WhenUnreachable};
-    use crate::outcome::{LaneCause, LaneCauseKind};
     use crate::people::Reference;
     use crate::{Key, MessageId};
 

@@ -14,6 +14,7 @@ fn tally(exclude: &[&str]) -> Tally {
         purpose: Purpose::Asked,
         retries: false,
         include: Include::default(),
+        install: crate::install::InstallPolicy::Never,
         created_at: NOW,
         recheck: Duration::from_hours(7 * 24),
     };

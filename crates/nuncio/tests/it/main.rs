@@ -4,12 +4,14 @@
 //! | module | what |
 //! | --- | --- |
 //! | `world` | the two processes, and the check of the ledger that every test ends with |
+//! | `way` | another way to the simulator, which can be closed |
 //! | `clock` | a server whose clock a test can set |
 //! | `sim` | the control API of the simulator |
 //! | `sim_command` | `nuncio sim`: its ports, what it prints and refuses |
 //! | `broadcast` | who gets what, who does not and why |
 //! | `fault_table` | what each fault comes to, as `docs/faults.md` |
 //! | `faults` | lost answers, throttling, trouble with tokens, odd refusals |
+//! | `healing` | references that are stale: the chat deleted, the app installed anew, the tenant elsewhere |
 //! | `kill` | `kill -9` and stops in mid-broadcast |
 //! | `postgres` | the ledger in PostgreSQL: killed in mid-broadcast, stopped, owned by one process |
 //! | `preview` | what a message would come to, and that it comes to that |
@@ -23,6 +25,7 @@
 //! | `waiting` | messages that wait for those who cannot be reached now |
 //! | `operate` | the kill switch of a lane, opt-outs |
 //! | `apps` | two apps in one server |
+//! | `clouds` | which hosts are called in each cloud, as `docs/clouds.md` |
 //! | `credentials` | managed identities |
 //! | `connector` | the client of the Connector against the simulator |
 //! | `inbound` | the bot endpoint against forged activities |
@@ -38,6 +41,7 @@ mod apps;
 mod broadcast;
 mod cli;
 mod clock;
+mod clouds;
 mod connector;
 mod control;
 mod credentials;
@@ -45,6 +49,7 @@ mod demo;
 mod directory;
 mod fault_table;
 mod faults;
+mod healing;
 mod inbound;
 mod installs;
 mod judges;
@@ -62,4 +67,5 @@ mod sim_command;
 mod stop;
 mod strain;
 mod waiting;
+mod way;
 mod world;

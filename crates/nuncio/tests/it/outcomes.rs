@@ -1,9 +1,10 @@
-//! Refusals that are about the app, not about a recipient, beside those of the table (`fault_table`).
+//! Refusals that are about the app, not about a recipient, beside those of the table (`fault_table`) and of hosts
+//! (`healing`).
 
 use serde_json::json;
 
 use crate::counts;
-use crate::world::{Plan, World, reasons, to_installed};
+use crate::world::{Plan, reasons, to_installed};
 
 /// Twenty in a row: then it is the lane's trouble, and costs nobody else anything.
 #[tokio::test]
@@ -49,44 +50,5 @@ async fn what_was_never_sent_is_sent_when_there_is_a_token() {
     let sent = world.sent(&to_installed("when there is a token")).await;
     assert_eq!(sent.counts, counts! { audience: 3, delivered: 3 });
     assert_eq!(world.sim.requests("send").await, [("201".to_owned(), 3)].into());
-    world.end().await;
-}
-
-/// How many sends were refused.
-async fn refusals(world: &World) -> u64 {
-    world.sim.requests("send").await.get("403").copied().unwrap_or(0)
-}
-
-#[tokio::test]
-async fn a_tenant_on_another_host_is_found_there_and_stays_found() {
-    let mut world = Plan::people(5).start().await;
-    let port = world.sim.base.rsplit_once(':').unwrap().1.to_owned();
-    let elsewhere = format!("localhost:{port}");
-    world.sim.patch("settings", &json!({ "gcc_host": elsewhere })).await;
-    let sent = world.sent(&to_installed("on another host")).await;
-    assert_eq!(sent.counts, counts! { audience: 5, delivered: 5 });
-    let refused = refusals(&world).await;
-    assert!((1..=5).contains(&refused), "{refused} were refused before one was let in");
-    assert!(world.deliveries(&sent.id).await.iter().all(|delivery| delivery.status == Some(201)));
-    // From now on, and after a start, they are called there at once.
-    let sent = world.sent(&to_installed("known")).await;
-    assert_eq!(sent.counts, counts! { audience: 5, delivered: 5 });
-    world.stop().await;
-    world.start().await;
-    let sent = world.sent(&to_installed("known still")).await;
-    assert_eq!(sent.counts, counts! { audience: 5, delivered: 5 });
-    assert_eq!(refusals(&world).await, refused);
-
-    // One change of host is made, not one after the other.
-    world.sim.patch("settings", &json!({ "gcc_host": format!("127.0.0.2:{port}") })).await;
-    let text = format!("Invalid bot api host. Please call https://127.0.0.1:{port}.");
-    let body = json!({"error": {"code": "InvalidBotApiHost", "message": text}});
-    world.sim.fault(json!({"match": {"op": "send"}, "do": {"status": 403, "body": body}})).await;
-    let id = world.send(&to_installed("nowhere")).await;
-    let waiting = world.until(&id, "waiting", |message| message.state == "waiting").await;
-    assert!(waiting.cause_text.unwrap().contains("was refused too"));
-    world.sim.no_faults().await;
-    world.sim.patch("settings", &json!({ "gcc_host": null })).await;
-    assert_eq!(world.over(&id).await.counts, counts! { audience: 5, delivered: 5 });
     world.end().await;
 }

@@ -34,7 +34,7 @@ enum Cell {
     LaneWaits,
 }
 
-const TABLE: [(&str, Cell); 40] = [
+const TABLE: [(&str, Cell); 41] = [
     ("activity_not_found", Cell::Permanent(F::ConversationGone, None)),
     ("authorization_denied", Cell::LaneWaits),
     ("authorization_error", Cell::LaneWaits),
@@ -68,6 +68,7 @@ const TABLE: [(&str, Cell); 40] = [
     ("message_writes_blocked_2026", Cell::Permanent(F::BlockedOrRemoved, Some(R::BlockedOrRemoved))),
     ("missing_property", Cell::Permanent(F::MessageInvalid, None)),
     ("not_enough_permissions", Cell::Permanent(F::NotPermitted, None)),
+    ("other_region", Cell::Permanent(F::NotPermitted, None)),
     ("precondition_failed", Cell::Conflict),
     ("request_entity_too_large", Cell::Permanent(F::MessageTooBig, None)),
     ("request_timeout", Cell::Unknown),

@@ -72,7 +72,7 @@ pub(crate) async fn serve(
     let target = Target::of(&parts.method, parts.uri.path());
     let (body, too_big) = read(body).await;
     let caller = auth::caller(&shared, &parts.headers);
-    let length = body.len();
+    let (length, host) = (body.len(), host(&parts));
     let body: Option<Value> = serde_json::from_slice(&body).ok();
     let op = target.op(body.as_ref().is_some_and(create::is_thread));
     let call = {
@@ -86,6 +86,7 @@ pub(crate) async fn serve(
         });
         Call {
             op,
+            host: host.clone(),
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
             app_id: caller.ok().map(|app| world.bots[usize::from(app)].app_id.clone()),
@@ -102,7 +103,6 @@ pub(crate) async fn serve(
         }
     };
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    let host = host(&parts);
     let refused = match (&target, caller) {
         // The web server in front looks at no token.
         (Target::Refused(refusal @ (Refusal::BadUrl | Refusal::UrlTooLong)), _) => Some(*refusal),

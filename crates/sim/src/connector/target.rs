@@ -13,8 +13,8 @@ const LONGEST_ID: usize = 1024;
 const LONGEST_PATH: usize = 16 * 1024;
 
 /// First segments that service URLs have (protocol section 1); after one of them may come a tenant.
-const ROOTS: [&str; 12] =
-    ["teams", "apis", "amer", "emea", "apac", "au", "ch", "de", "in", "uk", "gcc", "_connector"];
+const ROOTS: [&str; 14] =
+    ["teams", "apis", "amer", "emea", "apac", "au", "ch", "de", "fr", "in", "jp", "uk", "gcc", "_connector"];
 
 pub(super) enum Target {
     Create,

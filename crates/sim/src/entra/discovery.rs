@@ -30,11 +30,12 @@ pub(crate) async fn instance(
 ) -> Response {
     let query = uri.query().unwrap_or_default().to_owned();
     let failing = Arc::clone(&shared);
+    let call = call(Op::Metadata, &asked, "/common/discovery/instance");
     let work = Box::new(move |_: &mut World, _| match instances(&asked, &query) {
         Ok(document) => Answer::ok(200, document),
         Err(failure) => failure.answer(&failing),
     });
-    exchange(shared, call(Op::Metadata, "/common/discovery/instance"), cutter, work).await
+    exchange(shared, call, cutter, work).await
 }
 
 fn instances(asked: &Asked, query: &str) -> Result<Value, Failure> {
@@ -112,7 +113,8 @@ async fn serve(
     tenant: String,
     version: &'static str,
 ) -> Response {
-    let mut call = call(Op::Metadata, &format!("/{tenant}{version}/.well-known/openid-configuration"));
+    let path = format!("/{tenant}{version}/.well-known/openid-configuration");
+    let mut call = call(Op::Metadata, &asked, &path);
     call.tenant = Some(tenant.clone());
     let failing = Arc::clone(&shared);
     let work =
@@ -167,11 +169,12 @@ fn document(
 pub(crate) async fn keys(
     State(shared): State<Arc<Shared>>,
     Extension(cutter): Extension<Cutter>,
+    asked: Asked,
     Path(tenant): Path<String>,
     uri: Uri,
 ) -> Response {
     let document = json!({"keys": [shared.keys.entra.jwk(None)]});
-    let mut call = call(Op::Keys, uri.path());
+    let mut call = call(Op::Keys, &asked, uri.path());
     call.tenant = Some(tenant);
     exchange(shared, call, cutter, Box::new(|_, _| Answer::ok(200, document))).await
 }

@@ -12,6 +12,7 @@ use crate::{
     clock::seconds,
     connector::path::parameter,
     exchange::{Answer, Call, Cutter, Op, exchange},
+    server::Asked,
     world::{Bot, Shared, World},
 };
 
@@ -25,29 +26,38 @@ enum Host {
 pub(crate) async fn imds(
     State(shared): State<Arc<Shared>>,
     axum::Extension(cutter): axum::Extension<Cutter>,
+    asked: Asked,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
     let proved = headers.get("metadata").is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"true"));
-    serve(shared, cutter, &uri, Host::Imds, proved).await
+    serve(shared, cutter, (&asked, &uri), Host::Imds, proved).await
 }
 
 /// `GET /msi/token`, the `IDENTITY_ENDPOINT`
 pub(crate) async fn app_service(
     State(shared): State<Arc<Shared>>,
     axum::Extension(cutter): axum::Extension<Cutter>,
+    asked: Asked,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
     let header = headers.get("x-identity-header");
     let proved = header.is_some_and(|value| value.as_bytes() == shared.identity_header.as_bytes());
-    serve(shared, cutter, &uri, Host::AppService, proved).await
+    serve(shared, cutter, (&asked, &uri), Host::AppService, proved).await
 }
 
-async fn serve(shared: Arc<Shared>, cutter: Cutter, uri: &Uri, host: Host, proved: bool) -> Response {
+async fn serve(
+    shared: Arc<Shared>,
+    cutter: Cutter,
+    (asked, uri): (&Asked, &Uri),
+    host: Host,
+    proved: bool,
+) -> Response {
     let query = uri.query().unwrap_or_default().to_owned();
     let call = Call {
         op: Op::Token,
+        host: asked.host().to_owned(),
         method: "GET".into(),
         path: uri.path().to_owned(),
         app_id: parameter(&query, "client_id"),

@@ -85,6 +85,7 @@ async fn serve(
 ) -> Response {
     let call = Call {
         op: Op::Token,
+        host: asked.host().to_owned(),
         method: "POST".into(),
         path: format!("/{tenant}{}", version.path()),
         app_id: form.as_ref().and_then(|form| form.client_id.clone()),

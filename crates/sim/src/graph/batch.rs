@@ -166,6 +166,7 @@ fn one(world: &mut World, now: Micros, context: &Context, ask: &Ask) -> Answer {
         n: 0,
         at: now,
         op: op.name(),
+        host: context.host.clone(),
         method: ask.method.clone(),
         path: format!("/v1.0/$batch{}", ask.path),
         app_id: Some(app_id),

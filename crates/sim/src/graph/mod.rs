@@ -70,6 +70,8 @@ struct Ask {
 struct Context {
     shared: Arc<Shared>,
     caller: Caller,
+    /// `127.0.0.1:4100`
+    host: String,
     /// `http://127.0.0.1:4100/v1.0`
     base: String,
     ids: Ids,
@@ -110,6 +112,7 @@ pub(crate) async fn serve(
         let app_id = |caller: &Caller| world.bots[usize::from(caller.app)].app_id.clone();
         Call {
             op: target.as_ref().map_or(Op::GraphOther, Target::op),
+            host: asked.host().to_owned(),
             method: ask.method.clone(),
             path: path.to_owned(),
             app_id: caller.as_ref().ok().map(app_id),
@@ -129,7 +132,8 @@ pub(crate) async fn serve(
         }
         Ok(caller) => {
             let base = format!("{}/v1.0", asked.0);
-            let context = Context { shared: Arc::clone(&shared), caller, base, ids, real };
+            let host = asked.host().to_owned();
+            let context = Context { shared: Arc::clone(&shared), caller, host, base, ids, real };
             Box::new(move |world, now| run(world, now, &context, &ask))
         }
     };

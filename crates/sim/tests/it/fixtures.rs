@@ -30,7 +30,7 @@ pub(crate) fn refusal(name: &str) -> (u16, Value) {
 }
 
 /// Refusals that no status and code stand for: a fault gives their body itself.
-const ONLY_BY_BODY: [&str; 11] = [
+const ONLY_BY_BODY: [&str; 12] = [
     "conversation_id_format.json",
     "creation_parameters.json",
     "error_code_without_sub_code.json",
@@ -41,6 +41,7 @@ const ONLY_BY_BODY: [&str; 11] = [
     "message_citations.json",
     "message_entities.json",
     "message_writes_blocked_2026.json",
+    "other_region.json",
     "request_timeout.json",
 ];
 

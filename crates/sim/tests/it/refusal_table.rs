@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What a service has now and then without a client's doing: a fault asks for it.
-const BY_FAULT: [&str; 11] = [
+const BY_FAULT: [&str; 12] = [
     "bad_gateway",
     "capability_override",
     "error_code_without_sub_code",
@@ -17,6 +17,7 @@ const BY_FAULT: [&str; 11] = [
     "gateway_html",
     "gateway_timeout",
     "message_writes_blocked_2026",
+    "other_region",
     "precondition_failed",
     "request_timeout",
     "service_error",

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::conform::{Database, Table};
 
 fn other_app() -> Scope {
-    Scope { key_no: 2, role: Role::Admin, app: Some("other".to_owned()) }
+    Scope { key_no: 2, role: Role::Admin, app: Some("other".to_owned()), may_install: false }
 }
 
 fn person(key: &str) -> Named {
@@ -32,7 +32,11 @@ fn message(lane_no: i64, number: u128, named: Vec<Named>) -> NewMessage {
         label: None,
         named,
         installed: false,
+        lists: Vec::new(),
         directory: Vec::new(),
+        exclude_groups: Vec::new(),
+        purpose: nuncio_domain::own_words::Purpose::Asked,
+        install: nuncio_domain::InstallPolicy::Never,
         resolved: Vec::new(),
         include: Include::default(),
         retries: None,
@@ -165,13 +169,16 @@ async fn rows_are_those_of_the_owner<D: Database>() {
         name: Some("Name of ann".to_owned()),
         upn: Some("ann@contoso.example".to_owned()),
     };
-    assert_eq!(table.store().names(&OPERATOR, lane_no, &numbers).await.unwrap(), [name(numbers[0])]);
+    assert_eq!(
+        Preview::names(table.store(), &OPERATOR, lane_no, &numbers).await.unwrap(),
+        [name(numbers[0])]
+    );
 
     // Of another app's lane nothing is there.
     let scope = other_app();
     assert_eq!(table.store().installed(&scope, lane_no, 0, 9).await.unwrap(), []);
     assert_eq!(table.store().known(&scope, lane_no, &[person("ann")]).await.unwrap(), []);
-    assert_eq!(table.store().names(&scope, lane_no, &numbers).await.unwrap(), []);
+    assert_eq!(Preview::names(table.store(), &scope, lane_no, &numbers).await.unwrap(), []);
     assert_eq!(table.store().ahead(&scope, lane_no, Time(9), 9).await.unwrap(), []);
     table.0.close().await;
 }

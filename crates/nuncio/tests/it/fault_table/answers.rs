@@ -14,7 +14,7 @@ fn taken(mut action: Value) -> Value {
 }
 
 /// A refusal of the message, of the person or of the app, which ends it with the first answer, whatever the call.
-const REFUSED: [(&str, &str); 25] = [
+const REFUSED: [(&str, &str); 26] = [
     ("conversation_blocked_by_user", "blocked_by_user"),
     ("bot_disabled_by_user", "blocked_by_user"),
     ("message_writes_blocked", "blocked_or_removed"),
@@ -28,6 +28,7 @@ const REFUSED: [(&str, &str); 25] = [
     ("batch_forbidden", "not_permitted"),
     ("forbidden_without_body", "not_permitted"),
     ("error_code_without_sub_code", "not_permitted"),
+    ("other_region", "not_permitted"),
     ("activity_not_found", "conversation_gone"),
     ("message_size_too_big", "message_too_big"),
     ("request_entity_too_large", "message_too_big"),

@@ -4,12 +4,10 @@ use std::fmt::Write as _;
 
 use nuncio_testkit::generated::section;
 use serde_json::{Value, json};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 
 use crate::counts;
 use crate::strain::limit_files;
+use crate::way::Way;
 use crate::world::{APP_ID, LONG, Plan, World, reasons, to_installed};
 
 const PEOPLE: i64 = 100;
@@ -32,32 +30,6 @@ async fn everybody(world: &World, id: &str, before: u64) {
 
 async fn accepted(world: &World) -> u64 {
     world.sim.get("counts").await["accepted"].as_u64().unwrap()
-}
-
-/// Another way to the simulator, which can be closed.
-struct Way {
-    port: u16,
-    task: JoinHandle<()>,
-}
-
-impl Way {
-    async fn to(base: &str) -> Self {
-        let to = base.trim_start_matches("http://").to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let task = tokio::spawn(async move {
-            let mut connections = tokio::task::JoinSet::new();
-            while let Ok((mut from, _)) = listener.accept().await {
-                let to = to.clone();
-                connections.spawn(async move {
-                    let mut to = TcpStream::connect(to).await.unwrap();
-                    // Either side may hang up.
-                    let _ = copy_bidirectional(&mut from, &mut to).await;
-                });
-            }
-        });
-        Self { port, task }
-    }
 }
 
 async fn service_url(world: &World, url: &str) {
@@ -163,7 +135,7 @@ async fn moved(world: &mut World, people: &[String]) {
     everybody_writes(world, people).await;
     let before = accepted(world).await;
     let id = begun(world).await;
-    way.task.abort();
+    way.close();
     let waiting = world.until(&id, "the way is closed", |message| message.state == "waiting").await;
     assert_eq!(waiting.cause.as_deref(), Some("unreachable"));
     service_url(world, &format!("{}/teams/", world.sim.base)).await;
