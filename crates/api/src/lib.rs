@@ -50,8 +50,11 @@ pub use keys::{CreatedKey, Key, NewKey};
 pub use lanes::Lane;
 pub use message::{Accepted, Counts, Message};
 pub use opt_outs::{NewOptOuts, OptOut, OptOutsNoted};
-pub use people::{MUTED, Person, Reachability};
-pub use places::{Conversation, PersonName, Team, TeamChannel, TeamName};
+pub use people::{
+    Change, Changes, Evidence, MUTED, Past, Person, PersonWithHistory, REACHABILITY_COLUMNS, Reachability, Seen,
+    Standing,
+};
+pub use places::{Conversation, ConversationWithHistory, PersonName, Team, TeamChannel, TeamName};
 pub use problems::{Code, Problem, ProblemItem};
 pub use request::{Audience, ContentRequest, Exclude, NewMessage};
 

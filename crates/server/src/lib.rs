@@ -14,7 +14,9 @@
 //! | `POST /v1/messages/{id}/{settle,retry}` | `routes/settle.rs`, `routes/retry.rs` |
 //! | `GET /v1/messages/{id}/deliveries`, `/v1/deliveries/{id}` | `routes/deliveries.rs` |
 //! | `GET /v1/messages/{id}/report.csv` | `routes/report.rs` |
-//! | `GET /v1/people`, `/v1/reachability` | `routes/people.rs` |
+//! | `GET /v1/people`, `/v1/people/{id}` | `routes/people.rs` |
+//! | `GET /v1/reachability`, `/v1/reachability/changes` | `routes/reachability.rs` |
+//! | `GET /v1/reachability.csv` | `routes/reachability_csv.rs` |
 //! | `GET /v1/conversations`, `/v1/conversations/{id}` | `routes/conversations.rs` |
 //! | `GET /v1/teams`, `/v1/teams/{id}` | `routes/teams.rs` |
 //! | `/v1/lanes`, `/v1/lanes/{id}/{pause,resume}` | `routes/lanes.rs` |
@@ -31,6 +33,7 @@
 mod access;
 mod body;
 mod bot;
+mod cells;
 mod cursor;
 mod observe;
 mod problem;
@@ -71,7 +74,10 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/messages/{id}/retry", post(routes::retry::retry))
         .route("/v1/deliveries/{id}", get(routes::deliveries::get))
         .route("/v1/people", get(routes::people::list))
-        .route("/v1/reachability", get(routes::people::reachability))
+        .route("/v1/people/{id}", get(routes::people::get))
+        .route("/v1/reachability", get(routes::reachability::counts))
+        .route("/v1/reachability/changes", get(routes::reachability::changes))
+        .route("/v1/reachability.csv", get(routes::reachability_csv::csv))
         .route("/v1/conversations", get(routes::conversations::list))
         .route("/v1/conversations/{id}", get(routes::conversations::get))
         .route("/v1/teams", get(routes::teams::list))

@@ -1,5 +1,7 @@
 //! What is stored, as it is answered.
 
+mod reach;
+
 use std::time::Duration;
 
 use nuncio_api as api;
@@ -7,7 +9,8 @@ use nuncio_domain::directory;
 use nuncio_domain::message::Body;
 use nuncio_domain::outcome::LaneCauseKind;
 use nuncio_domain::own_words;
-use nuncio_domain::people::{LaneView, OptOut, Person};
+use nuncio_domain::people::{LaneView, OptOut};
+use nuncio_domain::reach::Known;
 use nuncio_domain::places::{Channel, Conversation, Team};
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::{AttemptView, DeliveryView, MessageView};
@@ -15,6 +18,8 @@ use nuncio_domain::{Content, Counts, DeliveryId, LaneId, MessageId, MessageState
 use serde::Deserialize;
 
 use crate::times::text;
+
+pub(crate) use reach::{change, past, person, reachability};
 
 /// No end is estimated beyond this.
 const LONGEST_ETA: f64 = 10.0 * 365.0 * 86_400.0;
@@ -169,22 +174,6 @@ pub(crate) fn attempt(view: AttemptView) -> api::Attempt {
     }
 }
 
-pub(crate) fn person(person: Person) -> api::Person {
-    api::Person {
-        id: person.key,
-        kind: person.kind.to_string(),
-        app: person.app,
-        tenant: person.tenant,
-        name: person.name,
-        upn: person.upn,
-        state: person.reach.to_string(),
-        since: person.reach_at.map(text),
-        evidence: person.evidence,
-        opted_out_since: person.opted_out_at.map(text),
-        has_reference: person.has_reference,
-    }
-}
-
 /// A lane; one that is held is, whether its owner has said so yet or not.
 pub(crate) fn lane(view: LaneView, now: Time) -> api::Lane {
     let status = lane_status(view.status.as_deref());
@@ -239,7 +228,7 @@ pub(crate) fn conversation(known: Conversation) -> api::Conversation {
         installed: known.reach.installed(),
         state: known.reach.to_string(),
         since: known.reach_at.map(text),
-        evidence: known.evidence,
+        evidence: known.evidence.zip(known.reach_at).map(|(evidence, at)| reach::evidence(Known { evidence, at })),
         known_from: known.origin.to_string(),
         seen_at: text(known.seen_at),
         suspect_since: known.suspect_at.map(text),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use nuncio_domain::message::Verdict;
-use nuncio_domain::people::{Lane, LaneView, OptOut, Origin, Person};
+use nuncio_domain::people::{Lane, LaneView, OptOut, Origin};
 use nuncio_domain::places::{Channel, ChannelKind, Conversation, PlaceKind, Team, TeamState};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::scope::ApiKey;
@@ -15,6 +15,7 @@ use nuncio_domain::{
 
 use uuid::Uuid;
 
+use crate::reach_terms::evidence;
 use crate::words::{AnyRow, from_json, get, id, small_or_null, time, time_or_null, word, word_or_null};
 
 /// One row more than asked for tells that there is a next page.
@@ -128,27 +129,12 @@ pub(crate) fn attempt_view(row: &impl AnyRow) -> Result<AttemptView, StoreError>
     })
 }
 
-pub(crate) fn person(row: &impl AnyRow) -> Result<Person, StoreError> {
-    Ok(Person {
-        recipient_no: get(row, "recipient_no")?,
-        app: get(row, "app")?,
-        tenant: get(row, "tenant")?,
-        kind: word(row, "kind", RecipientKind::of_word)?,
-        key: get(row, "key")?,
-        name: get(row, "name")?,
-        upn: get(row, "upn")?,
-        reach: word(row, "reach", ReachState::of_word)?,
-        reach_at: time_or_null(row, "reach_at")?,
-        evidence: get(row, "evidence")?,
-        opted_out_at: time_or_null(row, "opted_out_at")?,
-        has_reference: get(row, "has_reference")?,
-    })
-}
-
 pub(crate) fn conversation(row: &impl AnyRow) -> Result<Conversation, StoreError> {
     let personal = word(row, "recipient_kind", RecipientKind::of_word)? == RecipientKind::Person;
+    let reach = word(row, "reach", ReachState::of_word)?;
     Ok(Conversation {
         reference_no: get(row, "reference_no")?,
+        recipient_no: get(row, "recipient_no")?,
         app: get(row, "app")?,
         tenant: get(row, "tenant")?,
         kind: word(row, "kind", PlaceKind::of_word)?,
@@ -162,9 +148,9 @@ pub(crate) fn conversation(row: &impl AnyRow) -> Result<Conversation, StoreError
         origin: word(row, "origin", Origin::of_word)?,
         seen_at: time(row, "seen_at")?,
         suspect_at: time_or_null(row, "suspect_at")?,
-        reach: word(row, "reach", ReachState::of_word)?,
+        reach,
         reach_at: time_or_null(row, "reach_at")?,
-        evidence: get(row, "evidence")?,
+        evidence: evidence(row, reach)?,
     })
 }
 

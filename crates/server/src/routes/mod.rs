@@ -10,6 +10,8 @@ pub(crate) mod lanes;
 pub(crate) mod messages;
 pub(crate) mod opt_outs;
 pub(crate) mod people;
+pub(crate) mod reachability;
+pub(crate) mod reachability_csv;
 pub(crate) mod report;
 pub(crate) mod retry;
 pub(crate) mod send;

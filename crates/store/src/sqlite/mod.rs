@@ -22,10 +22,12 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod reach;
+mod reach_history;
 mod recover;
 mod registry;
 mod rows;
 mod settle;
+mod standing;
 mod store;
 mod submit;
 mod teams;

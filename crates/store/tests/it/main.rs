@@ -8,6 +8,7 @@ mod conform;
 mod evidence;
 mod files;
 mod operators;
+mod reachability;
 mod registry;
 mod server;
 mod together;

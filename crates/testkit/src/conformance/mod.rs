@@ -22,7 +22,7 @@ use nuncio_domain::people::{Reference, SeenPerson};
 use nuncio_domain::ports::Ledger;
 use nuncio_domain::views::{DeliveryFilter, MessageFilter, MessageView};
 use nuncio_domain::{
-    Batch, Class, Committed, Content, Control, Counts, DeliveryState, Key, MessageId, NewMessage, ReachState,
+    Batch, Class, Committed, Content, Control, Counts, DeliveryState, Key, MessageId, NewMessage, ReachEvidence, ReachState,
     RecipientKind, Role, Scope, Time,
 };
 
@@ -113,7 +113,7 @@ impl<'f> Table<'f> {
         let seen = SeenPerson {
             object_id: name.to_owned(),
             conversation_id: Some(format!("a:{name}")),
-            reach: Some((ReachState::Reachable, "installed".to_owned())),
+            reach: Some((ReachState::Reachable, ReachEvidence::event("installed"))),
             ..SeenPerson::default()
         };
         self.fixture.hear(self.lane_no, seen, "https://smba/teams/", Time(at)).await
@@ -268,6 +268,6 @@ pub(crate) fn changes(all: Vec<Change>, at: i64) -> Batch {
 }
 
 pub(crate) fn reach(recipient_no: i64, state: ReachState, at: i64) -> Batch {
-    let change = ReachChange { recipient_no, state, evidence: format!("at {at}"), at: Time(at) };
+    let change = ReachChange { recipient_no, state, evidence: ReachEvidence::event(format!("at {at}")), at: Time(at) };
     Batch { reach: vec![change], ..batch(at) }
 }
