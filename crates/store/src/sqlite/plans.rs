@@ -285,7 +285,7 @@ async fn hot_statements_take_their_keys() {
             people::PEOPLE,
             &[
                 "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
-                "SEARCH c EXISTS USING COVERING INDEX sqlite_autoindex_conversations_1 (recipient_no=?)",
+                "SEARCH c USING COVERING INDEX sqlite_autoindex_conversations_1 (recipient_no=?)",
                 "SEARCH h USING INDEX reach_history_of_recipient (recipient_no=?)",
             ],
         ),

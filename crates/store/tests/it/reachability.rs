@@ -1,5 +1,7 @@
 //! Who can be reached, how it is known, what was known before, and what changed.
 
+use std::time::Duration;
+
 use nuncio_domain::batch::ReachChange;
 use nuncio_domain::directory::DirectoryPerson;
 use nuncio_domain::message::Submitted;
@@ -9,6 +11,7 @@ use nuncio_domain::ports::{Ledger, Registry};
 use nuncio_domain::reach::{ChangeFilter, Position, Share, said_by_directory};
 use nuncio_domain::{Batch, How, ReachEvidence, ReachState, RecipientKind, Scope, Time};
 use nuncio_testkit::conformance::OPERATOR;
+use nuncio_testkit::wait_until;
 
 use crate::conform::{Database, Table, both};
 use crate::files::message;
@@ -100,6 +103,16 @@ impl<D: Database> Lane<D> {
         let found = self.store().person(&OPERATOR, key, &PeopleFilter::default()).await.unwrap();
         assert_eq!(found.len(), 1, "{key}: {found:?}");
         found.into_iter().next().unwrap()
+    }
+
+    /// So many changes are shown. A server shows them when whatever began to write before them has ended, in any of its
+    /// databases.
+    async fn shows(&self, filter: &ChangeFilter, after: Option<Position>, count: usize) {
+        let shown = async || {
+            let page = self.store().reach_changes(&OPERATOR, filter, after, 1_000).await.unwrap();
+            page.items.len() == count
+        };
+        assert!(wait_until(shown, Duration::from_mins(1)).await, "not {count} of {filter:?}");
     }
 
     /// State, how, and whether it contradicts, oldest first.
@@ -323,8 +336,9 @@ async fn an_audience_is_listed_once_each<D: Database>() {
 
 async fn changes_come_in_order_and_none_twice<D: Database>() {
     let mut lane = everybody::<D>().await;
-    let store = lane.table.store();
     let all = ChangeFilter::default();
+    lane.shows(&all, None, 10).await;
+    let store = lane.store();
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
         let page = store.reach_changes(&OPERATOR, &all, after, 2).await.unwrap();
@@ -356,9 +370,9 @@ async fn changes_come_in_order_and_none_twice<D: Database>() {
     lane.removes("dan", 80).await;
     // A 2xx beside it is no change.
     lane.calls("dan", ReachState::Reachable, 201, None, 90).await;
-    let store = lane.table.store();
+    lane.shows(&all, Some(end), 1).await;
+    let store = lane.store();
     let later = store.reach_changes(&OPERATOR, &all, Some(end), 9).await.unwrap();
-    assert_eq!(later.items.len(), 1, "{later:?}");
     assert_eq!((later.items[0].was, later.items[0].known.at), (Some(ReachState::Reachable), Time(80)));
 
     for (filter, count) in [
