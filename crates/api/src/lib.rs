@@ -47,7 +47,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use after::{Retry, Settle, Settled};
 pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS, Word};
 pub use keys::{CreatedKey, Key, NewKey};
-pub use lanes::Lane;
+pub use lanes::{Lane, LaneCredential};
 pub use message::{Accepted, Counts, Message};
 pub use opt_outs::{NewOptOuts, OptOut, OptOutsNoted};
 pub use people::{

@@ -34,6 +34,7 @@ mod access;
 mod body;
 mod bot;
 mod cells;
+mod credential;
 mod cursor;
 mod observe;
 mod problem;
@@ -52,6 +53,7 @@ pub use axum::Router;
 use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
+pub use credential::{CredentialEnd, CredentialKind};
 pub use state::{AppInfo, OwnWords, Random, ServerState};
 pub use validate::content_of;
 

@@ -12,6 +12,7 @@ use nuncio_teams::inbound::Authenticator;
 use uuid::Uuid;
 
 pub use crate::bot::say::OwnWords;
+use crate::credential::CredentialEnd;
 use crate::remembered::Remembered;
 
 /// 32 bytes that nobody can guess, at every call.
@@ -46,6 +47,8 @@ pub struct AppInfo {
     pub allowed_tenants: Vec<String>,
     /// What it says by itself.
     pub words: Arc<OwnWords>,
+    /// When what it proves itself with ends, where that is known.
+    pub credential: Option<CredentialEnd>,
 }
 
 impl AppInfo {

@@ -17,6 +17,7 @@ use nuncio_domain::views::{AttemptView, DeliveryView, MessageView};
 use nuncio_domain::{Content, Counts, DeliveryId, LaneId, MessageId, MessageState, Time};
 use serde::Deserialize;
 
+use crate::credential::CredentialEnd;
 use crate::times::text;
 
 pub(crate) use reach::{change, past, person, reachability};
@@ -174,8 +175,8 @@ pub(crate) fn attempt(view: AttemptView) -> api::Attempt {
     }
 }
 
-/// A lane; one that is held is, whether its owner has said so yet or not.
-pub(crate) fn lane(view: LaneView, now: Time) -> api::Lane {
+/// A lane; one that is held is, whether its owner has said so yet or not. `credential`: that of its app.
+pub(crate) fn lane(view: LaneView, credential: Option<CredentialEnd>, now: Time) -> api::Lane {
     let status = lane_status(view.status.as_deref());
     let finite = |rate: Option<f64>| rate.filter(|rate| rate.is_finite());
     let paused = LaneCauseKind::Paused.as_str();
@@ -199,6 +200,11 @@ pub(crate) fn lane(view: LaneView, now: Time) -> api::Lane {
         cause,
         cause_text,
         cooling_until: status.cooling_until.filter(|until| *until > now.0).map(|until| text(Time(until))),
+        credential: credential.map(|end| api::LaneCredential {
+            kind: end.kind.as_str().to_owned(),
+            ends_at: text(end.at),
+            warning: end.warning(now),
+        }),
     }
 }
 

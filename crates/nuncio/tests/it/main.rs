@@ -50,6 +50,7 @@ mod outcomes;
 mod own_words;
 mod postgres;
 mod races;
+mod reachability;
 mod serve;
 mod sim;
 mod sim_command;

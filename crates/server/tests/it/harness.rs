@@ -56,6 +56,7 @@ pub(crate) fn app(name: &str, app_id: &str, allowed: &[&str]) -> AppInfo {
         app_id: app_id.to_owned(),
         tenant_id: TENANT.to_owned(),
         words: Arc::default(),
+        credential: None,
         allowed_tenants: allowed.iter().map(|tenant| (*tenant).to_owned()).collect(),
     }
 }

@@ -11,6 +11,7 @@ mod operate;
 mod own_words;
 mod places;
 mod plain;
+mod reachability;
 mod report;
 mod send;
 mod send_refused;
