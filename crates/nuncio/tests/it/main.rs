@@ -15,12 +15,13 @@
 //! | `stop` | stops: the drain, and a second signal |
 //! | `strain` | Microsoft or the disk gone for a while: bounds, and what the ledger says |
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
+//! | `reachability` | who blocks, removes and comes back, and what the report says of it |
 //! | `races` | cancel, pause and expiry while calls are under way |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `after` | settling what is ambiguous, trying again what was not delivered |
 //! | `operate` | the kill switch of a lane, opt-outs |
 //! | `apps` | two apps in one server |
-//! | `credentials` | managed identities |
+//! | `credentials` | managed identities; credentials that end |
 //! | `connector` | the client of the Connector against the simulator |
 //! | `inbound` | the bot endpoint against forged activities |
 //! | `own_words` | welcomes, answers to words and buttons, what is known of teams |

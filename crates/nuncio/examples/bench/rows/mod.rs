@@ -8,6 +8,7 @@ mod idle;
 mod inbound;
 mod million;
 mod pace;
+mod reachability;
 mod tenants;
 mod urgent;
 
@@ -67,6 +68,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     "expansion" Alone "from an audience to deliveries": expansion::run;
     "accept" Alone "messages for one, taken in over 128 connections": accept::run;
     "inbound" Alone "an administrator pushes the app to everybody": inbound::run;
+    "reachability" Alone "who can be reached, of a million: CSV, counts, lists": reachability::run;
     "idle" Alone "a server with nothing to do": idle::run;
 };
 
