@@ -51,8 +51,8 @@ pub use lanes::{Lane, LaneCredential};
 pub use message::{Accepted, Counts, Message};
 pub use opt_outs::{NewOptOuts, OptOut, OptOutsNoted};
 pub use people::{
-    Change, Changes, Evidence, MUTED, Past, Person, PersonWithHistory, REACHABILITY_COLUMNS, Reachability, Seen,
-    Standing,
+    Change, Changes, Evidence, MUTED, Past, Person, PersonWithHistory, REACHABILITY_COLUMNS, Reachability,
+    Seen, Standing,
 };
 pub use places::{Conversation, ConversationWithHistory, PersonName, Team, TeamChannel, TeamName};
 pub use problems::{Code, Problem, ProblemItem};

@@ -14,9 +14,7 @@ use crate::message::{
     Settled, Spoken, Submitted,
 };
 use crate::outcome::{Answer, Operation};
-use crate::people::{
-    Lane, LaneView, Learned, LearnedDone, OptOut, PeopleFilter, Person, Reference,
-};
+use crate::people::{Lane, LaneView, Learned, LearnedDone, OptOut, PeopleFilter, Person, Reference};
 use crate::places::{Conversation, ConversationFilter, Team, TeamFilter};
 use crate::reach::{ChangeFilter, Past, Position, Share, StateChanges};
 use crate::scope::{ApiKey, Scope};

@@ -52,7 +52,9 @@ impl CredentialEnd {
         let at = times::text(self.at);
         if self.at <= now {
             return Some(match self.kind {
-                CredentialKind::Certificate => format!("{what} ended at {at}: no tokens are asked for; {fix}"),
+                CredentialKind::Certificate => {
+                    format!("{what} ended at {at}: no tokens are asked for; {fix}")
+                }
                 // Entra knows better: it is tried all the same.
                 CredentialKind::ClientSecret => {
                     format!("{what} ended at {at}, as client_secret_expires says: {fix}")

@@ -10,8 +10,8 @@ use nuncio_domain::message::Body;
 use nuncio_domain::outcome::LaneCauseKind;
 use nuncio_domain::own_words;
 use nuncio_domain::people::{LaneView, OptOut};
-use nuncio_domain::reach::Known;
 use nuncio_domain::places::{Channel, Conversation, Team};
+use nuncio_domain::reach::Known;
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::{AttemptView, DeliveryView, MessageView};
 use nuncio_domain::{Content, Counts, DeliveryId, LaneId, MessageId, MessageState, Time};
@@ -234,7 +234,10 @@ pub(crate) fn conversation(known: Conversation) -> api::Conversation {
         installed: known.reach.installed(),
         state: known.reach.to_string(),
         since: known.reach_at.map(text),
-        evidence: known.evidence.zip(known.reach_at).map(|(evidence, at)| reach::evidence(Known { evidence, at })),
+        evidence: known
+            .evidence
+            .zip(known.reach_at)
+            .map(|(evidence, at)| reach::evidence(Known { evidence, at })),
         known_from: known.origin.to_string(),
         seen_at: text(known.seen_at),
         suspect_since: known.suspect_at.map(text),

@@ -14,8 +14,8 @@ use nuncio_domain::own_words::{Occasion, Say, Welcome};
 use nuncio_domain::people::{Learned, SeenPerson};
 use nuncio_domain::ports::{Ledger, Registry};
 use nuncio_domain::{
-    Batch, Class, Content, DeliveryState, Key, MessageId, NewMessage, ReachEvidence, ReachState, RecipientKind, Role, Scope,
-    Time,
+    Batch, Class, Content, DeliveryState, Key, MessageId, NewMessage, ReachEvidence, ReachState,
+    RecipientKind, Role, Scope, Time,
 };
 use nuncio_store::{Pooler, PostgresStore, SqliteStore};
 use nuncio_testkit::postgres::{Durability, Postgres};

@@ -294,7 +294,10 @@ mod tests {
         let env = [("NUNCIO_APP_MAIN_CLIENT_SECRET_EXPIRES", "2026-12-31")];
         assert_eq!(end("", &env).as_deref(), Some("2027-01-01T00:00:00Z"));
         for (lines, complaint) in [
-            ("client_secret = \"x\"\nclient_secret_expires = 12", "5: app.main.client_secret_expires must be a day"),
+            (
+                "client_secret = \"x\"\nclient_secret_expires = 12",
+                "5: app.main.client_secret_expires must be a day",
+            ),
             (
                 "client_secret = \"x\"\nclient_secret_expires = 2026-12-31T12:00:00",
                 "5: app.main.client_secret_expires must be a day",

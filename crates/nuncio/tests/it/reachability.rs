@@ -48,8 +48,10 @@ async fn says(world: &World, id: &str, text: &str) {
 /// Nine people of whom each comes to something else, and nobody's id.
 async fn nine() -> (World, Vec<String>) {
     let world = Plan::people(9).start().await;
+    world.sim.patch("settings", &json!({"uninstall_event": "remove"})).await;
     let mut people = world.sim.people("installed").await;
-    let states = ["blocked", "uninstalled", "uninstalled", "blocked", "installed", "installed", "admin_disabled"];
+    let states =
+        ["blocked", "uninstalled", "uninstalled", "blocked", "installed", "installed", "admin_disabled"];
     for (person, state) in people.iter().zip(states) {
         world.sim.turn(person, state).await;
     }
@@ -163,7 +165,10 @@ async fn the_commands_show_it() {
 
     let listed = world.run(&["reachability", "list", "--state", "blocked"]).await.exits(0).stdout;
     assert_eq!(listed.lines().count(), 2, "{listed}");
-    assert!(listed.contains(&people[0]) && listed.contains("refusal 403 ConversationBlockedByUser"), "{listed}");
+    assert!(
+        listed.contains(&people[0]) && listed.contains("refusal 403 ConversationBlockedByUser"),
+        "{listed}"
+    );
     let listed = world.run(&["reachability", "list", "--how", "graph", "--json"]).await.exits(0).json();
     assert_eq!(listed.as_array().unwrap().len(), 2);
 
@@ -173,7 +178,10 @@ async fn the_commands_show_it() {
     assert_eq!(file, to_stdout);
     assert_eq!(file.lines().count(), 11, "{file}");
     let blocked = file.lines().find(|line| line.starts_with(&people[0])).unwrap();
-    assert!(blocked.contains(",blocked,") && blocked.contains(",refusal,403,ConversationBlockedByUser,"), "{blocked}");
+    assert!(
+        blocked.contains(",blocked,") && blocked.contains(",refusal,403,ConversationBlockedByUser,"),
+        "{blocked}"
+    );
 
     let changes = world.run(&["reachability", "changes", "--state", "removed"]).await.exits(0);
     assert_eq!(changes.stdout.lines().count(), 3, "{}", changes.stdout);
@@ -185,7 +193,9 @@ async fn the_commands_show_it() {
     assert_eq!(items, [&json!(people[8])]);
 
     let shown = world.run(&["reachability", "show", &people[3]]).await.exits(0).stdout;
-    for part in ["they wrote to the app (person)", "send answered 403 ConversationBlockedByUser", "not detectable"] {
+    for part in
+        ["they wrote to the app (person)", "send answered 403 ConversationBlockedByUser", "not detectable"]
+    {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     for wrong in [

@@ -22,10 +22,8 @@ pub(crate) fn evidence(known: Known) -> api::Evidence {
 
 pub(crate) fn person(person: Person) -> api::Person {
     let state = person.state();
-    let seen = (state != person.reach).then(|| api::Seen {
-        state: person.reach.to_string(),
-        evidence: person.seen().map(evidence),
-    });
+    let seen = (state != person.reach)
+        .then(|| api::Seen { state: person.reach.to_string(), evidence: person.seen().map(evidence) });
     api::Person {
         state: state.to_string(),
         since: person.since.map(text),
@@ -51,11 +49,7 @@ fn standing(standing: Standing) -> Option<api::Standing> {
 }
 
 pub(crate) fn past(past: Past) -> api::Past {
-    api::Past {
-        state: past.state.to_string(),
-        evidence: evidence(past.known),
-        contradicts: past.contradicts,
-    }
+    api::Past { state: past.state.to_string(), evidence: evidence(past.known), contradicts: past.contradicts }
 }
 
 pub(crate) fn change(change: StateChange) -> api::Change {
@@ -81,10 +75,5 @@ pub(crate) fn reachability(shares: Vec<Share>) -> api::Reachability {
             *by_how.entry(state.to_string()).or_default().entry(how.to_string()).or_default() += count;
         }
     }
-    api::Reachability {
-        total: states.values().sum(),
-        states,
-        how: by_how,
-        muted: api::MUTED.to_owned(),
-    }
+    api::Reachability { total: states.values().sum(), states, how: by_how, muted: api::MUTED.to_owned() }
 }

@@ -229,5 +229,8 @@ async fn people_and_reachability_come_from_what_was_learned() {
     assert_eq!(all(&server, "/v1/people?app=other").await.len(), 0);
     let counts = server.get("/v1/reachability?app=dispatch").await.json();
     let how = json!({"reachable": {"person": 1}});
-    assert_eq!(counts, json!({"total": 1, "states": {"reachable": 1}, "how": how, "muted": "not detectable"}));
+    assert_eq!(
+        counts,
+        json!({"total": 1, "states": {"reachable": 1}, "how": how, "muted": "not detectable"})
+    );
 }

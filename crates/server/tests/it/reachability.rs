@@ -120,10 +120,16 @@ async fn the_list_says_how_it_is_known() {
         })
     );
     let max = &all["items"][1];
-    assert_eq!((&max["contradicted_by"]["how"], &max["contradicted_by"]["status"]), (&json!("call"), &json!(201)));
+    assert_eq!(
+        (&max["contradicted_by"]["how"], &max["contradicted_by"]["status"]),
+        (&json!("call"), &json!(201))
+    );
     assert_eq!((&max["seen"], &max["directory"]), (&json!(null), &json!(null)));
     let lea = &all["items"][2];
-    assert_eq!((&lea["seen"]["state"], &lea["seen"]["evidence"]["how"]), (&json!("reachable"), &json!("event")));
+    assert_eq!(
+        (&lea["seen"]["state"], &lea["seen"]["evidence"]["how"]),
+        (&json!("reachable"), &json!("event"))
+    );
     assert_eq!(lea["directory"]["enabled"], json!(false));
     assert_eq!(lea["since"], "2026-11-22T10:00:04Z");
 
@@ -134,14 +140,16 @@ async fn the_list_says_how_it_is_known() {
         ("since=2026-11-22T11:00:02%2B01:00&how=event", vec![MAX]),
         ("kind=chat", vec![]),
         (&format!("message={message}"), vec![MAX, LEA]),
-        (&format!("message={message}&state=removed&app=dispatch&tenant={}", TENANT.to_uppercase()), vec![MAX]),
+        (
+            &format!("message={message}&state=removed&app=dispatch&tenant={}", TENANT.to_uppercase()),
+            vec![MAX],
+        ),
     ] {
         let listed = server.get(&format!("/v1/people?{query}")).await.json();
         let listed: Vec<&str> = state_and_how(&listed).iter().map(|(id, ..)| *id).collect();
         assert_eq!(listed, ids, "{query}");
     }
-    for (query, pointer) in
-        [("how=rumour", "?how"), ("since=yesterday", "?since"), ("state=muted", "?state")]
+    for (query, pointer) in [("how=rumour", "?how"), ("since=yesterday", "?since"), ("state=muted", "?state")]
     {
         server.get(&format!("/v1/people?{query}")).await.refused_at(400, "invalid_request", pointer);
     }
@@ -175,7 +183,10 @@ async fn one_recipient_with_their_history() {
     let server = Server::start().await;
     three(&server).await;
     let max = server.get(&format!("/v1/people/{}", MAX.to_uppercase())).await.json();
-    assert_eq!((&max["id"], &max["state"], &max["muted"]), (&json!(MAX), &json!("removed"), &json!("not detectable")));
+    assert_eq!(
+        (&max["id"], &max["state"], &max["muted"]),
+        (&json!(MAX), &json!("removed"), &json!("not detectable"))
+    );
     let history: Vec<(&str, &str, bool)> = max["history"]
         .as_array()
         .unwrap()
@@ -185,7 +196,10 @@ async fn one_recipient_with_their_history() {
             (past["state"].as_str().unwrap(), how, past["contradicts"].as_bool().unwrap())
         })
         .collect();
-    assert_eq!(history, [("reachable", "call", true), ("removed", "event", false), ("reachable", "event", false)]);
+    assert_eq!(
+        history,
+        [("reachable", "call", true), ("removed", "event", false), ("reachable", "event", false)]
+    );
 
     for id in ["c0ffee00-0000-4000-8000-00000000000f", "nobody", "19:x@thread.v2"] {
         server.get(&format!("/v1/people/{id}")).await.refused(404, "not_found");
@@ -245,7 +259,14 @@ async fn changes_are_listed_and_come_back_to() {
     };
     assert_eq!(
         seen_changes,
-        ["- reachable", "- reachable", "- reachable", "reachable blocked", "reachable removed", "reachable account_disabled"]
+        [
+            "- reachable",
+            "- reachable",
+            "- reachable",
+            "reachable blocked",
+            "reachable removed",
+            "reachable account_disabled"
+        ]
     );
     assert!(pages >= 3, "{pages}");
     let later = format!("/v1/reachability/changes?cursor={resume}");
@@ -254,7 +275,10 @@ async fn changes_are_listed_and_come_back_to() {
     hears(&server, "dispatch", seen(INES, ReachState::Reachable, word), NOON + 9 * SECOND).await;
     let page = server.get(&later).await.json();
     let change = &page["items"][0];
-    assert_eq!((&change["id"], &change["was"], &change["state"]), (&json!(INES), &json!("blocked"), &json!("reachable")));
+    assert_eq!(
+        (&change["id"], &change["was"], &change["state"]),
+        (&json!(INES), &json!("blocked"), &json!("reachable"))
+    );
     assert_eq!(change["evidence"]["how"], "person");
 
     let since = server.get("/v1/reachability/changes?since=2026-11-22T10:00:02Z&state=removed").await.json();

@@ -71,11 +71,8 @@ pub(crate) const AUDIENCE: &str = those!(
     "AND d.message_no = $8 AND d.recipient_no > $9 AND d.recipient_no <= $10
      ORDER BY d.message_no, d.recipient_no LIMIT $11"
 );
-pub(crate) const PERSON: &str = those!(
-    person_columns!(),
-    "recipients AS r",
-    "AND r.key = $8 ORDER BY r.recipient_no + 0 LIMIT $9"
-);
+pub(crate) const PERSON: &str =
+    those!(person_columns!(), "recipients AS r", "AND r.key = $8 ORDER BY r.recipient_no + 0 LIMIT $9");
 pub(crate) const SHARES: &str = those!(
     share_columns!(),
     "recipients AS r",

@@ -10,8 +10,8 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use super::db::{PLANS, Pooler};
 use super::{
     PostgresStore, commit, commit_message, conversations, evidence, expand, fill, lanes, learn, learn_places,
-    node, opt_outs, own_words, people, reach, reach_history, recover, rows, settle, standing, submit, teams, testify,
-    verify, views,
+    node, opt_outs, own_words, people, reach, reach_history, recover, rows, settle, standing, submit, teams,
+    testify, verify, views,
 };
 
 const FILL: &str = "
@@ -174,7 +174,11 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("audience", people::AUDIENCE, &[DELIVERY, "using recipients_pkey on recipients r"]),
         ("person of an id", people::PERSON, &["using recipients_key_lane_no_kind_key on recipients r"]),
         ("shares", people::SHARES, &["using recipients_pkey on recipients r"]),
-        ("shares of an audience", people::SHARES_OF_AUDIENCE, &[DELIVERY, "using recipients_pkey on recipients r"]),
+        (
+            "shares of an audience",
+            people::SHARES_OF_AUDIENCE,
+            &[DELIVERY, "using recipients_pkey on recipients r"],
+        ),
         ("until", people::UNTIL, &["using recipients_pkey on recipients r"]),
         ("until of an audience", people::UNTIL_OF_AUDIENCE, &[DELIVERY]),
         (
@@ -183,7 +187,11 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
             &["using reach_history_of_recipient on reach_history h", "using recipients_pkey on recipients r"],
         ),
         ("before a time", reach_history::BEFORE, &["using reach_history_at on reach_history h"]),
-        ("newest change", reach_history::NEWEST, &["Backward using reach_history_in_order on reach_history h"]),
+        (
+            "newest change",
+            reach_history::NEWEST,
+            &["Backward using reach_history_in_order on reach_history h"],
+        ),
         ("until of changes", reach_history::UNTIL, &["using reach_history_in_order on reach_history h"]),
         (
             "changes of reach",

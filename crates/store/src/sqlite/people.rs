@@ -84,8 +84,7 @@ pub(crate) const SHARES_OF_AUDIENCE: &str = those!(
 );
 
 /// The last of the rows that are looked at, if there are so many.
-pub(crate) const UNTIL: &str =
-    "SELECT r.recipient_no FROM recipients AS r WHERE r.recipient_no > ?1 ORDER BY r.recipient_no LIMIT 1 OFFSET ?2";
+pub(crate) const UNTIL: &str = "SELECT r.recipient_no FROM recipients AS r WHERE r.recipient_no > ?1 ORDER BY r.recipient_no LIMIT 1 OFFSET ?2";
 pub(crate) const UNTIL_OF_AUDIENCE: &str = "
     SELECT d.recipient_no FROM deliveries AS d
      WHERE d.message_no = ?1 AND d.recipient_no > ?2 ORDER BY d.recipient_no LIMIT 1 OFFSET ?3";

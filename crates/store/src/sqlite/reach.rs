@@ -42,8 +42,7 @@ pub(crate) const KNOWN: &str = concat!(
 );
 
 /// Of [`NOW`] and [`HISTORY`].
-type Row<'a> =
-    (i64, ReachState, Time, &'a str, bool, &'static str, Option<u16>, Option<&'a str>);
+type Row<'a> = (i64, ReachState, Time, &'a str, bool, &'static str, Option<u16>, Option<&'a str>);
 
 fn row(recipient_no: i64, state: ReachState, at: Time, evidence: &ReachEvidence, flag: bool) -> Row<'_> {
     let ReachEvidence { how, status, code, text } = evidence;

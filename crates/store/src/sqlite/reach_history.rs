@@ -55,8 +55,7 @@ pub(crate) async fn changes(
     limit: i64,
 ) -> Result<StateChanges, StoreError> {
     // What is written from now on is for the next time.
-    let newest: Option<i64> =
-        sqlx::query_scalar(NEWEST).fetch_optional(readers).await.map_err(of_sqlx)?;
+    let newest: Option<i64> = sqlx::query_scalar(NEWEST).fetch_optional(readers).await.map_err(of_sqlx)?;
     let newest = newest.unwrap_or(0);
     let after = match (after, filter.since) {
         (Some(Position(_, after)), _) => after,

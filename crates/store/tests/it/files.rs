@@ -192,10 +192,8 @@ async fn a_file_of_the_first_version_keeps_what_it_knew() {
     for (how, key) in [(How::Refusal, "bob"), (How::Call, "cid"), (How::Person, "dan"), (How::Event, "eve")] {
         let filter = PeopleFilter { how: Some(how), ..PeopleFilter::default() };
         let found = store.people(&OPERATOR, &filter, None, 10).await.unwrap().items;
-        let known: Vec<(&str, How)> = found
-            .iter()
-            .map(|person| (person.key.as_str(), person.known().unwrap().evidence.how))
-            .collect();
+        let known: Vec<(&str, How)> =
+            found.iter().map(|person| (person.key.as_str(), person.known().unwrap().evidence.how)).collect();
         assert_eq!(known, [(key, how)]);
     }
     let history = store.reach_history(&OPERATOR, 5).await.unwrap();

@@ -304,7 +304,8 @@ async fn an_audience_is_listed_once_each<D: Database>() {
     let new = message(lane.lane_no, 7);
     let id = new.id;
     let named = ["hal", "bob", "ann", "bob", "new"];
-    let named = named.map(|key| nuncio_domain::message::Named { kind: RecipientKind::Person, key: key.into() });
+    let named =
+        named.map(|key| nuncio_domain::message::Named { kind: RecipientKind::Person, key: key.into() });
     let new = nuncio_domain::NewMessage { named: named.to_vec(), ..new };
     assert_eq!(lane.store().submit(&OPERATOR, new).await.unwrap(), Submitted::Stored);
     let message_no = lane.store().message(&OPERATOR, id).await.unwrap().unwrap().message_no;
@@ -420,10 +421,8 @@ async fn a_recipient_of_an_id_and_its_history_stay_within_scope<D: Database>() {
 
 async fn long_lists_are_looked_through_in_parts<D: Database>() {
     let mut lane = Lane::<D>::lay().await;
-    let people = (0..12_000).map(|n| nuncio_domain::message::Named {
-        kind: RecipientKind::Person,
-        key: format!("person {n}"),
-    });
+    let people = (0..12_000)
+        .map(|n| nuncio_domain::message::Named { kind: RecipientKind::Person, key: format!("person {n}") });
     let new = nuncio_domain::NewMessage { named: people.collect(), ..message(lane.lane_no, 7) };
     assert_eq!(lane.store().submit(&OPERATOR, new).await.unwrap(), Submitted::Stored);
     lane.installs("person 11999", 10).await;

@@ -3,8 +3,8 @@
 use nuncio_domain::people::{Learned, LearnedDone, PeopleFilter, SeenPerson};
 use nuncio_domain::places::{PlaceKind, SeenPlace};
 use nuncio_domain::ports::Registry;
-use nuncio_domain::scope::ApiKey;
 use nuncio_domain::reach::Share;
+use nuncio_domain::scope::ApiKey;
 use nuncio_domain::{How, KeyId, ReachEvidence, ReachState, RecipientKind, Role, Scope, Time};
 use nuncio_testkit::conformance::OPERATOR;
 use uuid::Uuid;
@@ -64,7 +64,8 @@ async fn people_and_channels_are_listed_within_scope<D: Database>() {
     for (number, name) in ["Ann", "Bob", "Cid"].into_iter().enumerate() {
         store.learn(Learned { people: vec![seen(name)], ..learned(&number.to_string(), 10) }).await.unwrap();
     }
-    let gone = SeenPerson { reach: Some((ReachState::Removed, ReachEvidence::event("removed"))), ..seen("bob") };
+    let gone =
+        SeenPerson { reach: Some((ReachState::Removed, ReachEvidence::event("removed"))), ..seen("bob") };
     let channel = SeenPlace {
         kind: PlaceKind::Channel,
         conversation_id: "19:x@thread.tacv2".to_owned(),

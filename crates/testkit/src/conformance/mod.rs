@@ -22,8 +22,8 @@ use nuncio_domain::people::{Reference, SeenPerson};
 use nuncio_domain::ports::Ledger;
 use nuncio_domain::views::{DeliveryFilter, MessageFilter, MessageView};
 use nuncio_domain::{
-    Batch, Class, Committed, Content, Control, Counts, DeliveryState, Key, MessageId, NewMessage, ReachEvidence, ReachState,
-    RecipientKind, Role, Scope, Time,
+    Batch, Class, Committed, Content, Control, Counts, DeliveryState, Key, MessageId, NewMessage,
+    ReachEvidence, ReachState, RecipientKind, Role, Scope, Time,
 };
 
 pub use audience::*;
@@ -268,6 +268,7 @@ pub(crate) fn changes(all: Vec<Change>, at: i64) -> Batch {
 }
 
 pub(crate) fn reach(recipient_no: i64, state: ReachState, at: i64) -> Batch {
-    let change = ReachChange { recipient_no, state, evidence: ReachEvidence::event(format!("at {at}")), at: Time(at) };
+    let change =
+        ReachChange { recipient_no, state, evidence: ReachEvidence::event(format!("at {at}")), at: Time(at) };
     Batch { reach: vec![change], ..batch(at) }
 }

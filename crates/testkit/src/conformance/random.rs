@@ -60,7 +60,8 @@ impl Script {
                     object_id: NAMES[usize::from(a) % NAMES.len()].to_owned(),
                     conversation_id: (b.is_multiple_of(2)).then(|| format!("a:{}", b % 3)),
                     name: (b.is_multiple_of(5)).then(|| format!("name {b}")),
-                    reach: (c.is_multiple_of(2)).then(|| (Self::reach_state(c), ReachEvidence::event(format!("told {c}")))),
+                    reach: (c.is_multiple_of(2))
+                        .then(|| (Self::reach_state(c), ReachEvidence::event(format!("told {c}")))),
                     ..SeenPerson::default()
                 };
                 let heard = table.fixture.hear(table.lane_no, seen, "https://smba/", Time(self.now)).await;

@@ -60,7 +60,8 @@ async fn measure(
     .await;
     let rare_s = timed(async || list_rare(&product).await).await;
     let changes_s = timed(async || {
-        let since = PeopleFilter { since: Some("1970-01-01T00:00:00Z".to_owned()), ..PeopleFilter::default() };
+        let since =
+            PeopleFilter { since: Some("1970-01-01T00:00:00Z".to_owned()), ..PeopleFilter::default() };
         let page = PageOf { limit: Some(1_000), ..PageOf::default() };
         assert_eq!(product.client.reachability_changes(&since, page).await.unwrap().items.len(), 1_000);
     })

@@ -46,7 +46,9 @@ pub(super) async fn run(client: &Client, args: Args, as_json: bool) -> anyhow::R
     let filter = PeopleFilter { kind, state, how, since, message, app, tenant };
     if let Some(file) = csv {
         if as_json {
-            return Err(Failure::wrong_use("--csv and --json are two forms").hint("Keep one of them.").into());
+            return Err(Failure::wrong_use("--csv and --json are two forms")
+                .hint("Keep one of them.")
+                .into());
         }
         return download::to(Some(&file), async |to| client.reachability_csv(&filter, to).await).await;
     }

@@ -1,7 +1,8 @@
 //! What each state means, and what to do about it.
 
 /// Of those who muted the chat.
-pub(super) const MUTED: &str = "Teams delivers to who muted the chat and tells nobody: they count as reachable";
+pub(super) const MUTED: &str =
+    "Teams delivers to who muted the chat and tells nobody: they count as reachable";
 
 pub(super) fn of(state: &str) -> &'static str {
     match state {
@@ -10,9 +11,15 @@ pub(super) fn of(state: &str) -> &'static str {
         "blocked" => "They blocked the app in Teams: only they can unblock it",
         "removed" => "The app was removed: they can install it again, or an administrator for them",
         "blocked_or_removed" => "They blocked or removed the app: Teams does not say which",
-        "never_installed" => "They never had the app: an administrator can install it (Teams admin center, setup policies)",
-        "admin_disabled" => "An administrator disabled the app: allow it in the Teams admin center, Manage apps",
-        "policy_blocked" => "A policy of their tenant forbids the app: an administrator can allow it for them",
+        "never_installed" => {
+            "They never had the app: an administrator can install it (Teams admin center, setup policies)"
+        }
+        "admin_disabled" => {
+            "An administrator disabled the app: allow it in the Teams admin center, Manage apps"
+        }
+        "policy_blocked" => {
+            "A policy of their tenant forbids the app: an administrator can allow it for them"
+        }
         "unlicensed" => "They have no plan with Teams: assign one in the Microsoft 365 admin center",
         "account_disabled" => "They cannot sign in: enable the account in Entra, or leave them out",
         "deleted" => "There is no such account any more: leave them out",
