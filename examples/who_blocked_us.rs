@@ -57,7 +57,7 @@ async fn rehearse(simulator: &Simulator, server: &Server) -> Outcome {
 
 /// What the server knows by now. The same is `nuncio reachability` and `nuncio people --state blocked`.
 async fn report(client: &Client) -> Outcome {
-    let known = client.reachability(None, None).await?;
+    let known = client.reachability(&PeopleFilter::default()).await?;
     println!(
         "\n{} people are known, {} can be reached",
         known.total,
@@ -77,7 +77,8 @@ async fn report(client: &Client) -> Outcome {
             for person in page.items {
                 let name = person.name.as_deref().unwrap_or("(name not known)");
                 let since = person.since.as_deref().unwrap_or("unknown");
-                let evidence = person.evidence.as_deref().unwrap_or("nothing said so yet");
+                let evidence =
+                    person.evidence.as_ref().map_or("nothing said so yet", |evidence| evidence.text.as_str());
                 println!("  {}  {name}, since {since}: {evidence}", person.id);
             }
             cursor = page.next;

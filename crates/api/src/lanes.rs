@@ -29,4 +29,18 @@ pub struct Lane {
     pub cause_text: Option<String>,
     /// Until when it waits, RFC 3339; resuming the lane ends that.
     pub cooling_until: Option<String>,
+    /// When what the app proves itself with ends; `null` where that is not known or never.
+    #[serde(default)]
+    pub credential: Option<LaneCredential>,
+}
+
+/// The end of an app's credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneCredential {
+    /// `certificate` or `client_secret`.
+    pub kind: String,
+    /// RFC 3339.
+    pub ends_at: String,
+    /// From 30 days before its end on: what to do.
+    pub warning: Option<String>,
 }

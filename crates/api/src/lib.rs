@@ -56,12 +56,15 @@ pub use after::{Retry, Settle, Settled};
 pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS, Word};
 pub use installs::{Install, InstallCounts, NewInstall};
 pub use keys::{CreatedKey, Key, NewKey};
-pub use lanes::Lane;
+pub use lanes::{Lane, LaneCredential};
 pub use lists::{LIST_CSV, LIST_NDJSON, UnresolvedName, UploadedList};
 pub use message::{Accepted, Counts, Message};
 pub use opt_outs::{NewOptOuts, OptOut, OptOutsNoted};
-pub use people::{MUTED, Person, Reachability};
-pub use places::{Conversation, PersonName, Team, TeamChannel, TeamName};
+pub use people::{
+    Change, Changes, Evidence, MUTED, Past, Person, PersonWithHistory, REACHABILITY_COLUMNS, Reachability,
+    Seen, Standing,
+};
+pub use places::{Conversation, ConversationWithHistory, PersonName, Team, TeamChannel, TeamName};
 pub use preview::Preview;
 pub use problems::{Code, Problem, ProblemItem};
 pub use request::{Audience, ContentRequest, Exclude, NewMessage};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::people::{Evidence, Past};
+
 /// A conversation that an app knows: with one person, of a group or meeting, or a channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversation {
@@ -30,13 +32,23 @@ pub struct Conversation {
     /// Since when, RFC 3339.
     pub since: Option<String>,
     /// How that is known.
-    pub evidence: Option<String>,
+    pub evidence: Option<Evidence>,
     /// How the conversation is known: `inbound` from an activity, `created` by us, `graph`.
     pub known_from: String,
     /// When it was last heard of, RFC 3339.
     pub seen_at: String,
     /// Since when Microsoft says that it does not exist; `null` if it does not say so.
     pub suspect_since: Option<String>,
+}
+
+/// A conversation with what was known of it before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationWithHistory {
+    /// The conversation.
+    #[serde(flatten)]
+    pub conversation: Conversation,
+    /// Of the person, channel or chat; newest first, a thousand entries at most.
+    pub history: Vec<Past>,
 }
 
 /// A team by id and name.

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use nuncio_api::{
-    Accepted, Conversation, CreatedKey, Delivery, DeliveryWithAttempts, IDEMPOTENCY_KEY, Key, Lane, List,
-    Message, NewKey, NewMessage, NewOptOuts, OptOut, OptOutsNoted, Person, Preview, Reachability, Retry,
-    Settle, Settled, Team,
+    Accepted, Changes, Conversation, ConversationWithHistory, CreatedKey, Delivery, DeliveryWithAttempts,
+    IDEMPOTENCY_KEY, Key, Lane, List, Message, NewKey, NewMessage, NewOptOuts, OptOut, OptOutsNoted, Person,
+    PersonWithHistory, Preview, Reachability, Retry, Settle, Settled, Team,
 };
 use reqwest::{Method, RequestBuilder};
 
@@ -46,10 +46,30 @@ pub struct PeopleFilter {
     pub kind: Option<String>,
     /// Only those in this state.
     pub state: Option<String>,
+    /// Only those of whom it is known so: `event`, `refusal`, `graph`, `person`, `call`.
+    pub how: Option<String>,
+    /// Only those in their state since then (RFC 3339) or later.
+    pub since: Option<String>,
+    /// Only those in the audience of this message.
+    pub message: Option<String>,
     /// Only those known to this app.
     pub app: Option<String>,
     /// Only those of this tenant.
     pub tenant: Option<String>,
+}
+
+impl PeopleFilter {
+    fn parameters(&self) -> [(&'static str, &Option<String>); 7] {
+        [
+            ("kind", &self.kind),
+            ("state", &self.state),
+            ("how", &self.how),
+            ("since", &self.since),
+            ("message", &self.message),
+            ("app", &self.app),
+            ("tenant", &self.tenant),
+        ]
+    }
 }
 
 /// Which conversations.
@@ -175,8 +195,15 @@ impl Client {
     /// The report of a message, as CSV into `writer`; returns its length. After an error what was written is not the
     /// whole report.
     pub async fn report_csv(&self, id: &str, writer: &mut (dyn Write + Send)) -> Result<u64, ClientError> {
-        let mut response =
-            self.open(self.request(Method::GET, &["v1", "messages", id, "report.csv"])).await?;
+        self.download(self.request(Method::GET, &["v1", "messages", id, "report.csv"]), writer).await
+    }
+
+    async fn download(
+        &self,
+        request: RequestBuilder,
+        writer: &mut (dyn Write + Send),
+    ) -> Result<u64, ClientError> {
+        let mut response = self.open(request).await?;
         let mut length = 0;
         while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
             writer.write_all(&chunk).map_err(ClientError::Write)?;
@@ -191,28 +218,61 @@ impl Client {
         self.json(self.request(Method::GET, &["v1", "deliveries", id])).await
     }
 
-    /// People, channels and chats that are known.
+    /// People, channels and chats that are known, and whether they can be reached. A page may have fewer than asked for and
+    /// yet a next one.
     pub async fn people(&self, filter: &PeopleFilter, page: PageOf<'_>) -> Result<List<Person>, ClientError> {
         let request = self.request(Method::GET, &["v1", "people"]);
+        self.json(paged(request, &filter.parameters(), page)).await
+    }
+
+    /// A recipient, by Entra object id or conversation id, with what was known before. Of the filter, app and tenant
+    /// count: several may know them.
+    pub async fn person(&self, id: &str, filter: &PeopleFilter) -> Result<PersonWithHistory, ClientError> {
+        let request = self.request(Method::GET, &["v1", "people", id]);
+        let filters = [("app", &filter.app), ("tenant", &filter.tenant)];
+        self.json(paged(request, &filters, PageOf::default())).await
+    }
+
+    /// How many are in each state, and how that is known. Of the filter, kind, app, tenant and message count.
+    pub async fn reachability(&self, filter: &PeopleFilter) -> Result<Reachability, ClientError> {
         let filters = [
             ("kind", &filter.kind),
-            ("state", &filter.state),
+            ("message", &filter.message),
             ("app", &filter.app),
             ("tenant", &filter.tenant),
         ];
+        let request = self.request(Method::GET, &["v1", "reachability"]);
+        self.json(paged(request, &filters, PageOf::default())).await
+    }
+
+    /// Who came into another state, in the order in which that was stored. The filter's message does not count; its state
+    /// is the new one.
+    pub async fn reachability_changes(
+        &self,
+        filter: &PeopleFilter,
+        page: PageOf<'_>,
+    ) -> Result<Changes, ClientError> {
+        let filters = [
+            ("since", &filter.since),
+            ("state", &filter.state),
+            ("how", &filter.how),
+            ("kind", &filter.kind),
+            ("app", &filter.app),
+            ("tenant", &filter.tenant),
+        ];
+        let request = self.request(Method::GET, &["v1", "reachability", "changes"]);
         self.json(paged(request, &filters, page)).await
     }
 
-    /// How many people are in each state.
-    pub async fn reachability(
+    /// The list of [`Client::people`] as CSV into `writer`, whole; returns its length. After an error what was written is
+    /// not the whole.
+    pub async fn reachability_csv(
         &self,
-        app: Option<&str>,
-        tenant: Option<&str>,
-    ) -> Result<Reachability, ClientError> {
-        let filters = [("app", app), ("tenant", tenant)];
-        let query: Vec<(&str, &str)> =
-            filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-        self.json(self.request(Method::GET, &["v1", "reachability"]).query(&query)).await
+        filter: &PeopleFilter,
+        writer: &mut (dyn Write + Send),
+    ) -> Result<u64, ClientError> {
+        let request = self.request(Method::GET, &["v1", "reachability.csv"]);
+        self.download(paged(request, &filter.parameters(), PageOf::default()), writer).await
     }
 
     /// Conversations that are known, oldest known first.
@@ -231,12 +291,12 @@ impl Client {
         self.json(paged(request, &filters, page)).await
     }
 
-    /// The conversation of an id. Of the filter, app and tenant count: several may know it.
+    /// The conversation of an id, with what was known of it before. Of the filter, app and tenant count: several may know it.
     pub async fn conversation(
         &self,
         id: &str,
         filter: &ConversationFilter,
-    ) -> Result<Conversation, ClientError> {
+    ) -> Result<ConversationWithHistory, ClientError> {
         let request = self.request(Method::GET, &["v1", "conversations", id]);
         let filters = [("app", &filter.app), ("tenant", &filter.tenant)];
         self.json(paged(request, &filters, PageOf::default())).await

@@ -5,6 +5,7 @@ use crate::directory::Standing;
 use crate::message::MessageState;
 use crate::outcome::Operation;
 use crate::people::{Origin, ReachState, RecipientKind, Reference};
+use crate::reach::ReachEvidence;
 use crate::time::Time;
 
 /// The primary key of a delivery.
@@ -124,7 +125,7 @@ pub struct Greeted {
 pub struct ReachChange {
     pub recipient_no: i64,
     pub state: ReachState,
-    pub evidence: String,
+    pub evidence: ReachEvidence,
     pub at: Time,
 }
 

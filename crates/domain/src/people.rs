@@ -1,11 +1,12 @@
 //! Recipients, how to reach them, and what is known of whether they can be reached
 //! (`docs/delivery.md`, Reachability).
 
-use serde::{Deserialize, Serialize};
-
 use crate::batch::Key;
+use crate::directory::Standing;
 use crate::own_words::Say;
 use crate::places::{SeenPlace, SeenTeam};
+use crate::reach::{How, Known, ReachEvidence};
+use crate::scope::Scope;
 use crate::time::Time;
 use crate::words;
 
@@ -158,8 +159,8 @@ pub struct SeenPerson {
     pub upn: Option<String>,
     /// The personal conversation, if the activity was in one.
     pub conversation_id: Option<String>,
-    /// What the activity says of their reachability, with the evidence in words.
-    pub reach: Option<(ReachState, String)>,
+    /// What the activity says of their reachability, with the evidence.
+    pub reach: Option<(ReachState, ReachEvidence)>,
 }
 
 /// Whether an activity was new.
@@ -173,8 +174,8 @@ pub enum LearnedDone {
     Duplicate,
 }
 
-/// One person as the API shows them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One person, channel or chat as the API shows them. What counts of them is [`Person::state`].
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     pub recipient_no: i64,
     pub app: String,
@@ -183,9 +184,17 @@ pub struct Person {
     pub key: String,
     pub name: Option<String>,
     pub upn: Option<String>,
+    /// What was seen of them: by events, and by what calls came to.
     pub reach: ReachState,
+    /// When that was last heard.
     pub reach_at: Option<Time>,
-    pub evidence: Option<String>,
+    pub evidence: Option<ReachEvidence>,
+    /// What the directory says of them.
+    pub standing: Standing,
+    /// Since when they are in the state that counts.
+    pub since: Option<Time>,
+    /// What contradicts it and is newer: a call that was taken after a removal.
+    pub contradicted_by: Option<Known>,
     /// Since when they want no messages of this app.
     pub opted_out_at: Option<Time>,
     /// Whether a conversation is known: a personal one, or the channel or chat itself.
@@ -196,7 +205,26 @@ pub struct Person {
 #[derive(Debug, Clone, Default)]
 pub struct PeopleFilter {
     pub kind: Option<RecipientKind>,
+    /// The state that counts.
     pub reach: Option<ReachState>,
+    pub how: Option<How>,
+    /// In their state since then or later.
+    pub since: Option<Time>,
+    /// The number of a message whose audience they are in.
+    pub message_no: Option<i64>,
     pub app: Option<String>,
     pub tenant: Option<String>,
+}
+
+impl PeopleFilter {
+    /// Whether there may be somebody whom it leaves out, of all or of a message's audience.
+    pub const fn chooses(&self, scope: &Scope) -> bool {
+        self.kind.is_some()
+            || self.reach.is_some()
+            || self.how.is_some()
+            || self.since.is_some()
+            || self.app.is_some()
+            || self.tenant.is_some()
+            || scope.app.is_some()
+    }
 }

@@ -2,6 +2,7 @@
 //! (`docs/protocol.md` section 4).
 
 use crate::people::{Origin, ReachState};
+use crate::reach::ReachEvidence;
 use crate::time::Time;
 use crate::words;
 
@@ -44,7 +45,7 @@ pub struct SeenPlace {
     /// The team of a channel.
     pub team_id: Option<String>,
     pub channel_kind: Option<ChannelKind>,
-    pub reach: Option<(ReachState, String)>,
+    pub reach: Option<(ReachState, ReachEvidence)>,
 }
 
 /// The team that an activity names.
@@ -73,6 +74,7 @@ pub struct TeamInstall {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conversation {
     pub reference_no: i64,
+    pub recipient_no: i64,
     pub app: String,
     pub tenant: String,
     pub kind: PlaceKind,
@@ -91,7 +93,7 @@ pub struct Conversation {
     pub suspect_at: Option<Time>,
     pub reach: ReachState,
     pub reach_at: Option<Time>,
-    pub evidence: Option<String>,
+    pub evidence: Option<ReachEvidence>,
 }
 
 /// One team as the API shows it.

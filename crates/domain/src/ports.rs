@@ -15,10 +15,9 @@ use crate::message::{
     Settled, Spoken, Submitted,
 };
 use crate::outcome::{Answer, Operation};
-use crate::people::{
-    Lane, LaneView, Learned, LearnedDone, OptOut, PeopleFilter, Person, ReachState, Reference,
-};
+use crate::people::{Lane, LaneView, Learned, LearnedDone, OptOut, PeopleFilter, Person, Reference};
 use crate::places::{Conversation, ConversationFilter, Team, TeamFilter};
+use crate::reach::{ChangeFilter, Past, Position, Share, StateChanges};
 use crate::scope::{ApiKey, Scope};
 use crate::time::Time;
 use crate::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
@@ -138,6 +137,8 @@ pub trait Registry: Send + Sync + 'static {
     async fn learn(&self, learned: Learned) -> Result<LearnedDone, StoreError>;
     /// References of a recipient, best first.
     async fn references(&self, recipient_no: i64) -> Result<Vec<Reference>, StoreError>;
+    /// Oldest known first; `after` is the last `recipient_no` of the page before. No more than 5,000 rows are looked at,
+    /// so that a page may have fewer than `limit` and yet a next one.
     async fn people(
         &self,
         scope: &Scope,
@@ -145,12 +146,27 @@ pub trait Registry: Send + Sync + 'static {
         after: Option<i64>,
         limit: i64,
     ) -> Result<Page<Person>, StoreError>;
-    /// How many people are in each state.
-    async fn reachability(
+    /// The recipient of this object id, or of this id of a channel or chat, once for each app and tenant that knows it.
+    /// Of the filter, app and tenant count.
+    async fn person(
         &self,
         scope: &Scope,
+        key: &str,
         filter: &PeopleFilter,
-    ) -> Result<Vec<(ReachState, i64)>, StoreError>;
+    ) -> Result<Vec<Person>, StoreError>;
+    /// How many are in each state and how that is known; people unless another kind or a message is asked for.
+    async fn reachability(&self, scope: &Scope, filter: &PeopleFilter) -> Result<Vec<Share>, StoreError>;
+    /// What was known of a recipient, newest first, a thousand entries at most.
+    async fn reach_history(&self, scope: &Scope, recipient_no: i64) -> Result<Vec<Past>, StoreError>;
+    /// Changes behind a position, in the order in which they were committed. As with people, no more than 5,000 are looked
+    /// at. None is left out that is committed later.
+    async fn reach_changes(
+        &self,
+        scope: &Scope,
+        filter: &ChangeFilter,
+        after: Option<Position>,
+        limit: i64,
+    ) -> Result<StateChanges, StoreError>;
     /// Oldest known first; `after` is the last `reference_no` of the page before.
     async fn conversations(
         &self,

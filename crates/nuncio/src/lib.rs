@@ -5,5 +5,6 @@
 pub mod cli;
 pub mod commands;
 pub mod config;
+pub mod credentials;
 pub mod telemetry;
 pub mod wiring;

@@ -28,6 +28,7 @@ use uuid::Uuid;
 use secrecy::ExposeSecret as _;
 
 use crate::config::{self, AppCredential, Config, Database};
+use crate::credentials;
 
 /// How long a stop waits for calls under way (`docs/delivery.md`, Intents, leases, time-outs).
 pub const DRAIN: Duration = Duration::from_secs(25);
@@ -116,6 +117,7 @@ impl Parts {
                 calls_per_s: app.calls_per_s,
                 words: Arc::clone(&app.words),
                 may_install: app.may_install,
+                credential: credentials::end(app),
             })
             .collect();
         Ok(Self {
@@ -175,6 +177,11 @@ impl Parts {
             LaneConfig { recheck, ..LaneConfig::new(lane.lane_no, limit, seed) }
         };
         Ok(Engine::start(ports, EngineConfig { lane: Arc::new(lane), drain: DRAIN }).await?)
+    }
+
+    /// Warns of credentials that end, for as long as it runs.
+    pub fn watch_credentials(&self) -> impl Future<Output = ()> + Send + use<> {
+        credentials::watch(self.apps.clone(), Arc::clone(&self.clock))
     }
 
     /// What the HTTP server works with.

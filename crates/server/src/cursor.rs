@@ -38,6 +38,22 @@ impl Mark {
         let (mark, position) = bytes.split_first_chunk::<8>()?;
         (*mark == self.0).then(|| i64::from_be_bytes(*position.first_chunk().expect("8 of 8 bytes")))
     }
+
+    /// A position of two numbers.
+    pub(crate) fn write_two(self, one: i64, two: i64) -> String {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&self.0);
+        bytes[8..16].copy_from_slice(&one.to_be_bytes());
+        bytes[16..].copy_from_slice(&two.to_be_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Both of them, if the cursor is of this list.
+    pub(crate) fn read_two(self, cursor: &str) -> Option<(i64, i64)> {
+        let bytes: [u8; 24] = URL_SAFE_NO_PAD.decode(cursor).ok()?.try_into().ok()?;
+        let number = |from: usize| bytes[from..].first_chunk().map(|chunk| i64::from_be_bytes(*chunk));
+        if bytes[..8] == self.0 { number(8).zip(number(16)) } else { None }
+    }
 }
 
 #[cfg(test)]
@@ -49,6 +65,8 @@ mod tests {
         let mark = Mark::of(1, "messages", &[("state", "sending")]);
         for position in [0, 1, i64::MAX, -1] {
             assert_eq!(mark.read(&mark.write(position)), Some(position));
+            assert_eq!(mark.read_two(&mark.write_two(position, 7)), Some((position, 7)));
+            assert_eq!(mark.read_two(&mark.write(position)), None);
         }
         let cursor = mark.write(7);
         for other in [
@@ -58,6 +76,7 @@ mod tests {
             Mark::of(1, "messages", &[]),
         ] {
             assert_eq!(other.read(&cursor), None);
+            assert_eq!(other.read_two(&mark.write_two(7, 7)), None);
         }
         for garbage in ["", "AAAA", "!!", &cursor[1..]] {
             assert_eq!(mark.read(garbage), None, "{garbage}");

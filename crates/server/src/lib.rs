@@ -15,7 +15,9 @@
 //! | `GET /v1/messages/{id}/deliveries`, `/v1/deliveries/{id}` | `routes/deliveries.rs` |
 //! | `GET /v1/messages/{id}/report.csv` | `routes/report.rs` |
 //! | `POST /v1/audiences/preview` | `routes/preview.rs`, the counting in `preview/` |
-//! | `GET /v1/people`, `/v1/reachability` | `routes/people.rs` |
+//! | `GET /v1/people`, `/v1/people/{id}` | `routes/people.rs` |
+//! | `GET /v1/reachability`, `/v1/reachability/changes` | `routes/reachability.rs` |
+//! | `GET /v1/reachability.csv` | `routes/reachability_csv.rs` |
 //! | `GET /v1/conversations`, `/v1/conversations/{id}` | `routes/conversations.rs` |
 //! | `GET /v1/teams`, `/v1/teams/{id}` | `routes/teams.rs` |
 //! | `/v1/lanes`, `/v1/lanes/{id}/{pause,resume}` | `routes/lanes.rs` |
@@ -33,6 +35,8 @@
 mod access;
 mod body;
 mod bot;
+mod cells;
+mod credential;
 mod cursor;
 mod lists;
 mod observe;
@@ -53,6 +57,7 @@ pub use axum::Router;
 use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
+pub use credential::{CredentialEnd, CredentialKind};
 pub use state::{AppInfo, OwnWords, PREVIEW_WITHIN, Random, ServerState};
 pub use validate::content_of;
 
@@ -80,7 +85,10 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/installs/{id}/report.csv", get(routes::installs::csv))
         .route("/v1/audiences/preview", post(routes::preview::preview))
         .route("/v1/people", get(routes::people::list))
-        .route("/v1/reachability", get(routes::people::reachability))
+        .route("/v1/people/{id}", get(routes::people::get))
+        .route("/v1/reachability", get(routes::reachability::counts))
+        .route("/v1/reachability/changes", get(routes::reachability::changes))
+        .route("/v1/reachability.csv", get(routes::reachability_csv::csv))
         .route("/v1/reachability/surveys", get(routes::surveys::list).post(routes::surveys::begin))
         .route("/v1/reachability/surveys/{id}", get(routes::surveys::get))
         .route("/v1/conversations", get(routes::conversations::list))

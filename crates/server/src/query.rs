@@ -61,6 +61,28 @@ impl Params {
     }
 }
 
+/// What cursors of a list belong to. All parameters but `cursor` and `limit` are filters; `list` names the list, with the
+/// id of what it belongs to.
+pub(crate) fn mark(access: &Access, list: &str, params: &Params) -> Mark {
+    let mut filters: Vec<(&str, &str)> = params
+        .0
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| !matches!(*name, "cursor" | "limit"))
+        .collect();
+    filters.sort_unstable();
+    Mark::of(access.scope().key_no, list, &filters)
+}
+
+/// The most that a page may have.
+pub(crate) fn limit(params: &Params, largest: i64) -> Result<i64, Refusal> {
+    let Some(text) = params.get("limit") else { return Ok(50) };
+    text.parse().ok().filter(|limit| (1..=largest).contains(limit)).ok_or_else(|| {
+        let text = format!("this must be a number from 1 to {largest}");
+        Refusal::at(Code::InvalidRequest, "?limit", text)
+    })
+}
+
 /// Which page of which list.
 pub(crate) struct Paging {
     mark: Mark,
@@ -69,17 +91,9 @@ pub(crate) struct Paging {
 }
 
 impl Paging {
-    /// From `cursor` and `limit`; all other parameters are filters. `list` names the list, with the id of what it
-    /// belongs to.
+    /// From `cursor` and `limit`.
     pub(crate) fn of(access: &Access, list: &str, params: &Params, largest: i64) -> Result<Self, Refusal> {
-        let mut filters: Vec<(&str, &str)> = params
-            .0
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .filter(|(name, _)| !matches!(*name, "cursor" | "limit"))
-            .collect();
-        filters.sort_unstable();
-        let mark = Mark::of(access.scope().key_no, list, &filters);
+        let mark = mark(access, list, params);
         let after = params
             .get("cursor")
             .map(|cursor| {
@@ -88,15 +102,7 @@ impl Paging {
                 })
             })
             .transpose()?;
-        let limit = match params.get("limit") {
-            None => 50,
-            Some(text) => {
-                text.parse().ok().filter(|limit| (1..=largest).contains(limit)).ok_or_else(|| {
-                    let text = format!("this must be a number from 1 to {largest}");
-                    Refusal::at(Code::InvalidRequest, "?limit", text)
-                })?
-            }
-        };
+        let limit = limit(params, largest)?;
         Ok(Self { mark, after, limit })
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 pub use crate::bot::say::OwnWords;
+use crate::credential::CredentialEnd;
 use crate::remembered::Remembered;
 
 /// 32 bytes that nobody can guess, at every call.
@@ -62,6 +63,8 @@ pub struct AppInfo {
     pub words: Arc<OwnWords>,
     /// Whether it may be installed for people, in teams and in chats.
     pub may_install: bool,
+    /// When what it proves itself with ends, where that is known.
+    pub credential: Option<CredentialEnd>,
 }
 
 impl AppInfo {

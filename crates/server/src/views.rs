@@ -1,5 +1,7 @@
 //! What is stored, as it is answered.
 
+mod reach;
+
 use std::time::Duration;
 
 use nuncio_api as api;
@@ -9,14 +11,18 @@ use nuncio_domain::lists::{Unresolved, UploadedList};
 use nuncio_domain::message::{Body, UNREACHABLE};
 use nuncio_domain::outcome::LaneCauseKind;
 use nuncio_domain::own_words;
-use nuncio_domain::people::{LaneView, OptOut, Person};
+use nuncio_domain::people::{LaneView, OptOut};
 use nuncio_domain::places::{Channel, Conversation, Team};
+use nuncio_domain::reach::Known;
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::{AttemptView, DeliveryView, MessageView};
 use nuncio_domain::{Content, Counts, DeliveryId, LaneId, MessageId, MessageState, Time};
 use serde::Deserialize;
 
+use crate::credential::CredentialEnd;
 use crate::times::text;
+
+pub(crate) use reach::{change, past, person, reachability};
 
 /// No end is estimated beyond this.
 const LONGEST_ETA: f64 = 10.0 * 365.0 * 86_400.0;
@@ -195,24 +201,8 @@ pub(crate) fn attempt(view: AttemptView) -> api::Attempt {
     }
 }
 
-pub(crate) fn person(person: Person) -> api::Person {
-    api::Person {
-        id: person.key,
-        kind: person.kind.to_string(),
-        app: person.app,
-        tenant: person.tenant,
-        name: person.name,
-        upn: person.upn,
-        state: person.reach.to_string(),
-        since: person.reach_at.map(text),
-        evidence: person.evidence,
-        opted_out_since: person.opted_out_at.map(text),
-        has_reference: person.has_reference,
-    }
-}
-
-/// A lane; one that is held is, whether its owner has said so yet or not.
-pub(crate) fn lane(view: LaneView, now: Time) -> api::Lane {
+/// A lane; one that is held is, whether its owner has said so yet or not. `credential`: that of its app.
+pub(crate) fn lane(view: LaneView, credential: Option<CredentialEnd>, now: Time) -> api::Lane {
     let status = lane_status(view.status.as_deref());
     let finite = |rate: Option<f64>| rate.filter(|rate| rate.is_finite());
     let paused = LaneCauseKind::Paused.as_str();
@@ -236,6 +226,11 @@ pub(crate) fn lane(view: LaneView, now: Time) -> api::Lane {
         cause,
         cause_text,
         cooling_until: status.cooling_until.filter(|until| *until > now.0).map(|until| text(Time(until))),
+        credential: credential.map(|end| api::LaneCredential {
+            kind: end.kind.as_str().to_owned(),
+            ends_at: text(end.at),
+            warning: end.warning(now),
+        }),
     }
 }
 
@@ -290,7 +285,10 @@ pub(crate) fn conversation(known: Conversation) -> api::Conversation {
         installed: known.reach.installed(),
         state: known.reach.to_string(),
         since: known.reach_at.map(text),
-        evidence: known.evidence,
+        evidence: known
+            .evidence
+            .zip(known.reach_at)
+            .map(|(evidence, at)| reach::evidence(Known { evidence, at })),
         known_from: known.origin.to_string(),
         seen_at: text(known.seen_at),
         suspect_since: known.suspect_at.map(text),

@@ -14,8 +14,8 @@ use nuncio_domain::own_words::{Occasion, Say, Welcome};
 use nuncio_domain::people::{Learned, SeenPerson};
 use nuncio_domain::ports::{Ledger, Registry};
 use nuncio_domain::{
-    Batch, Class, Content, DeliveryState, Key, MessageId, NewMessage, ReachState, RecipientKind, Role, Scope,
-    Time,
+    Batch, Class, Content, DeliveryState, Key, MessageId, NewMessage, ReachEvidence, ReachState,
+    RecipientKind, Role, Scope, Time,
 };
 use nuncio_store::{Pooler, PostgresStore, SqliteStore};
 use nuncio_testkit::postgres::{Durability, Postgres};
@@ -211,7 +211,7 @@ async fn learn(store: &Store, meter: &mut Meter, n: i64, what: &str, say: fn(i64
                 let person = SeenPerson {
                     object_id: format!("{:032x}", k * 7_919),
                     conversation_id: Some(format!("a:{k}")),
-                    reach: Some((ReachState::Reachable, "installed".to_owned())),
+                    reach: Some((ReachState::Reachable, ReachEvidence::event("installed"))),
                     ..SeenPerson::default()
                 };
                 let learned = Learned {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use nuncio_domain::batch::ReachChange;
-use nuncio_domain::{ReachState, Time};
+use nuncio_domain::{ReachEvidence, ReachState, Time};
 
 /// What is known of a recipient before.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known {
+    /// The state that counts.
     pub(crate) state: ReachState,
-    /// Learned from an activity.
+    /// Learned from an activity, or said by the directory.
     pub(crate) seen: bool,
     /// What the history says last, where `state` is a refusal that was seen.
     pub(crate) last: Option<ReachState>,
@@ -26,26 +27,42 @@ impl Known {
 pub(crate) struct Decided<'c> {
     pub(crate) now: BTreeMap<i64, &'c ReachChange>,
     /// In order; several may speak of one recipient.
-    pub(crate) history: Vec<(i64, Time, ReachState, &'c str)>,
+    pub(crate) history: Vec<Entry<'c>>,
 }
 
-/// Of entries of the history, who can be reached again and since when.
-pub(crate) fn again(history: &[(i64, Time, ReachState, &str)]) -> Vec<(i64, Time)> {
-    let good = history.iter().filter(|row| row.2 == ReachState::Reachable);
-    good.map(|row| (row.0, row.1)).collect()
+/// An entry of the history that is to be written.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry<'c> {
+    pub(crate) recipient_no: i64,
+    pub(crate) at: Time,
+    pub(crate) state: ReachState,
+    pub(crate) evidence: &'c ReachEvidence,
+    /// It stands beside what is known.
+    pub(crate) contradicts: bool,
+}
+
+/// Of what is written into the history (recipient, state, when), who can be reached again and since when.
+pub(crate) fn again(history: impl Iterator<Item = (i64, ReachState, Time)>) -> Vec<(i64, Time)> {
+    history.filter(|entry| entry.1 == ReachState::Reachable).map(|entry| (entry.0, entry.2)).collect()
 }
 
 pub(crate) fn decide(changes: &[ReachChange], mut known: HashMap<i64, Known>) -> Decided<'_> {
     let mut decided = Decided::default();
     for change in changes {
         let Some(before) = known.get(&change.recipient_no).copied() else { continue };
-        let entry = (change.recipient_no, change.at, change.state, change.evidence.as_str());
+        let entry = Entry {
+            recipient_no: change.recipient_no,
+            at: change.at,
+            state: change.state,
+            evidence: &change.evidence,
+            contradicts: false,
+        };
         if change.state == ReachState::Reachable && before.seen && before.state.is_refusal() {
             // What an activity told is not wiped by a call that was accepted all the same; it stands beside it.
             let told =
-                decided.history.iter().any(|row| row.0 == change.recipient_no && row.2 == change.state);
+                decided.history.iter().any(|row| row.recipient_no == change.recipient_no && row.contradicts);
             if !told && before.last != Some(change.state) {
-                decided.history.push(entry);
+                decided.history.push(Entry { contradicts: true, ..entry });
             }
             continue;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use nuncio_domain::batch::{Attempt, Change, Row};
-use nuncio_domain::directory::{Include, Standing};
+use nuncio_domain::directory::Include;
 use nuncio_domain::message::{OpenMessage, Settlement, Verdict, WhenUnreachable};
 use nuncio_domain::outcome::{Operation, Outcome};
 use nuncio_domain::own_words::Purpose;
@@ -15,6 +15,7 @@ use nuncio_domain::{
 };
 
 use crate::reach::Known;
+use crate::reach_terms::standing;
 use crate::words::{AnyRow, from_json, get, id, small, time, time_or_null, word, word_or_null};
 
 pub(crate) fn open_message(row: &impl AnyRow) -> Result<OpenMessage, StoreError> {
@@ -81,16 +82,6 @@ pub(crate) fn gather(found: &[impl AnyRow]) -> Result<Vec<Row>, StoreError> {
         });
     }
     Ok(rows)
-}
-
-fn standing(row: &impl AnyRow) -> Result<Standing, StoreError> {
-    Ok(Standing {
-        guest: get(row, "guest")?,
-        external: get(row, "external")?,
-        enabled: get(row, "enabled")?,
-        licensed: get(row, "licensed")?,
-        at: time_or_null(row, "directory_at")?,
-    })
 }
 
 pub(crate) fn key(row: &impl AnyRow) -> Result<Key, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use nuncio_domain::message::{Verdict, WHENEVER, WhenUnreachable};
 use nuncio_domain::own_words::Purpose;
-use nuncio_domain::people::{Lane, LaneView, OptOut, Origin, Person};
+use nuncio_domain::people::{Lane, LaneView, OptOut, Origin};
 use nuncio_domain::places::{Channel, ChannelKind, Conversation, PlaceKind, Team, TeamState};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::preview::NameOf;
@@ -18,6 +18,7 @@ use nuncio_domain::{
 
 use uuid::Uuid;
 
+use crate::reach_terms::evidence;
 use crate::rows::install;
 use crate::words::{AnyRow, from_json, get, id, small_or_null, time, time_or_null, word, word_or_null};
 
@@ -135,27 +136,12 @@ pub(crate) fn attempt_view(row: &impl AnyRow) -> Result<AttemptView, StoreError>
     })
 }
 
-pub(crate) fn person(row: &impl AnyRow) -> Result<Person, StoreError> {
-    Ok(Person {
-        recipient_no: get(row, "recipient_no")?,
-        app: get(row, "app")?,
-        tenant: get(row, "tenant")?,
-        kind: word(row, "kind", RecipientKind::of_word)?,
-        key: get(row, "key")?,
-        name: get(row, "name")?,
-        upn: get(row, "upn")?,
-        reach: word(row, "reach", ReachState::of_word)?,
-        reach_at: time_or_null(row, "reach_at")?,
-        evidence: get(row, "evidence")?,
-        opted_out_at: time_or_null(row, "opted_out_at")?,
-        has_reference: get(row, "has_reference")?,
-    })
-}
-
 pub(crate) fn conversation(row: &impl AnyRow) -> Result<Conversation, StoreError> {
     let personal = word(row, "recipient_kind", RecipientKind::of_word)? == RecipientKind::Person;
+    let reach = word(row, "reach", ReachState::of_word)?;
     Ok(Conversation {
         reference_no: get(row, "reference_no")?,
+        recipient_no: get(row, "recipient_no")?,
         app: get(row, "app")?,
         tenant: get(row, "tenant")?,
         kind: word(row, "kind", PlaceKind::of_word)?,
@@ -169,9 +155,9 @@ pub(crate) fn conversation(row: &impl AnyRow) -> Result<Conversation, StoreError
         origin: word(row, "origin", Origin::of_word)?,
         seen_at: time(row, "seen_at")?,
         suspect_at: time_or_null(row, "suspect_at")?,
-        reach: word(row, "reach", ReachState::of_word)?,
+        reach,
         reach_at: time_or_null(row, "reach_at")?,
-        evidence: get(row, "evidence")?,
+        evidence: evidence(row, reach)?,
     })
 }
 

@@ -19,6 +19,7 @@ use crate::message::{Class, OpenMessage};
 use crate::outcome::Operation;
 use crate::own_words::Purpose;
 use crate::people::{Origin, ReachState, RecipientKind};
+use crate::reach::ReachEvidence;
 use crate::time::Time;
 
 /// A message that also speaks holds so many installs in memory; others stay in the store, so that people who have the
@@ -419,9 +420,7 @@ impl LaneCore {
     }
 
     pub(super) fn note(&mut self, now: Time, item: &Item, (state, answer): (ReachState, &InstallAnswer)) {
-        let status = answer.status.map_or_else(String::new, |status| status.to_string());
-        let code = answer.code.as_deref().unwrap_or_default();
-        let evidence = format!("Microsoft Graph answered {status} {code}").trim_end().to_owned();
+        let evidence = ReachEvidence::graph_answer(answer.status, answer.code.as_deref());
         let recipient_no = item.row.key.recipient_no;
         self.batch.reach.push(ReachChange { recipient_no, state, evidence, at: now });
     }

@@ -12,6 +12,7 @@ use crate::lane::trouble::DISABLED;
 use crate::message::WHENEVER;
 use crate::outcome::{Answer, LaneCause, LaneCauseKind, Operation, Outcome};
 use crate::people::{ReachState, RecipientKind};
+use crate::reach::ReachEvidence;
 use crate::time::Time;
 
 /// An ambiguous delivery of a message that resends goes out again within this.
@@ -236,7 +237,8 @@ impl LaneCore {
     fn note_reach(&mut self, now: Time, item: &Item, operation: Operation, answer: &Answer) {
         let state = match &answer.outcome {
             Outcome::Accepted { .. }
-                if operation.makes_message() && item.row.reach != ReachState::Reachable =>
+                if operation.makes_message()
+                    && (item.row.reach != ReachState::Reachable || item.row.standing.state().is_some()) =>
             {
                 ReachState::Reachable
             }
@@ -247,13 +249,10 @@ impl LaneCore {
             Outcome::ReferenceGone if item.gone >= retry::GONE_TRIES => ReachState::ChatGone,
             _ => return,
         };
-        let status = answer.status.map_or_else(String::new, |status| status.to_string());
-        let code = answer.code.as_deref().unwrap_or_default();
-        let evidence = format!("{operation} answered {status} {code}").trim_end().to_owned();
         self.batch.reach.push(ReachChange {
             recipient_no: item.row.key.recipient_no,
             state,
-            evidence,
+            evidence: ReachEvidence::answer(state, operation, answer.status, answer.code.as_deref()),
             at: now,
         });
     }
@@ -290,7 +289,12 @@ impl LaneCore {
         self.batch.reach.push(ReachChange {
             recipient_no: item.row.key.recipient_no,
             state: ReachState::Removed,
-            evidence: "send answered 403 BotNotInConversationRoster".to_owned(),
+            evidence: ReachEvidence::answer(
+                ReachState::Removed,
+                Operation::Send,
+                Some(403),
+                Some("BotNotInConversationRoster"),
+            ),
             at: now,
         });
         self.apply(now, item, from, fate, attempt, None);

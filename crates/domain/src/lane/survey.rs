@@ -7,6 +7,7 @@ use crate::install::{InstallAnswer, InstallOutcome};
 use crate::lane::core::{Item, LaneCore, Next};
 use crate::lane::settle::Fate;
 use crate::people::ReachState;
+use crate::reach::ReachEvidence;
 use crate::time::Time;
 
 impl LaneCore {
@@ -29,11 +30,13 @@ impl LaneCore {
             }
         };
         if let Some(state) = learned(item.row.reach, there) {
-            let says = if there { "has" } else { "has not" };
+            let says = if there { "have" } else { "do not have" };
             self.batch.reach.push(ReachChange {
                 recipient_no: item.row.key.recipient_no,
                 state,
-                evidence: format!("a survey: Microsoft Graph says that the person {says} the app"),
+                evidence: ReachEvidence::graph(format!(
+                    "a survey: Microsoft Graph says that they {says} the app"
+                )),
                 at: now,
             });
         }

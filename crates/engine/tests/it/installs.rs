@@ -201,7 +201,7 @@ async fn who_removed_it_by_hand_is_given_it_only_if_that_is_asked_for() {
     let removed = SeenPerson {
         object_id: to[0].clone(),
         conversation_id: Some("a:old".to_owned()),
-        reach: Some((ReachState::Removed, "the app was removed".to_owned())),
+        reach: Some((ReachState::Removed, nuncio_domain::ReachEvidence::event("the app was removed"))),
         ..SeenPerson::default()
     };
     world.ledger.hear(LANE, &removed, "", world.wall());
@@ -371,7 +371,7 @@ async fn a_survey_asks_everybody_and_disturbs_nobody() {
     world.installer.has = to[..30].iter().cloned().collect();
     let blocked = SeenPerson {
         object_id: to[0].clone(),
-        reach: Some((ReachState::Blocked, "blocked".to_owned())),
+        reach: Some((ReachState::Blocked, nuncio_domain::ReachEvidence::event("blocked"))),
         ..SeenPerson::default()
     };
     let blocked = world.ledger.hear(LANE, &blocked, "", world.wall());

@@ -16,6 +16,9 @@ pub(crate) trait Fill: Send {
     /// So many people in each lane, whose conversations are known. Beyond the healthy lanes come ten whose conversations
     /// are slow, then such as take nothing.
     async fn people(&mut self, per_lane: i64, healthy: i64, service_url: &str);
+    /// Of ten people one blocked the app, one removed it, one cannot sign in and one has no conversation; the last one's is
+    /// gone. All have names, and a history.
+    async fn reach(&mut self);
     /// These people with their conversations in the first lane.
     async fn known(&mut self, people: &[(String, String)], service_url: &str);
     /// A message in each lane to all of its people, expanded and ready to be sent.
@@ -71,6 +74,30 @@ impl Fill for Sqlite {
                     '{service_url}', 'inbound', 1 FROM recipients;
              COMMIT"
         ))
+        .await;
+    }
+
+    async fn reach(&mut self) {
+        self.run(
+            "BEGIN;
+             UPDATE recipients
+                SET name = 'Person Number ' || recipient_no, upn = 'person.' || recipient_no || '@contoso.example',
+                    evidence = 'the app was installed', reach_how = 'event', reach_at = recipient_no;
+             INSERT INTO reach_history (recipient_no, at, state, evidence, how)
+             SELECT recipient_no, reach_at, 'reachable', evidence, 'event' FROM recipients;
+             UPDATE recipients SET reach = 'blocked', evidence = 'send answered 403 ConversationBlockedByUser',
+                                   reach_how = 'refusal', reach_status = 403, reach_code = 'ConversationBlockedByUser', reach_seen = 0
+              WHERE recipient_no % 10 = 1;
+             UPDATE recipients SET reach = 'removed', evidence = 'the app was removed' WHERE recipient_no % 10 = 2;
+             UPDATE recipients SET guest = 0, external = 0, enabled = 0, licensed = 1, directory_at = reach_at + 1
+              WHERE recipient_no % 10 = 3;
+             UPDATE recipients SET reach = 'chat_gone' WHERE recipient_no = (SELECT max(recipient_no) FROM recipients);
+             INSERT INTO reach_history (recipient_no, at, state, evidence, how)
+             SELECT recipient_no, reach_at + 1, reach, evidence, reach_how FROM recipients WHERE reach <> 'reachable';
+             DELETE FROM conversations WHERE recipient_no % 10 = 4;
+             COMMIT"
+                .to_owned(),
+        )
         .await;
     }
 

@@ -52,6 +52,33 @@ impl Fill for Postgres {
         .await;
     }
 
+    async fn reach(&mut self) {
+        self.run(
+            "UPDATE recipients
+                SET name = 'Person Number ' || recipient_no, upn = 'person.' || recipient_no || '@contoso.example',
+                    reach_at = recipient_no,
+                    reach = CASE recipient_no % 10 WHEN 1 THEN 'blocked' WHEN 2 THEN 'removed' ELSE 'reachable' END,
+                    evidence = CASE recipient_no % 10 WHEN 1 THEN 'send answered 403 ConversationBlockedByUser'
+                                                      WHEN 2 THEN 'the app was removed' ELSE 'the app was installed' END,
+                    reach_how = CASE recipient_no % 10 WHEN 1 THEN 'refusal' ELSE 'event' END,
+                    reach_status = CASE recipient_no % 10 WHEN 1 THEN 403 END,
+                    reach_code = CASE recipient_no % 10 WHEN 1 THEN 'ConversationBlockedByUser' END,
+                    reach_seen = recipient_no % 10 <> 1,
+                    enabled = CASE recipient_no % 10 WHEN 3 THEN false END,
+                    directory_at = CASE recipient_no % 10 WHEN 3 THEN recipient_no + 1 END;
+             UPDATE recipients SET reach = 'chat_gone' WHERE recipient_no = (SELECT max(recipient_no) FROM recipients);
+             INSERT INTO reach_history (recipient_no, at, state, evidence, how)
+             SELECT recipient_no, reach_at, 'reachable', 'the app was installed', 'event' FROM recipients
+              ORDER BY recipient_no;
+             INSERT INTO reach_history (recipient_no, at, state, evidence, how)
+             SELECT recipient_no, reach_at + 1, reach, evidence, reach_how FROM recipients WHERE reach <> 'reachable'
+              ORDER BY recipient_no;
+             DELETE FROM conversations WHERE recipient_no % 10 = 4"
+                .to_owned(),
+        )
+        .await;
+    }
+
     async fn known(&mut self, people: &[(String, String)], service_url: &str) {
         let (keys, conversations): (Vec<String>, Vec<String>) = people.iter().cloned().unzip();
         sqlx::query(

@@ -46,7 +46,7 @@ fn table(conversations: &[Conversation]) -> String {
             output::or_dash(team),
             known.state.clone(),
             output::second(&output::or_dash(known.since.as_deref())),
-            output::or_dash(known.evidence.as_deref()),
+            output::or_dash(known.evidence.as_ref().map(|evidence| evidence.text.as_str())),
         ]
     });
     output::table(&["id", "kind", "name", "team", "state", "since", "evidence"], rows)

@@ -1,5 +1,6 @@
 //! `nuncio lanes`: one app in one tenant each; how fast it sends, and the kill switch.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use nuncio_api::Lane;
@@ -52,6 +53,9 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
                 output::print_json(&lanes)?;
             } else {
                 output::print(&table(&lanes))?;
+                for warning in warnings(&lanes) {
+                    eprintln!("warning: {warning}");
+                }
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -84,6 +88,15 @@ async fn find(client: &Client, which: Which) -> anyhow::Result<String> {
             .hint("Give --app and --tenant, or the id that `nuncio lanes` shows.")
             .into()),
     }
+}
+
+/// What is to be said of credentials, once for each app.
+fn warnings(lanes: &[Lane]) -> BTreeSet<String> {
+    let of = |lane: &Lane| {
+        let warning = lane.credential.as_ref()?.warning.as_ref()?;
+        Some(output::clean(&format!("app {}: {warning}", lane.app)))
+    };
+    lanes.iter().filter_map(of).collect()
 }
 
 fn table(lanes: &[Lane]) -> String {

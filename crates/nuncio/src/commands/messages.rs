@@ -3,16 +3,15 @@
 mod retry;
 mod settle;
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context;
 use nuncio_api::{Delivery, Message};
 use nuncio_client::{Client, DeliveryFilter, MessageControl, MessageFilter};
 
 use super::pages::{collect, each_page, show};
-use super::{Connection, Failure, output};
+use super::{Connection, Failure, download, output};
 
 /// List messages, look into one, stop it or let it go on
 #[derive(Debug, clap::Args)]
@@ -237,19 +236,7 @@ async fn report(client: &Client, id: &str, file: Option<&Path>, as_json: bool) -
             .hint("The same as JSON: nuncio messages deliveries MESSAGE --json")
             .into());
     }
-    let Some(file) = file else {
-        client.report_csv(id, &mut io::stdout()).await?;
-        return Ok(());
-    };
-    // Under its name only when it is whole.
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let cannot = || format!("{} cannot be written", file.display());
-    let mut part = tempfile::NamedTempFile::new_in(directory).with_context(cannot)?;
-    let length = client.report_csv(id, part.as_file_mut()).await?;
-    part.as_file_mut().flush().with_context(cannot)?;
-    part.persist(file).with_context(cannot)?;
-    eprintln!("{}: {} bytes", file.display(), output::grouped(length.cast_signed()));
-    Ok(())
+    download::to(file, async |to| client.report_csv(id, to).await).await
 }
 
 async fn control(client: &Client, id: &str, control: MessageControl, as_json: bool) -> anyhow::Result<()> {

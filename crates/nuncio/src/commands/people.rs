@@ -41,7 +41,7 @@ fn table(people: &[Person]) -> String {
             output::or_dash(person.name.as_deref()),
             person.state.clone(),
             output::second(&output::or_dash(person.since.as_deref())),
-            output::or_dash(person.evidence.as_deref()),
+            output::or_dash(person.evidence.as_ref().map(|evidence| evidence.text.as_str())),
         ]
     });
     output::table(&["id", "kind", "name", "state", "since", "evidence"], rows)

@@ -70,6 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     {
         tracing::warn!(%error, "Microsoft's signing keys cannot be read yet; it is tried again with the first activity");
     }
+    tokio::spawn(parts.watch_credentials());
     let mut signals = StopSignals::listen()?;
     println!("nuncio serve: listening on http://{address}");
     tracing::info!(%address, apps = config.apps.len(), "started");

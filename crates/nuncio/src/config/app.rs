@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use nuncio_sender::outcome::GatewayErrors;
 use nuncio_server::OwnWords;
 use nuncio_teams::cloud::{Cloud, Endpoints};
@@ -31,6 +32,8 @@ pub struct App {
     pub kind: Kind,
     /// Always there, save in `--local` mode.
     pub credential: Option<AppCredential>,
+    /// When its secret ends, which the secret itself does not tell.
+    pub client_secret_expires: Option<Timestamp>,
     pub cloud: Cloud,
     pub endpoints: Endpoints,
     pub gateway_errors: GatewayErrors,
@@ -73,6 +76,7 @@ impl App {
             allowed_tenants: vec![ANY_TENANT.to_owned()],
             kind: Kind::SingleTenant,
             credential: None,
+            client_secret_expires: None,
             cloud: Cloud::Simulator,
             endpoints: Endpoints::of(Cloud::Simulator),
             gateway_errors: GatewayErrors::default(),
@@ -143,7 +147,7 @@ fn read(reader: &mut Reader, name: &str) -> App {
     let endpoints = endpoints(reader, name, cloud, cloud_is_known);
     let allowed_tenants = allowed_tenants(reader, name, &tenant_id);
     if kind == Kind::ManagedIdentity && allowed_tenants.iter().any(|tenant| *tenant != tenant_id) {
-        let text = "names other tenants: a managed identity gets tokens of its own tenant only; \
+        let text = "names other tenants: a managed identity gets tokens of its own tenant only, for Graph too; \
                     an app with federated_by can work in others";
         reader.complain(&key("allowed_tenants"), text);
     }
@@ -152,6 +156,7 @@ fn read(reader: &mut Reader, name: &str) -> App {
         allowed_tenants,
         kind,
         credential: credential::read(reader, name, kind, &app_id, &endpoints),
+        client_secret_expires: credential::secret_end(reader, name),
         cloud,
         endpoints,
         gateway_errors: gateway_errors.unwrap_or_default(),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use nuncio_teams::cloud::Endpoints;
 use nuncio_teams::token::{AssertionAlgorithm, Certificate, Credential, Identity, ManagedIdentity};
 use secrecy::SecretString;
@@ -95,6 +96,19 @@ pub(super) fn read(
         }
     };
     credential.map(AppCredential::Entra)
+}
+
+/// When the secret ends, by the configuration.
+pub(super) fn secret_end(reader: &mut Reader, name: &str) -> Option<Timestamp> {
+    let key = |key| ["app", name, key];
+    let path = key("client_secret_expires");
+    if !reader.is_said(&path) {
+        return None;
+    }
+    if !reader.is_said(&key("client_secret")) && !reader.is_said(&key("client_secret_file")) {
+        reader.complain(&path, "goes with client_secret or client_secret_file only");
+    }
+    reader.end(&path)
 }
 
 fn identity(text: &str) -> Option<Identity> {
@@ -262,6 +276,41 @@ mod tests {
         let vouched = shown("federated_by = \"system_assigned\"", &PLATFORM);
         assert!(vouched.contains("app_service") && vouched.contains("SystemAssigned"), "{vouched}");
         assert_eq!(identity("system"), None);
+    }
+
+    #[test]
+    fn the_end_of_a_secret() {
+        let end = |line: &str, env: &[(&str, &str)]| {
+            let folder = with(&format!("client_secret = \"x\"\n{line}"));
+            folder.load(env).unwrap().apps[0].client_secret_expires.map(|end| end.to_string())
+        };
+        assert_eq!(end("", &[]), None);
+        for day in ["2026-12-31", "\"2026-12-31\""] {
+            let line = format!("client_secret_expires = {day}");
+            assert_eq!(end(&line, &[]).as_deref(), Some("2027-01-01T00:00:00Z"), "{day}");
+        }
+        let time = "client_secret_expires = 2026-12-31T12:00:00+01:00";
+        assert_eq!(end(time, &[]).as_deref(), Some("2026-12-31T11:00:00Z"));
+        let env = [("NUNCIO_APP_MAIN_CLIENT_SECRET_EXPIRES", "2026-12-31")];
+        assert_eq!(end("", &env).as_deref(), Some("2027-01-01T00:00:00Z"));
+        for (lines, complaint) in [
+            (
+                "client_secret = \"x\"\nclient_secret_expires = 12",
+                "5: app.main.client_secret_expires must be a day",
+            ),
+            (
+                "client_secret = \"x\"\nclient_secret_expires = 2026-12-31T12:00:00",
+                "5: app.main.client_secret_expires must be a day",
+            ),
+            (
+                "kind = \"managed_identity\"\nclient_secret_expires = 2026-12-31",
+                "5: app.main.client_secret_expires goes with client_secret",
+            ),
+        ] {
+            let complaints = with(lines).complaints(&[]);
+            let expected = format!("nuncio.toml:{complaint}");
+            assert!(complaints.len() == 1 && complaints[0].starts_with(&expected), "{complaints:#?}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which keys there are. An app's name stands as `*`.
 
 /// Every key of the file. The variable of a key is its name in capitals with `_` for `.`, after `NUNCIO_`.
-pub(super) const KEYS: [&str; 47] = [
+pub(super) const KEYS: [&str; 48] = [
     "server.listen",
     "database.path",
     "database.url",
@@ -20,6 +20,7 @@ pub(super) const KEYS: [&str; 47] = [
     "app.*.identity",
     "app.*.client_secret",
     "app.*.client_secret_file",
+    "app.*.client_secret_expires",
     "app.*.certificate_file",
     "app.*.private_key_file",
     "app.*.assertion",

@@ -4,6 +4,9 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use toml_edit::Value;
 
@@ -152,6 +155,26 @@ impl<'a> Reader<'a> {
             self.complain(path, "must be true or false");
         }
         value
+    }
+
+    /// A day, which is over at its end (UTC), or a time with its offset.
+    pub(super) fn end(&mut self, path: &[&str]) -> Option<Timestamp> {
+        let text = match self.said(path)? {
+            Said::Toml(Value::Datetime(date)) => date.value().to_string(),
+            Said::Toml(Value::String(text)) => text.value().clone(),
+            Said::Text(text) => text,
+            _ => String::new(),
+        };
+        let text = text.trim();
+        let day = || {
+            let end = text.parse::<Date>().ok().filter(|_| text.len() == 10)?.tomorrow().ok()?;
+            TimeZone::UTC.to_timestamp(end.to_datetime(Time::midnight())).ok()
+        };
+        let end = text.parse().ok().or_else(day);
+        if end.is_none() {
+            self.complain(path, "must be a day like 2026-12-31, or a time like 2026-12-31T12:00:00Z");
+        }
+        end
     }
 
     /// A list of texts; in the environment with commas between them.

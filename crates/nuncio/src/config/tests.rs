@@ -449,6 +449,7 @@ fn the_example_has_every_key_with_its_default() {
         "url",
         "proxy",
         "client_secret",
+        "client_secret_expires",
         "assertion",
         "send_x5c",
         "base",

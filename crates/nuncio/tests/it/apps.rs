@@ -107,9 +107,10 @@ async fn a_key_of_one_app_sees_nothing_of_the_other() {
     let known = client.people(&PeopleFilter::default(), PageOf::default()).await.unwrap().items;
     assert_eq!(known.len(), 4);
     assert!(known.iter().all(|person| person.app == "main"));
-    assert_eq!(client.reachability(None, None).await.unwrap().total, 4);
-    assert_eq!(client.reachability(Some("alerts"), None).await.unwrap().total, 0);
-    assert_eq!(world.client.reachability(None, None).await.unwrap().total, 8);
+    assert_eq!(client.reachability(&PeopleFilter::default()).await.unwrap().total, 4);
+    let alerts = PeopleFilter { app: Some("alerts".to_owned()), ..PeopleFilter::default() };
+    assert_eq!(client.reachability(&alerts).await.unwrap().total, 0);
+    assert_eq!(world.client.reachability(&PeopleFilter::default()).await.unwrap().total, 8);
 
     assert_eq!(code(client.send(&by("alerts", "sneaky"), None).await), "unknown_app");
     assert_eq!(code(client.message(&theirs.id).await), "not_found");

@@ -75,7 +75,7 @@ async fn refusals_are_counted_by_reason_and_spare_the_next_call() {
         }
     }
 
-    let known = world.client.reachability(None, None).await.unwrap();
+    let known = world.client.reachability(&PeopleFilter::default()).await.unwrap();
     assert_eq!(known.total, 50);
     let states = reasons(&[("blocked", 4), ("never_installed", 3), ("reachable", 40), ("removed", 3)]);
     assert_eq!(

@@ -1,9 +1,9 @@
-//! Credentials other than a secret, end to end: the machine's managed identity.
+//! Credentials, end to end: the machine's managed identity, and secrets that end.
 
 use serde_json::json;
 
 use crate::counts;
-use crate::world::{APP_ID, Plan, World, to_installed};
+use crate::world::{APP_ID, LONG, Plan, SECRET, World, now, to_installed};
 
 /// The client id of an identity that vouches for the bot.
 const IDENTITY: &str = "0b6d6f2c-5a0e-4a5e-9d3e-2f1c7b8a9d10";
@@ -74,4 +74,25 @@ async fn an_identity_that_is_not_there_is_named_and_waited_for() {
     is_managed(&world).await;
     assert_eq!(world.over(&id).await.counts, counts! { audience: 4, delivered: 4 });
     world.end().await;
+}
+
+/// Told, and nothing more: the simulator goes on to take it, as Entra would if the day were wrong.
+#[tokio::test]
+async fn a_secret_that_ends_is_told_at_start_and_with_the_lanes() {
+    for (days, says) in [(12, "the client secret ends in "), (-3, "the client secret ended at ")] {
+        let end = now() + jiff::SignedDuration::from_hours(24 * days);
+        let day = end.to_string();
+        let lines = format!("client_secret = \"{SECRET}\"\nclient_secret_expires = \"{}\"", &day[..10]);
+        let mut world = Plan::people(2).credential(&lines).start().await;
+        world.server.wait_for("the warning", LONG, |_, line| line.contains(says).then_some(())).await;
+        let lanes = world.run(&["lanes"]).await.exits(0);
+        assert!(lanes.stderr.contains(&format!("warning: app main: {says}")), "{}", lanes.stderr);
+        let lane = world.client.lanes().await.unwrap().items.remove(0);
+        let credential = lane.credential.unwrap();
+        assert_eq!(credential.kind, "client_secret");
+        assert!(credential.warning.unwrap().contains("client_secret_expires"));
+        world.client.ready().await.unwrap();
+        assert_eq!(world.sent(&to_installed("still")).await.counts, counts! { audience: 2, delivered: 2 });
+        world.end().await;
+    }
 }

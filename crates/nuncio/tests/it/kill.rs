@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use nuncio_client::PeopleFilter;
 use nuncio_testkit::wait_until;
 use serde_json::json;
 
@@ -230,7 +231,7 @@ async fn people_who_install_it_while_it_is_down_are_learned_afterwards() {
     let mut world = Plan::people(100).start_unmet().await;
     world.sim.patch("settings", &json!({"event_again_after_s": 5})).await;
     world.sim.post("policy-install", &json!({"seconds": 1})).await;
-    let some = async || world.client.reachability(None, None).await.unwrap().total >= 20;
+    let some = async || world.client.reachability(&PeopleFilter::default()).await.unwrap().total >= 20;
     assert!(wait_until(some, LONG).await);
     world.kill().await;
     let missed = async || world.sim.get("events").await["no_answer"].as_u64().unwrap() >= 10;
@@ -238,7 +239,7 @@ async fn people_who_install_it_while_it_is_down_are_learned_afterwards() {
     world.start().await;
     let events = world.sim.events_answered().await;
     assert_eq!(events["given_up"], 0, "{events}");
-    let known = world.client.reachability(None, None).await.unwrap();
+    let known = world.client.reachability(&PeopleFilter::default()).await.unwrap();
     assert_eq!((known.total, known.states["reachable"]), (100, 100));
     world.end().await;
 }

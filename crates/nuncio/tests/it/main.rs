@@ -19,6 +19,7 @@
 //! | `strain` | Microsoft or the disk gone for a while: bounds, and what the ledger says |
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
 //! | `lists` | uploaded lists, groups that are left out |
+//! | `reachability` | who blocks, removes and comes back, and what the report says of it |
 //! | `races` | cancel, pause and expiry while calls are under way |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `after` | settling what is ambiguous, trying again what was not delivered |
@@ -26,7 +27,7 @@
 //! | `operate` | the kill switch of a lane, opt-outs |
 //! | `apps` | two apps in one server |
 //! | `clouds` | which hosts are called in each cloud, as `docs/clouds.md` |
-//! | `credentials` | managed identities |
+//! | `credentials` | managed identities; credentials that end |
 //! | `connector` | the client of the Connector against the simulator |
 //! | `inbound` | the bot endpoint against forged activities |
 //! | `own_words` | welcomes, answers to words and buttons, what is known of teams |
@@ -61,6 +62,7 @@ mod own_words;
 mod postgres;
 mod preview;
 mod races;
+mod reachability;
 mod serve;
 mod sim;
 mod sim_command;

@@ -206,6 +206,7 @@ async fn a_group_chat_is_learned_and_can_be_sent_to() {
     turn(&world, &format!("chats/{id}/install"), json!({})).await;
     let known = world.client.conversation(&id, &ConversationFilter::default()).await.unwrap();
     // The events of a chat do not name it.
+    let known = known.conversation;
     assert_eq!((known.kind.as_str(), known.name, known.installed), ("group_chat", None, Some(true)));
     let audience = Audience { chats: vec![id.clone()], ..Audience::default() };
     let sent = world.sent(&message(audience, "to the crew")).await;

@@ -13,7 +13,7 @@ mod tests;
 pub(super) use places::{is_install, of_channel};
 
 use nuncio_domain::people::{Learned, SeenPerson};
-use nuncio_domain::{ReachState, Time};
+use nuncio_domain::{ReachEvidence, ReachState, Time};
 use nuncio_teams::inbound::Verified;
 use nuncio_teams::schema::{
     Activity, ActivityKind, ChannelAccount, ConversationKind, ConversationUpdate, InstallationAction,
@@ -26,7 +26,7 @@ use super::invoke::detail;
 const LONGEST_NAME: usize = 256;
 
 /// What an activity says of whether the conversation it is about can be posted to.
-type Reach = Option<(ReachState, String)>;
+type Reach = Option<(ReachState, ReachEvidence)>;
 
 /// What is to be stored; nothing for activities that teach nothing.
 pub(super) fn learned(verified: &Verified, app: String, now: Time, raw: &[u8]) -> Option<Learned> {
@@ -56,8 +56,9 @@ pub(super) fn learned(verified: &Verified, app: String, now: Time, raw: &[u8]) -
 
 /// The word for the event, and what it says of the conversation.
 fn meaning(kind: &ActivityKind<'_>) -> Option<(&'static str, Reach)> {
-    let reachable = |evidence: &str| Some((ReachState::Reachable, evidence.to_owned()));
-    let removed = |evidence: &str| Some((ReachState::Removed, evidence.to_owned()));
+    let reachable = |evidence: &str| Some((ReachState::Reachable, ReachEvidence::event(evidence)));
+    let removed = |evidence: &str| Some((ReachState::Removed, ReachEvidence::event(evidence)));
+    let word = |evidence: &str| Some((ReachState::Reachable, ReachEvidence::person(evidence)));
     Some(match kind {
         ActivityKind::Installation(InstallationAction::Add | InstallationAction::AddUpgrade) => {
             ("install", reachable("the app was installed"))
@@ -73,11 +74,11 @@ fn meaning(kind: &ActivityKind<'_>) -> Option<(&'static str, Reach)> {
             ("remove", removed("the app was removed from the conversation"))
         }
         ActivityKind::ConversationUpdate(update) => ("conversation", of_event(update)),
-        ActivityKind::Message => ("message", reachable("they wrote to the app")),
-        ActivityKind::MessageUpdate => ("edit", reachable("they edited what they wrote")),
-        ActivityKind::MessageUndelete => ("edit", reachable("they restored what they wrote")),
-        ActivityKind::MessageReaction(_) => ("reaction", reachable("they reacted to a message")),
-        ActivityKind::Invoke(_) => ("invoke", reachable("they used a card or command")),
+        ActivityKind::Message => ("message", word("they wrote to the app")),
+        ActivityKind::MessageUpdate => ("edit", word("they edited what they wrote")),
+        ActivityKind::MessageUndelete => ("edit", word("they restored what they wrote")),
+        ActivityKind::MessageReaction(_) => ("reaction", word("they reacted to a message")),
+        ActivityKind::Invoke(_) => ("invoke", word("they used a card or command")),
         // Someone can delete or read after having blocked or removed the app.
         ActivityKind::MessageDelete => ("delete", None),
         ActivityKind::ReadReceipt(_) => ("read", None),
@@ -101,7 +102,7 @@ fn of_event(update: &ConversationUpdate<'_>) -> Reach {
         }
         _ => return None,
     };
-    Some((state, said(event)))
+    Some((state, ReachEvidence::event(said(event))))
 }
 
 fn said(event: TeamEvent<'_>) -> String {

@@ -1,9 +1,10 @@
 //! `GET /v1/conversations`: conversations that the apps know, filtered by `kind`, `state`, `app`, `tenant`.
-//! `GET /v1/conversations/{id}`: one of them; with `app` and `tenant` where several know it.
+//! `GET /v1/conversations/{id}`: one of them, with what was known of it before; with `app` and `tenant` where several know
+//! it.
 
 use axum::Json;
 use axum::extract::Path;
-use nuncio_api::{Conversation, List};
+use nuncio_api::{Conversation, ConversationWithHistory, List};
 use nuncio_domain::ReachState;
 use nuncio_domain::places::{ConversationFilter, PlaceKind};
 
@@ -37,7 +38,7 @@ pub(crate) async fn get(
     caller: Caller<CanRead>,
     Path(id): Path<String>,
     params: Params,
-) -> Result<Json<Conversation>, Refusal> {
+) -> Result<Json<ConversationWithHistory>, Refusal> {
     let params = params.only(&["app", "tenant"])?;
     let filter = ConversationFilter {
         app: params.owned("app"),
@@ -45,5 +46,10 @@ pub(crate) async fn get(
         ..ConversationFilter::default()
     };
     let found = caller.registry().conversation(caller.scope(), &id, &filter).await?;
-    only_one(found, "conversation").map(|found| Json(views::conversation(found)))
+    let found = only_one(found, "conversation")?;
+    let history = caller.registry().reach_history(caller.scope(), found.recipient_no).await?;
+    Ok(Json(ConversationWithHistory {
+        conversation: views::conversation(found),
+        history: history.into_iter().map(views::past).collect(),
+    }))
 }

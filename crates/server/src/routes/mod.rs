@@ -13,6 +13,8 @@ pub(crate) mod messages;
 pub(crate) mod opt_outs;
 pub(crate) mod people;
 pub(crate) mod preview;
+pub(crate) mod reachability;
+pub(crate) mod reachability_csv;
 pub(crate) mod report;
 pub(crate) mod retry;
 pub(crate) mod send;

@@ -58,6 +58,7 @@ pub(crate) fn app(name: &str, app_id: &str, allowed: &[&str]) -> AppInfo {
         calls_per_s: Some(50.0),
         words: Arc::default(),
         may_install: false,
+        credential: None,
         allowed_tenants: allowed.iter().map(|tenant| (*tenant).to_owned()).collect(),
     }
 }

@@ -212,7 +212,7 @@ async fn people_and_reachability_come_from_what_was_learned() {
     let server = Server::start().await;
     assert_eq!(
         server.get("/v1/reachability").await.json(),
-        json!({"total": 0, "states": {}, "muted": "not detectable"})
+        json!({"total": 0, "states": {}, "how": {}, "muted": "not detectable"})
     );
     for name in ["message_personal", "install_team"] {
         assert_eq!(server.activity(&activity(name)).await.status, 200);
@@ -228,5 +228,9 @@ async fn people_and_reachability_come_from_what_was_learned() {
     assert_eq!(all(&server, "/v1/people?state=removed").await.len(), 0);
     assert_eq!(all(&server, "/v1/people?app=other").await.len(), 0);
     let counts = server.get("/v1/reachability?app=dispatch").await.json();
-    assert_eq!(counts, json!({"total": 1, "states": {"reachable": 1}, "muted": "not detectable"}));
+    let how = json!({"reachable": {"person": 1}});
+    assert_eq!(
+        counts,
+        json!({"total": 1, "states": {"reachable": 1}, "how": how, "muted": "not detectable"})
+    );
 }

@@ -13,6 +13,7 @@ mod own_words;
 mod places;
 mod plain;
 mod preview;
+mod reachability;
 mod report;
 mod send;
 mod send_refused;

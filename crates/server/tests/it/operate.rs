@@ -2,7 +2,8 @@
 
 use nuncio_domain::batch::Batch;
 use nuncio_domain::ports::{Ledger, Registry};
-use nuncio_domain::{LaneId, Role};
+use nuncio_domain::{LaneId, Role, Time};
+use nuncio_server::{AppInfo, CredentialEnd, CredentialKind};
 use serde_json::{Value, json};
 
 use crate::harness::{BOT, INES, NOON, Server, TENANT, app, hello};
@@ -36,7 +37,8 @@ async fn lanes_are_shown_with_their_pace_and_held() {
     let expected = json!({
         "id": id, "app": "dispatch", "tenant": TENANT, "service_url": null, "paused_since": null,
         "open_messages": 1, "rate_per_s": 12.5, "allowed_per_s": 40.0, "limit_per_s": 50.0,
-        "cause": "throttled", "cause_text": "asked to wait", "cooling_until": "2026-11-22T10:00:05Z"
+        "cause": "throttled", "cause_text": "asked to wait", "cooling_until": "2026-11-22T10:00:05Z",
+        "credential": null
     });
     assert_eq!(lane, expected);
     assert_eq!(server.get("/v1/lanes?app=alerts").await.status, 400);
@@ -128,4 +130,32 @@ async fn opt_outs_of_nobody_are_refused() {
     let reader = server.request("POST", "/v1/opt-outs").bearer_auth(&server.read).json(&body);
     server.answer(reader).await.refused(403, "forbidden");
     assert!(server.store.lanes().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_credential_that_ends_is_told_with_its_lanes() {
+    let day = 86_400_000_000;
+    let ends = |days: i64| {
+        let at = Time(NOON + days * day);
+        Some(CredentialEnd { kind: CredentialKind::ClientSecret, at })
+    };
+    let dispatch = AppInfo { credential: ends(12), ..app("dispatch", BOT, &[TENANT]) };
+    let later = AppInfo { credential: ends(300), ..app("later", OTHER_BOT, &[TENANT]) };
+    let server = Server::with(vec![dispatch, later], |_| {}).await;
+    for name in ["dispatch", "later"] {
+        server.store.lane(name, TENANT).await.unwrap();
+    }
+    let lanes = server.get("/v1/lanes").await.json();
+    let credential = |n: usize| lanes["items"][n]["credential"].clone();
+    assert_eq!(
+        credential(1),
+        json!({"kind": "client_secret", "ends_at": "2027-09-18T10:00:00Z", "warning": null})
+    );
+    let warning = credential(0)["warning"].as_str().unwrap().to_owned();
+    assert!(warning.starts_with("the client secret ends in 12 days, at 2026-12-04T10:00:00Z: "), "{warning}");
+    server.clock.pass(std::time::Duration::from_hours(13 * 24));
+    let lane = lanes["items"][0]["id"].as_str().unwrap();
+    let over = server.get(&format!("/v1/lanes/{lane}")).await.json();
+    assert!(over["credential"]["warning"].as_str().unwrap().contains("ended at 2026-12-04"), "{over}");
+    assert_eq!(server.get("/readyz").await.status, 200);
 }

@@ -170,7 +170,7 @@ async fn conversations_of_every_kind() {
     assert_eq!((&personal["known_from"], &personal["team"]), (&json!("inbound"), &json!(null)));
     let channel = &all["items"][1];
     assert_eq!(channel["team"], json!({"id": GENERAL, "name": "Network Operations"}));
-    assert_eq!(channel["evidence"], "the app was installed");
+    assert_eq!(channel["evidence"]["text"], "the app was installed");
     let page = list("?limit=4").await;
     let rest = list(&format!("?limit=4&cursor={}", page["next"].as_str().unwrap())).await;
     assert_eq!(short(&rest), ["meeting_chat Standup"]);
@@ -183,6 +183,8 @@ async fn conversations_of_every_kind() {
     hear(&server, &gone).await;
     let crew = server.get("/v1/conversations/19:crew@thread.v2").await.json();
     assert_eq!((&crew["state"], &crew["installed"]), (&json!("removed"), &json!(false)));
+    let mut crew = crew;
+    assert_eq!(crew.as_object_mut().unwrap().remove("history").unwrap().as_array().unwrap().len(), 2);
     assert_eq!(list("?state=removed").await["items"], json!([crew]));
     server.get("/v1/conversations/19:nobody@thread.v2").await.refused(404, "not_found");
     server.get("/v1/conversations?kind=chat").await.refused_at(400, "invalid_request", "?kind");

@@ -103,7 +103,7 @@ async fn meet(server: &Server, person: &str, conversation: bool, reach: ReachSta
         object_id: person.to_owned(),
         name: Some(format!("Met {person}")),
         conversation_id: conversation.then(|| format!("a:{person}")),
-        reach: Some((reach, "seen".to_owned())),
+        reach: Some((reach, nuncio_domain::ReachEvidence::event("seen"))),
         ..SeenPerson::default()
     };
     let learned = Learned {

@@ -13,8 +13,8 @@ macro_rules! conversations {
     ($rest:literal) => {
         concat!(
             "SELECT c.reference_no, l.app, l.tenant, c.kind, c.conversation_id, c.service_url, c.origin, c.seen_at,
-                    c.suspect_at, r.kind AS recipient_kind, r.key, r.name, r.team_id, r.channel_kind, r.reach,
-                    r.reach_at, r.evidence, t.name AS team_name
+                    c.suspect_at, c.recipient_no, r.kind AS recipient_kind, r.key, r.name, r.team_id, r.channel_kind, r.reach,
+                    r.reach_at, r.evidence, r.reach_how, r.reach_status, r.reach_code, t.name AS team_name
                FROM conversations AS c
                JOIN recipients AS r ON r.recipient_no = c.recipient_no
                CROSS JOIN LATERAL (SELECT * FROM lanes AS l WHERE l.lane_no = c.lane_no OFFSET 0) AS l

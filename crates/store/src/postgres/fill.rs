@@ -10,6 +10,7 @@ use nuncio_domain::{RecipientKind, Source, Time};
 
 use super::commit::column;
 use super::db::{Db, plain, plain_or_null, sql};
+use super::standing;
 use super::submit::{EXCLUSIONS, add_recipients};
 use crate::error::broken;
 use crate::words::{from_json, get};
@@ -63,7 +64,8 @@ pub(crate) async fn people(db: &mut Db<'_>, said: &[Said<'_>]) -> Result<(), Sto
         .bind(column(&rows, |row| row.1.1.licensed))
         .bind(column(&rows, |row| row.1.2.0))
         .bind(column(&rows, |_| RecipientKind::Person.as_str()));
-    db.run(statement).await.map(|_| ())
+    db.run(statement).await?;
+    standing::note(db, &rows).await
 }
 
 fn key(person: &DirectoryPerson) -> String {

@@ -4,12 +4,13 @@
 use nuncio_domain::people::{Lane, Learned, LearnedDone, SeenPerson};
 use nuncio_domain::places::PlaceKind;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{ReachState, RecipientKind};
+use nuncio_domain::{ReachEvidence, ReachState, RecipientKind};
 use sqlx::postgres::PgRow;
 
 use super::db::{Db, plain, plain_or_null, sql};
 use super::node::NODE;
 use super::{evidence, learn_places, own_words, reach, reached};
+use crate::reach_terms::state;
 use crate::views::lane_of;
 use crate::words::{get, json, word};
 
@@ -20,18 +21,23 @@ pub(crate) const KNOWN_LANE: &str =
     "SELECT lane_no, app, tenant, service_url FROM lanes WHERE app = $1 AND tenant = $2";
 
 /// An update first: an upsert would use up a number each time.
-pub(crate) const PERSON: &str = "
-    WITH known AS (
-        UPDATE recipients
-           SET mri = coalesce($3, mri), name = coalesce($4, name), upn = coalesce($5, upn)
-         WHERE lane_no = $1 AND kind = $6 AND key = $2
-        RETURNING recipient_no, reach),
+pub(crate) const PERSON: &str = concat!(
+    "WITH known AS (
+        UPDATE recipients AS r
+           SET mri = coalesce($3, r.mri), name = coalesce($4, r.name), upn = coalesce($5, r.upn)
+         WHERE r.lane_no = $1 AND r.kind = $6 AND r.key = $2
+        RETURNING r.recipient_no, ",
+    state!(),
+    " AS reach),
     new AS (
-        INSERT INTO recipients (lane_no, kind, key, mri, name, upn)
+        INSERT INTO recipients AS r (lane_no, kind, key, mri, name, upn)
         SELECT $1, $6, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM known)
-        ON CONFLICT (lane_no, kind, key) DO UPDATE SET mri = coalesce(excluded.mri, recipients.mri)
-        RETURNING recipient_no, reach)
-    SELECT * FROM known UNION ALL SELECT * FROM new";
+        ON CONFLICT (lane_no, kind, key) DO UPDATE SET mri = coalesce(excluded.mri, r.mri)
+        RETURNING r.recipient_no, ",
+    state!(),
+    " AS reach)
+    SELECT * FROM known UNION ALL SELECT * FROM new"
+);
 
 pub(crate) const REFERENCE: &str = "
     WITH known AS (
@@ -166,7 +172,7 @@ pub(crate) async fn tell_reach(
     db: &mut Db<'_>,
     recipient_no: i64,
     row: &PgRow,
-    told: Option<&(ReachState, String)>,
+    told: Option<&(ReachState, ReachEvidence)>,
     learned: &Learned,
 ) -> Result<(), StoreError> {
     let Some((state, evidence)) = told else { return Ok(()) };

@@ -3,7 +3,7 @@
 use nuncio_domain::people::Learned;
 use nuncio_domain::places::{PlaceKind, SeenPlace, SeenTeam, TeamInstall, TeamState};
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{ReachState, RecipientKind};
+use nuncio_domain::{ReachEvidence, ReachState, RecipientKind};
 
 use super::db::{Db, plain, plain_or_null, sql};
 use super::learn::{refer, tell_reach};
@@ -133,6 +133,7 @@ async fn channels(
         (TeamState::Deleted | TeamState::Removed, TeamState::Active) => ReachState::Reachable,
         _ => return Ok(()),
     };
+    let evidence = &ReachEvidence::event(evidence);
     for row in &db.rows(sql(CHANNELS).bind(lane_no).bind(plain(&seen.team_id))).await? {
         let Some(reach) = word_or_null(row, "reach", ReachState::of_word)? else { continue };
         let with_team = because.is_some() && get::<Option<&str>>(row, "evidence")? == because;

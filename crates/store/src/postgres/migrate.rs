@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_reached.sql"),
     include_str!("migrations/0005_lists.sql"),
     include_str!("migrations/0006_installs.sql"),
+    include_str!("migrations/0007_reachability.sql"),
 ];
 
 /// Of the lock under which one process at a time brings the schema up to date; any number would do.

@@ -1,43 +1,98 @@
-//! What the API reads of people and channels. A name in a list that nobody has is none of them (`docs/adr/0024`).
+//! What the API reads of people, channels and chats: who they are and whether they can be reached. A name in a list that
+//! nobody has is none of them (`docs/adr/0024`).
 
 use nuncio_domain::people::{PeopleFilter, Person};
 use nuncio_domain::ports::StoreError;
+use nuncio_domain::reach::Share;
 use nuncio_domain::views::Page;
-use nuncio_domain::{ReachState, RecipientKind, Scope};
+use nuncio_domain::{How, ReachState, RecipientKind, Scope, Time};
 
-use super::db::{Db, sql};
-use crate::views::{paged, person};
-use crate::words::{get, word};
+use super::db::{Db, Statement, plain, sql};
+use crate::reach_terms::{MOST_OF_ONE_ID, ROWS, contradicted_by, how, person, share, since, state};
+use crate::views::paged;
+use crate::words::get;
 
-/// The lane is looked up for each: beginning with the lanes, all their people would be sorted for each page.
-pub(crate) const PEOPLE: &str = "
-    SELECT r.recipient_no, l.app, l.tenant, r.kind, r.key, r.name, r.upn, r.reach, r.reach_at, r.evidence,
-           o.since AS opted_out_at,
-           EXISTS (SELECT 1 FROM conversations AS c WHERE c.recipient_no = r.recipient_no) AS has_reference
-      FROM recipients AS r CROSS JOIN LATERAL (SELECT * FROM lanes AS l WHERE l.lane_no = r.lane_no OFFSET 0) AS l
-      LEFT JOIN opt_outs AS o ON o.recipient_no = r.recipient_no
-     WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2) AND ($3::text IS NULL OR l.tenant = $3)
-       AND ($4::text IS NULL OR r.kind = $4) AND ($5::text IS NULL OR r.reach = $5) AND r.recipient_no > $6
-       AND (r.kind <> 'person' OR strpos(r.key, '@') = 0)
-     ORDER BY r.recipient_no LIMIT $7";
-
-macro_rules! reachability {
-    ($kind:literal) => {
+/// Who is meant, of all or of a message's audience; the rest of the condition follows. The lane is looked up for each:
+/// beginning with the lanes, all their people would be sorted for each page.
+macro_rules! those {
+    ($columns:expr, $from:literal, $rest:literal) => {
         concat!(
-            "SELECT r.reach, count(*) AS n
-               FROM lanes AS l JOIN recipients AS r ON r.lane_no = l.lane_no AND ",
-            $kind,
-            " WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2)
-                AND ($3::text IS NULL OR l.tenant = $3) AND ($4::text IS NULL OR r.reach = $4)
-                AND (r.kind <> 'person' OR strpos(r.key, '@') = 0)
-              GROUP BY r.reach ORDER BY r.reach"
+            "SELECT ",
+            $columns,
+            " FROM ",
+            $from,
+            " CROSS JOIN LATERAL (SELECT * FROM lanes AS l WHERE l.lane_no = r.lane_no OFFSET 0) AS l
+               LEFT JOIN opt_outs AS o ON o.recipient_no = r.recipient_no
+              WHERE ($1::text IS NULL OR l.app = $1) AND ($2::text IS NULL OR l.app = $2)
+                AND ($3::text IS NULL OR l.tenant = $3)
+                AND ($4::text IS NULL OR r.kind = $4) AND ($5::text IS NULL OR ",
+            state!(),
+            " = $5) AND ($6::text IS NULL OR ",
+            how!(),
+            " = $6) AND ($7::bigint IS NULL OR ",
+            since!("h.history_no + 0"),
+            " >= $7) ",
+            $rest
         )
     };
 }
 
-pub(crate) const REACHABILITY: &str = reachability!("r.kind = 'person'");
-/// Of channels and chats, which are few beside the people.
-const REACHABILITY_OF: &str = reachability!("r.kind = $5");
+macro_rules! person_columns {
+    () => {
+        concat!(
+            "r.recipient_no, l.app, l.tenant, r.kind, r.key, r.name, r.upn, r.reach, r.reach_at, r.evidence, r.reach_how,
+             r.reach_status, r.reach_code, r.guest, r.external, r.enabled, r.licensed, r.directory_at,
+             o.since AS opted_out_at,
+             EXISTS (SELECT 1 FROM conversations AS c WHERE c.recipient_no = r.recipient_no) AS has_reference, ",
+            since!("h.history_no + 0"),
+            " AS since, ",
+            contradicted_by!(
+                "h.history_no + 0",
+                "json_build_array(h.at, h.how, h.status, h.code, h.evidence)::text"
+            ),
+            " AS contradicted_by"
+        )
+    };
+}
+
+macro_rules! share_columns {
+    () => {
+        concat!(state!(), " AS state, ", how!(), " AS how, count(*) AS n")
+    };
+}
+
+pub(crate) const PEOPLE: &str = those!(
+    person_columns!(),
+    "recipients AS r",
+    "AND r.kind <> 'team' AND (r.kind <> 'person' OR strpos(r.key, '@') = 0)
+     AND r.recipient_no > $8 AND r.recipient_no <= $9 ORDER BY r.recipient_no LIMIT $10"
+);
+pub(crate) const AUDIENCE: &str = those!(
+    person_columns!(),
+    "deliveries AS d CROSS JOIN LATERAL (SELECT * FROM recipients AS r WHERE r.recipient_no = d.recipient_no OFFSET 0) AS r",
+    "AND d.message_no = $8 AND d.recipient_no > $9 AND d.recipient_no <= $10
+     ORDER BY d.message_no, d.recipient_no LIMIT $11"
+);
+pub(crate) const PERSON: &str =
+    those!(person_columns!(), "recipients AS r", "AND r.key = $8 ORDER BY r.recipient_no + 0 LIMIT $9");
+pub(crate) const SHARES: &str = those!(
+    share_columns!(),
+    "recipients AS r",
+    "AND r.kind <> 'team' AND (r.kind <> 'person' OR strpos(r.key, '@') = 0)
+     AND r.recipient_no > $8 AND r.recipient_no <= $9 GROUP BY 1, 2"
+);
+pub(crate) const SHARES_OF_AUDIENCE: &str = those!(
+    share_columns!(),
+    "deliveries AS d CROSS JOIN LATERAL (SELECT * FROM recipients AS r WHERE r.recipient_no = d.recipient_no OFFSET 0) AS r",
+    "AND d.message_no = $8 AND d.recipient_no > $9 AND d.recipient_no <= $10 GROUP BY 1, 2"
+);
+
+/// The last of the rows that are looked at, if there are so many.
+pub(crate) const UNTIL: &str = "
+    SELECT r.recipient_no FROM recipients AS r WHERE r.recipient_no > $1 ORDER BY r.recipient_no LIMIT 1 OFFSET $2";
+pub(crate) const UNTIL_OF_AUDIENCE: &str = "
+    SELECT d.recipient_no FROM deliveries AS d
+     WHERE d.message_no = $1 AND d.recipient_no > $2 ORDER BY d.message_no, d.recipient_no LIMIT 1 OFFSET $3";
 
 pub(crate) async fn people(
     db: &mut Db<'_>,
@@ -46,36 +101,77 @@ pub(crate) async fn people(
     after: Option<i64>,
     limit: i64,
 ) -> Result<Page<Person>, StoreError> {
-    let statement = sql(PEOPLE)
+    let after = after.unwrap_or(0);
+    // Without a condition every row is one of the page.
+    let end = if filter.chooses(scope) { until(db, filter, after).await? } else { None };
+    let statement = of(filter, scope, PEOPLE, AUDIENCE)
+        .bind(after)
+        .bind(end.unwrap_or(i64::MAX))
+        .bind(limit.saturating_add(1));
+    let mut page = paged(&db.rows(statement).await?, limit, person, |person| person.recipient_no)?;
+    page.next = page.next.or(end);
+    Ok(page)
+}
+
+pub(crate) async fn one(
+    db: &mut Db<'_>,
+    scope: &Scope,
+    key: &str,
+    filter: &PeopleFilter,
+) -> Result<Vec<Person>, StoreError> {
+    let statement = bound(sql(PERSON), scope, filter).bind(plain(key)).bind(MOST_OF_ONE_ID);
+    db.rows(statement).await?.iter().map(person).collect()
+}
+
+pub(crate) async fn shares(
+    db: &mut Db<'_>,
+    scope: &Scope,
+    filter: &PeopleFilter,
+) -> Result<Vec<Share>, StoreError> {
+    let mut parts = Vec::new();
+    let mut after = 0;
+    loop {
+        let end = until(db, filter, after).await?;
+        let statement = of(filter, scope, SHARES, SHARES_OF_AUDIENCE);
+        for row in &db.rows(statement.bind(after).bind(end.unwrap_or(i64::MAX))).await? {
+            parts.push(share(row)?);
+        }
+        match end {
+            Some(end) => after = end,
+            None => return Ok(crate::reach_terms::gathered(parts)),
+        }
+    }
+}
+
+async fn until(db: &mut Db<'_>, filter: &PeopleFilter, after: i64) -> Result<Option<i64>, StoreError> {
+    let statement = match filter.message_no {
+        None => sql(UNTIL),
+        Some(message_no) => sql(UNTIL_OF_AUDIENCE).bind(message_no),
+    };
+    let last = db.row(statement.bind(after).bind(ROWS - 1)).await?;
+    last.map(|row| get(&row, "recipient_no")).transpose()
+}
+
+/// The statement about everybody, or that about a message's audience, which has the message's number before the rest.
+fn of<'q>(
+    filter: &'q PeopleFilter,
+    scope: &'q Scope,
+    all: &'static str,
+    audience: &'static str,
+) -> Statement<'q> {
+    match filter.message_no {
+        None => bound(sql(all), scope, filter),
+        Some(message_no) => bound(sql(audience), scope, filter).bind(message_no),
+    }
+}
+
+fn bound<'q>(statement: Statement<'q>, scope: &'q Scope, filter: &'q PeopleFilter) -> Statement<'q> {
+    statement
         .bind(&scope.app)
         .bind(&filter.app)
         .bind(&filter.tenant)
         .bind(filter.kind.map(RecipientKind::as_str))
         .bind(filter.reach.map(ReachState::as_str))
-        .bind(after.unwrap_or(0))
-        .bind(limit.saturating_add(1));
-    paged(&db.rows(statement).await?, limit, person, |person| person.recipient_no)
-}
-
-/// Of people unless another kind is asked for.
-pub(crate) async fn reachability(
-    db: &mut Db<'_>,
-    scope: &Scope,
-    filter: &PeopleFilter,
-) -> Result<Vec<(ReachState, i64)>, StoreError> {
-    let people = filter.kind.unwrap_or(RecipientKind::Person) == RecipientKind::Person;
-    let statement = sql(if people { REACHABILITY } else { REACHABILITY_OF })
-        .bind(&scope.app)
-        .bind(&filter.app)
-        .bind(&filter.tenant)
-        .bind(filter.reach.map(ReachState::as_str));
-    let statement = match filter.kind {
-        Some(kind) if !people => statement.bind(kind.as_str()),
-        _ => statement,
-    };
-    db.rows(statement)
-        .await?
-        .iter()
-        .map(|row| Ok((word(row, "reach", ReachState::of_word)?, get(row, "n")?)))
-        .collect()
+        .bind(filter.how.map(How::as_str))
+        .bind(filter.since.map(|Time(at)| at))
 }

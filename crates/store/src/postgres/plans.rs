@@ -10,8 +10,8 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use super::db::{PLANS, Pooler};
 use super::{
     PostgresStore, commit, commit_message, conversations, evidence, expand, fill, inherited, lanes, learn,
-    learn_places, lists, names, node, opt_outs, own_words, people, preview, reach, reached, recover, rows,
-    settle, submit, teams, testify, verify, views,
+    learn_places, lists, names, node, opt_outs, own_words, people, preview, reach, reach_history, reached,
+    recover, rows, settle, standing, submit, teams, testify, verify, views,
 };
 
 const FILL: &str = "
@@ -204,8 +204,51 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("surveys", views::SURVEYS, &["Backward using messages_surveys on messages m"]),
         ("deliveries", views::DELIVERIES, &[DELIVERY, "using attempts_pkey on attempts b"]),
         ("delivery", views::DELIVERY, &[DELIVERY, "using attempts_pkey on attempts b"]),
-        ("people", people::PEOPLE, &["using recipients_pkey on recipients r"]),
-        ("reachability", people::REACHABILITY, &["using people_of_lane on recipients r"]),
+        (
+            "people",
+            people::PEOPLE,
+            &["using recipients_pkey on recipients r", "using reach_history_of_recipient on reach_history h"],
+        ),
+        ("audience", people::AUDIENCE, &[DELIVERY, "using recipients_pkey on recipients r"]),
+        ("person of an id", people::PERSON, &["using recipients_key_lane_no_kind_key on recipients r"]),
+        ("shares", people::SHARES, &["using recipients_pkey on recipients r"]),
+        (
+            "shares of an audience",
+            people::SHARES_OF_AUDIENCE,
+            &[DELIVERY, "using recipients_pkey on recipients r"],
+        ),
+        ("until", people::UNTIL, &["using recipients_pkey on recipients r"]),
+        ("until of an audience", people::UNTIL_OF_AUDIENCE, &[DELIVERY]),
+        (
+            "history",
+            reach_history::OF_ONE,
+            &["using reach_history_of_recipient on reach_history h", "using recipients_pkey on recipients r"],
+        ),
+        ("before a time", reach_history::BEFORE, &["using reach_history_at on reach_history h"]),
+        (
+            "newest change",
+            reach_history::NEWEST,
+            &["Backward using reach_history_in_order on reach_history h"],
+        ),
+        ("until of changes", reach_history::UNTIL, &["using reach_history_in_order on reach_history h"]),
+        (
+            "changes of reach",
+            reach_history::CHANGES,
+            &[
+                "using reach_history_in_order on reach_history h",
+                "using recipients_pkey on recipients r",
+                "using reach_history_of_recipient on reach_history p",
+            ],
+        ),
+        (
+            "standing",
+            standing::NOTE,
+            &[
+                "Function Scan on j",
+                "using recipients_key_lane_no_kind_key on recipients r",
+                "using reach_history_of_recipient on reach_history h",
+            ],
+        ),
         (
             "preview of the installed",
             preview::INSTALLED,
@@ -230,7 +273,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
 }
 
 /// Sorts of what is at most a page, or a handful.
-const SORTS: [&str; 18] = [
+const SORTS: [&str; 25] = [
     "lists with names",
     "evidence",
     "settlements",
@@ -247,7 +290,14 @@ const SORTS: [&str; 18] = [
     "channels",
     "count of rows",
     "conversation",
-    "reachability",
+    "people",
+    "audience",
+    "person of an id",
+    "shares",
+    "shares of an audience",
+    "history",
+    "changes of reach",
+    "standing",
     "what stands before",
 ];
 

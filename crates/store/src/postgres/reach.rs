@@ -5,19 +5,27 @@ use std::collections::HashMap;
 
 use nuncio_domain::batch::ReachChange;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{ReachState, Time};
+use nuncio_domain::{ReachEvidence, ReachState, Time};
 
 use super::commit::column;
-use super::db::{Db, plain, sql};
+use super::db::{Db, plain, plain_or_null, sql};
 use super::reached;
-use crate::reach::{Decided, Known, again, decide};
+use crate::reach::{Decided, Entry, Known, again, decide};
+use crate::reach_terms::{by_directory, state};
 use crate::rows::known;
 
 /// A recipient has few rows of history, which are sorted: in the order of their key would be a walk through all.
 macro_rules! known_of {
     ($lock:literal) => {
         concat!(
-            "SELECT r.recipient_no, r.reach, r.reach_seen, CASE WHEN r.reach_seen AND r.reach <> 'reachable' THEN
+            "SELECT r.recipient_no, ",
+            state!(),
+            " AS reach, r.reach_seen OR ",
+            by_directory!(),
+            " IS NOT NULL AS reach_seen,
+                    CASE WHEN r.reach_seen AND r.reach <> 'reachable' OR ",
+            by_directory!(),
+            " IS NOT NULL THEN
                     (SELECT h.state FROM reach_history AS h WHERE h.recipient_no = r.recipient_no
                       ORDER BY h.history_no + 0 DESC LIMIT 1) END AS last
                FROM unnest($1::bigint[]) AS j (recipient_no) JOIN recipients AS r ON r.recipient_no = j.recipient_no ",
@@ -30,15 +38,18 @@ pub(crate) const KNOWN: &str = known_of!("");
 const KNOWN_AND_LOCKED: &str = known_of!("FOR NO KEY UPDATE OF r");
 
 pub(crate) const NOW: &str = "
-    UPDATE recipients AS r SET reach = j.reach, reach_at = j.at, evidence = j.evidence, reach_seen = false
-      FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[]) AS j (recipient_no, reach, at, evidence)
+    UPDATE recipients AS r
+       SET reach = j.reach, reach_at = j.at, evidence = j.evidence, reach_seen = false, reach_how = j.how,
+           reach_status = j.status, reach_code = j.code
+      FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[])
+        AS j (recipient_no, reach, at, evidence, how, status, code)
      WHERE r.recipient_no = j.recipient_no";
 
 const HISTORY: &str = "
-    INSERT INTO reach_history (recipient_no, at, state, evidence)
-    SELECT recipient_no, at, state, evidence
-      FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) WITH ORDINALITY
-        AS j (recipient_no, at, state, evidence, place)
+    INSERT INTO reach_history (recipient_no, state, at, evidence, how, status, code, contradicts)
+    SELECT recipient_no, state, at, evidence, how, status, code, contradicts
+      FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::boolean[])
+        WITH ORDINALITY AS j (recipient_no, state, at, evidence, how, status, code, contradicts, place)
      ORDER BY place";
 
 /// What calls told. Several may speak of one recipient, so they are gone through here and written as arrays.
@@ -63,18 +74,30 @@ pub(crate) async fn from_calls(db: &mut Db<'_>, changes: &[ReachChange]) -> Resu
             .bind(column(&rows, |change| change.recipient_no))
             .bind(column(&rows, |change| change.state.as_str()))
             .bind(column(&rows, |change| change.at.0))
-            .bind(column(&rows, |change| plain(&change.evidence)));
+            .bind(column(&rows, |change| plain(&change.evidence.text)))
+            .bind(column(&rows, |change| change.evidence.how.as_str()))
+            .bind(column(&rows, |change| change.evidence.status.map(i64::from)))
+            .bind(column(&rows, |change| plain_or_null(change.evidence.code.as_ref())));
         db.run(statement).await?;
     }
-    if !history.is_empty() {
-        let statement = sql(HISTORY)
-            .bind(column(&history, |row| row.0))
-            .bind(column(&history, |row| row.1.0))
-            .bind(column(&history, |row| row.2.as_str()))
-            .bind(column(&history, |row| plain(row.3)));
-        db.run(statement).await?;
+    write(db, &history).await
+}
+
+async fn write(db: &mut Db<'_>, entries: &[Entry<'_>]) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
     }
-    reached::note(db, &again(&history)).await
+    let statement = sql(HISTORY)
+        .bind(column(entries, |entry| entry.recipient_no))
+        .bind(column(entries, |entry| entry.state.as_str()))
+        .bind(column(entries, |entry| entry.at.0))
+        .bind(column(entries, |entry| plain(&entry.evidence.text)))
+        .bind(column(entries, |entry| entry.evidence.how.as_str()))
+        .bind(column(entries, |entry| entry.evidence.status.map(i64::from)))
+        .bind(column(entries, |entry| plain_or_null(entry.evidence.code.as_ref())))
+        .bind(column(entries, |entry| entry.contradicts));
+    db.run(statement).await?;
+    reached::note(db, &again(entries.iter().map(|entry| (entry.recipient_no, entry.state, entry.at)))).await
 }
 
 async fn read(
@@ -88,27 +111,31 @@ async fn read(
     db.rows(sql(statement).bind(numbers)).await?.iter().map(known).collect()
 }
 
-/// What an activity told: it always holds, and holds against calls.
+/// What an activity told: it always holds, and holds against calls. `before` is what counted.
 pub(crate) async fn from_event(
     db: &mut Db<'_>,
     recipient_no: i64,
     before: ReachState,
-    (state, evidence): (ReachState, &str),
+    (state, evidence): (ReachState, &ReachEvidence),
     at: Time,
 ) -> Result<(), StoreError> {
     if state == before && !state.is_refusal() {
         return Ok(());
     }
-    let now = sql("UPDATE recipients SET reach = $2, reach_at = $3, evidence = $4, reach_seen = true
-                    WHERE recipient_no = $1");
-    db.run(now.bind(recipient_no).bind(state.as_str()).bind(at.0).bind(plain(evidence))).await?;
+    let now = sql("UPDATE recipients
+                      SET reach = $2, reach_at = $3, evidence = $4, reach_seen = true, reach_how = $5, reach_status = $6,
+                          reach_code = $7
+                    WHERE recipient_no = $1")
+        .bind(recipient_no)
+        .bind(state.as_str())
+        .bind(at.0)
+        .bind(plain(&evidence.text))
+        .bind(evidence.how.as_str())
+        .bind(evidence.status.map(i64::from))
+        .bind(plain_or_null(evidence.code.as_ref()));
+    db.run(now).await?;
     if state != before {
-        let history =
-            sql("INSERT INTO reach_history (recipient_no, at, state, evidence) VALUES ($1, $2, $3, $4)");
-        db.run(history.bind(recipient_no).bind(at.0).bind(state.as_str()).bind(plain(evidence))).await?;
-        if state == ReachState::Reachable {
-            return reached::note(db, &[(recipient_no, at)]).await;
-        }
+        write(db, &[Entry { recipient_no, at, state, evidence, contradicts: false }]).await?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Source, Time};
 use sqlx::SqliteConnection;
 
+use super::standing;
 use super::store::{EXCLUSIONS, write};
 use crate::error::{broken, of_sqlx};
 use crate::words::{from_json, get, json};
@@ -130,6 +131,7 @@ pub(crate) async fn fill(
     let lane_no = get(&message, "lane_no")?;
     let rows: Vec<Row<'_>> = fill.people.iter().map(|person| row(lane_no, person, now)).collect();
     write(&mut *connection, PEOPLE, &rows).await?;
+    standing::note(&mut *connection, &rows).await?;
     sqlx::query(MEMBERS).bind(json(&rows)?).bind(list_no).execute(connection).await.map_err(of_sqlx)?;
     Ok(true)
 }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use nuncio_domain::people::{Lane, Learned, LearnedDone, SeenPerson};
 use nuncio_domain::places::PlaceKind;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{ReachState, Time};
+use nuncio_domain::{ReachEvidence, ReachState, Time};
 use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
 
@@ -17,6 +17,7 @@ use super::store::write;
 use super::writer::Queue;
 use super::{evidence, learn_places, own_words, reached};
 use crate::error::{broken, of_sqlx};
+use crate::reach_terms::state;
 use crate::views::lane_of;
 use crate::words::{get, json, word};
 
@@ -46,10 +47,13 @@ const PEOPLE: &str = "
     ON CONFLICT (lane_no, kind, key) DO UPDATE
        SET mri = coalesce(excluded.mri, mri), name = coalesce(excluded.name, name), upn = coalesce(excluded.upn, upn)";
 
-pub(crate) const KNOWN: &str = "
-    SELECT j.key, r.recipient_no, r.reach
+pub(crate) const KNOWN: &str = concat!(
+    "SELECT j.key, r.recipient_no, ",
+    state!(),
+    " AS reach
       FROM jsonb_each(?1) AS j
-     CROSS JOIN recipients AS r ON r.lane_no = j.value ->> 0 AND r.kind = 'person' AND r.key = j.value ->> 1";
+     CROSS JOIN recipients AS r ON r.lane_no = j.value ->> 0 AND r.kind = 'person' AND r.key = j.value ->> 1"
+);
 
 const REFERENCES: &str = "
     INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at, kind)
@@ -352,7 +356,7 @@ pub(crate) async fn tell_reach(
     connection: &mut SqliteConnection,
     recipient_no: i64,
     row: &SqliteRow,
-    told: Option<&(ReachState, String)>,
+    told: Option<&(ReachState, ReachEvidence)>,
     learned: &Learned,
 ) -> Result<(), StoreError> {
     let Some((state, evidence)) = told else { return Ok(()) };

@@ -3,7 +3,7 @@
 use nuncio_domain::people::Learned;
 use nuncio_domain::places::{PlaceKind, SeenPlace, SeenTeam, TeamInstall, TeamState};
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{ReachState, RecipientKind};
+use nuncio_domain::{ReachEvidence, ReachState, RecipientKind};
 use sqlx::SqliteConnection;
 
 use super::learn::{refer, tell_reach};
@@ -142,6 +142,7 @@ async fn channels(
     .fetch_all(&mut *connection)
     .await
     .map_err(of_sqlx)?;
+    let evidence = &ReachEvidence::event(evidence);
     let mut told = Vec::new();
     for row in &rows {
         let Some(reach) = word_or_null(row, "reach", ReachState::of_word)? else { continue };

@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0007_reached.sql"),
     include_str!("migrations/0008_lists.sql"),
     include_str!("migrations/0009_installs.sql"),
+    include_str!("migrations/0010_reachability.sql"),
 ];
 
 pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {

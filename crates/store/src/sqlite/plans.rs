@@ -6,7 +6,8 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 use super::SqliteStore;
 use super::{
     commit, commit_message, conversations, evidence, expand, fill, inherited, learn, lists, names, opt_outs,
-    own_words, preview, reached, recover, rows, settle, store, submit, views,
+    own_words, people, preview, reach, reach_history, reached, recover, rows, settle, standing, store,
+    submit, views,
 };
 
 const FILL: &str = "
@@ -21,7 +22,8 @@ const FILL: &str = "
     INSERT INTO audience_members (list_no, recipient_no) SELECT 1, recipient_no FROM recipients;
     INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
     SELECT 1, recipient_no, recipient_no, 1, 'pending' FROM recipients;
-    UPDATE deliveries SET due_at = recipient_no WHERE recipient_no % 100 = 0;";
+    UPDATE deliveries SET due_at = recipient_no WHERE recipient_no % 100 = 0;
+    INSERT INTO reach_history (recipient_no, at, state, evidence) SELECT recipient_no, 1, 'blocked', '' FROM recipients;";
 
 async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let explain = format!("EXPLAIN QUERY PLAN {statement}");
@@ -38,7 +40,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 65] = [
+    let expected: [(&str, &str, &[&str]); 74] = [
         (
             "intents",
             commit::INTENTS,
@@ -365,6 +367,56 @@ async fn hot_statements_take_their_keys() {
         ),
         ("surveys", views::SURVEYS, &["SEARCH m USING INDEX messages_surveys (message_no<?)"]),
         (
+            "reach known",
+            reach::KNOWN,
+            &[
+                "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
+                "SEARCH h USING INDEX reach_history_of_recipient (recipient_no=?)",
+            ],
+        ),
+        (
+            "people",
+            people::PEOPLE,
+            &[
+                "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+                "SEARCH c USING COVERING INDEX sqlite_autoindex_conversations_1 (recipient_no=?)",
+                "SEARCH h USING INDEX reach_history_of_recipient (recipient_no=?)",
+            ],
+        ),
+        (
+            "audience",
+            people::AUDIENCE,
+            &[
+                "SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no>? AND recipient_no<?)",
+                "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
+            ],
+        ),
+        ("until", people::UNTIL, &["SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"]),
+        (
+            "until of an audience",
+            people::UNTIL_OF_AUDIENCE,
+            &["SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no>?)"],
+        ),
+        (
+            "history",
+            reach_history::OF_ONE,
+            &[
+                "SEARCH h USING INDEX reach_history_of_recipient (recipient_no=?)",
+                "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
+            ],
+        ),
+        ("before a time", reach_history::BEFORE, &["SEARCH h USING COVERING INDEX reach_history_at (at>?)"]),
+        ("until of changes", reach_history::UNTIL, &["SEARCH h USING INTEGER PRIMARY KEY (rowid>?)"]),
+        (
+            "changes",
+            reach_history::CHANGES,
+            &[
+                "SEARCH h USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+                "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
+                "SEARCH p USING INDEX reach_history_of_recipient (recipient_no=? AND rowid<?)",
+            ],
+        ),
+        (
             "conversation of an id",
             conversations::ONE,
             &[
@@ -395,6 +447,19 @@ async fn hot_statements_take_their_keys() {
         };
         let bad = plan.iter().find(|line| walks(line) || line.contains("TEMP B-TREE"));
         assert_eq!(bad, None, "{name}: {plan:#?}");
+    }
+    // These sort, as long as a page and no longer: what is grouped.
+    let shares = "SEARCH r USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+    let of_audience = "SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no>? AND recipient_no<?)";
+    let known = "SEARCH r USING INDEX sqlite_autoindex_recipients_1 (lane_no=? AND kind=? AND key=?)";
+    for (statement, path) in [
+        (people::SHARES, shares),
+        (people::SHARES_OF_AUDIENCE, of_audience),
+        (people::PERSON, known),
+        (standing::NOTE, known),
+    ] {
+        let plan = plan(&mut connection, statement).await;
+        assert!(plan.iter().any(|line| line.contains(path)), "{path}: {plan:#?}");
     }
     store.close().await;
 }

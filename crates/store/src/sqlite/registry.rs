@@ -5,12 +5,16 @@ use nuncio_domain::lists::{Deleted, NewList, Unresolved, UploadedList};
 use nuncio_domain::people::{Lane, LaneView, Learned, LearnedDone, OptOut, PeopleFilter, Person, Reference};
 use nuncio_domain::places::{Conversation, ConversationFilter, Team, TeamFilter};
 use nuncio_domain::ports::{Registry, StoreError};
+use nuncio_domain::reach::{ChangeFilter, Past, Position, Share, StateChanges};
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::views::Page;
-use nuncio_domain::{AudienceId, KeyId, ReachState, Scope, Time};
+use nuncio_domain::{AudienceId, KeyId, Scope, Time};
 
 use super::writer::Queue;
-use super::{SqliteStore, conversations, keys, lanes, learn, lists, names, opt_outs, people, rows, teams};
+use super::{
+    SqliteStore, conversations, keys, lanes, learn, lists, names, opt_outs, people, reach_history, rows,
+    teams,
+};
 use crate::error::of_sqlx;
 use crate::views::lane_of;
 
@@ -68,12 +72,34 @@ impl Registry for SqliteStore {
     }
 
     #[tracing::instrument(name = "store.reachability", level = "debug", skip_all)]
-    async fn reachability(
+    async fn reachability(&self, scope: &Scope, filter: &PeopleFilter) -> Result<Vec<Share>, StoreError> {
+        people::shares(&self.readers, scope, filter).await
+    }
+
+    #[tracing::instrument(name = "store.person", level = "debug", skip_all)]
+    async fn person(
         &self,
         scope: &Scope,
+        key: &str,
         filter: &PeopleFilter,
-    ) -> Result<Vec<(ReachState, i64)>, StoreError> {
-        people::reachability(&self.readers, scope, filter).await
+    ) -> Result<Vec<Person>, StoreError> {
+        people::one(&self.readers, scope, key, filter).await
+    }
+
+    #[tracing::instrument(name = "store.reach_history", level = "debug", skip(self, scope))]
+    async fn reach_history(&self, scope: &Scope, recipient_no: i64) -> Result<Vec<Past>, StoreError> {
+        reach_history::of_one(&self.readers, scope, recipient_no).await
+    }
+
+    #[tracing::instrument(name = "store.reach_changes", level = "debug", skip_all)]
+    async fn reach_changes(
+        &self,
+        scope: &Scope,
+        filter: &ChangeFilter,
+        after: Option<Position>,
+        limit: i64,
+    ) -> Result<StateChanges, StoreError> {
+        reach_history::changes(&self.readers, scope, filter, after, limit).await
     }
 
     #[tracing::instrument(name = "store.conversations", level = "debug", skip_all)]

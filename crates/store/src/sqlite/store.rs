@@ -8,7 +8,7 @@ use nuncio_domain::{NewMessage, OnAmbiguous, RecipientKind, Source, Time};
 use serde::Serialize;
 use sqlx::SqliteConnection;
 
-use super::fill;
+use super::{fill, standing};
 use crate::error::of_sqlx;
 use crate::new_message::{Gathering, KEEP_KEYS, REPLY, begin, distinct, filled, install, sources};
 use crate::words::{get, json};
@@ -275,7 +275,9 @@ async fn told(connection: &mut SqliteConnection, drafts: &[Draft<'_>]) -> Result
     let people = drafts.iter().flat_map(|Draft { new, .. }| {
         new.resolved.iter().map(|person| fill::row(new.lane_no, person, new.created_at))
     });
-    write(connection, fill::PEOPLE, &people.collect::<Vec<_>>()).await
+    let people = people.collect::<Vec<_>>();
+    write(&mut *connection, fill::PEOPLE, &people).await?;
+    standing::note(connection, &people).await
 }
 
 async fn exclude(

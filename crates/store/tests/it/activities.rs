@@ -8,7 +8,7 @@ use nuncio_domain::own_words::{Lines, Occasion, Say, Welcome, Word};
 use nuncio_domain::people::{Learned, SeenPerson};
 use nuncio_domain::places::{PlaceKind, SeenPlace, SeenTeam, TeamState};
 use nuncio_domain::ports::Registry;
-use nuncio_domain::{Content, MessageId, ReachState, RecipientKind, Time};
+use nuncio_domain::{Content, MessageId, ReachEvidence, ReachState, RecipientKind, Time};
 use nuncio_store::SqliteStore;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use uuid::Uuid;
@@ -47,7 +47,7 @@ fn activity(number: i64) -> Learned {
         name: (number % 3 == 0).then(|| format!("Name {number}")),
         mri: (number % 2 == 0).then(|| format!("29:{name}")),
         conversation_id: (number % 5 != 0).then(|| format!("a:{}", number % 14)),
-        reach: (number % 4 != 0).then(|| (state, format!("told by {number}"))),
+        reach: (number % 4 != 0).then(|| (state, ReachEvidence::event(format!("told by {number}")))),
         ..SeenPerson::default()
     };
     let to = Named { kind: RecipientKind::Person, key: name.to_ascii_lowercase() };
@@ -102,7 +102,7 @@ fn activity(number: i64) -> Learned {
                 name: Some(format!("Channel {number}")),
                 team_id: Some("19:team".to_owned()),
                 channel_kind: None,
-                reach: Some((ReachState::Reachable, "it was named".to_owned())),
+                reach: Some((ReachState::Reachable, ReachEvidence::event("it was named"))),
             }];
             learned.team = Some(team(None));
         }

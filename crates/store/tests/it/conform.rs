@@ -234,7 +234,7 @@ impl<D: Database> Fixture for Table<D> {
 
     async fn reach(&self, recipient_no: i64) -> (ReachState, Option<Time>, Option<String>) {
         let person = person(&self.0, |person| person.recipient_no == recipient_no).await;
-        (person.reach, person.reach_at, person.evidence)
+        (person.reach, person.reach_at, person.evidence.map(|evidence| evidence.text))
     }
 
     async fn history(&self, recipient_no: i64) -> Vec<(Time, ReachState)> {

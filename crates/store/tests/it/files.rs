@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nuncio_domain::message::{Body, Submitted};
+use nuncio_domain::people::PeopleFilter;
 use nuncio_domain::places::{ConversationFilter, TeamFilter};
 use nuncio_domain::ports::{Ledger, Registry, StoreError};
-use nuncio_domain::{Class, Content, MessageId, NewMessage, RecipientKind, Role, Scope, Time};
+use nuncio_domain::{Class, Content, How, MessageId, NewMessage, RecipientKind, Role, Scope, Time};
 use nuncio_store::SqliteStore;
 use sqlx::{ConnectOptions, Connection};
 use uuid::Uuid;
@@ -172,6 +173,13 @@ async fn a_file_of_the_first_version_keeps_what_it_knew() {
         VALUES (1, 'channel', '19:g', NULL, '19:g', 'Ops'), (1, 'channel', '19:c', 'Calls', '19:g', 'Ops'),
                (1, 'channel', '19:named only', NULL, NULL, NULL);
         INSERT INTO recipients (lane_no, kind, key) VALUES (1, 'person', 'ann');
+        INSERT INTO recipients (lane_no, kind, key, reach, reach_at, evidence)
+        VALUES (1, 'person', 'bob', 'removed', 5, 'send answered 403 BotNotInConversationRoster'),
+               (1, 'person', 'cid', 'reachable', 5, 'send answered 201'),
+               (1, 'person', 'dan', 'reachable', 5, 'they wrote to the app'),
+               (1, 'person', 'eve', 'removed', 5, 'the app was removed');
+        INSERT INTO reach_history (recipient_no, at, state, evidence)
+        VALUES (5, 5, 'removed', 'send answered 403 BotNotInConversationRoster');
         INSERT INTO conversations (lane_no, recipient_no, conversation_id, service_url, origin, seen_at)
         VALUES (1, 4, 'a:ann', 'https://smba/', 'created', 5);";
     let script = format!("{first}; {rows} PRAGMA user_version = 1;");
@@ -185,5 +193,16 @@ async fn a_file_of_the_first_version_keeps_what_it_knew() {
     assert_eq!(short, [("personal", "a:ann"), ("channel", "19:g"), ("channel", "19:c")]);
     let teams = store.teams(&OPERATOR, &TeamFilter::default(), None, 10).await.unwrap().items;
     assert_eq!((teams.len(), teams[0].name.as_deref(), teams[0].channels.len()), (1, Some("Ops"), 2));
+    // How it was known is read out of the words for it.
+    for (how, key) in [(How::Refusal, "bob"), (How::Call, "cid"), (How::Person, "dan"), (How::Event, "eve")] {
+        let filter = PeopleFilter { how: Some(how), ..PeopleFilter::default() };
+        let found = store.people(&OPERATOR, &filter, None, 10).await.unwrap().items;
+        let known: Vec<(&str, How)> =
+            found.iter().map(|person| (person.key.as_str(), person.known().unwrap().evidence.how)).collect();
+        assert_eq!(known, [(key, how)]);
+    }
+    let history = store.reach_history(&OPERATOR, 5).await.unwrap();
+    let evidence = &history[0].known.evidence;
+    assert_eq!((evidence.status, evidence.code.as_deref()), (Some(403), Some("BotNotInConversationRoster")));
     store.close().await;
 }

@@ -10,6 +10,7 @@ mod files;
 mod installs;
 mod operators;
 mod preview;
+mod reachability;
 mod registry;
 mod server;
 mod together;

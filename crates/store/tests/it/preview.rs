@@ -65,7 +65,7 @@ async fn loaded<D: Database>(table: &Table<D>, new: NewMessage) -> Vec<Row> {
 async fn people<D: Database>(table: &Table<D>) -> i64 {
     let lane_no = table.lane("app", "tenant").await;
     let other = table.lane("app", "tenant 2").await;
-    let reach = |state| Some((state, "seen".to_owned()));
+    let reach = |state| Some((state, nuncio_domain::ReachEvidence::event("seen")));
     for (key, conversation, state) in [
         ("ann", true, ReachState::Reachable),
         ("ben", true, ReachState::Blocked),
@@ -110,7 +110,7 @@ async fn people<D: Database>(table: &Table<D>) -> i64 {
         reach: vec![ReachChange {
             recipient_no: finn.key.recipient_no,
             state: ReachState::ChatGone,
-            evidence: "404".to_owned(),
+            evidence: nuncio_domain::ReachEvidence::event("404"),
             at: Time(200),
         }],
         ..Batch::default()

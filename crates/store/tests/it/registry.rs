@@ -3,8 +3,9 @@
 use nuncio_domain::people::{Learned, LearnedDone, PeopleFilter, SeenPerson};
 use nuncio_domain::places::{PlaceKind, SeenPlace};
 use nuncio_domain::ports::Registry;
+use nuncio_domain::reach::Share;
 use nuncio_domain::scope::ApiKey;
-use nuncio_domain::{KeyId, ReachState, RecipientKind, Role, Scope, Time};
+use nuncio_domain::{How, KeyId, ReachEvidence, ReachState, RecipientKind, Role, Scope, Time};
 use nuncio_testkit::conformance::OPERATOR;
 use uuid::Uuid;
 
@@ -33,7 +34,7 @@ fn seen(name: &str) -> SeenPerson {
         object_id: name.to_owned(),
         name: Some(format!("The {name}")),
         conversation_id: Some(format!("a:{name}")),
-        reach: Some((ReachState::Reachable, "installed".to_owned())),
+        reach: Some((ReachState::Reachable, ReachEvidence::event("installed"))),
         ..SeenPerson::default()
     }
 }
@@ -63,7 +64,8 @@ async fn people_and_channels_are_listed_within_scope<D: Database>() {
     for (number, name) in ["Ann", "Bob", "Cid"].into_iter().enumerate() {
         store.learn(Learned { people: vec![seen(name)], ..learned(&number.to_string(), 10) }).await.unwrap();
     }
-    let gone = SeenPerson { reach: Some((ReachState::Removed, "removed".to_owned())), ..seen("bob") };
+    let gone =
+        SeenPerson { reach: Some((ReachState::Removed, ReachEvidence::event("removed"))), ..seen("bob") };
     let channel = SeenPlace {
         kind: PlaceKind::Channel,
         conversation_id: "19:x@thread.tacv2".to_owned(),
@@ -93,7 +95,11 @@ async fn people_and_channels_are_listed_within_scope<D: Database>() {
     assert_eq!(store.people(&OPERATOR, &removed, None, 3).await.unwrap().items[0].key, "bob");
 
     let states = store.reachability(&own, &all).await.unwrap();
-    assert_eq!(states, [(ReachState::Reachable, 2), (ReachState::Removed, 1)]);
+    let share = |state, count| Share { state, how: Some(How::Event), count };
+    let unknown = Share { state: ReachState::Unknown, how: None, count: 1 };
+    assert_eq!(states, [unknown, share(ReachState::Reachable, 2), share(ReachState::Removed, 1)]);
+    let people = PeopleFilter { kind: Some(RecipientKind::Person), ..all };
+    assert_eq!(store.reachability(&own, &people).await.unwrap(), states[1..]);
 }
 
 async fn keys_are_found_by_their_hash_until_revoked<D: Database>() {

@@ -26,7 +26,7 @@ use nuncio_domain::ports::Ledger;
 use nuncio_domain::views::{DeliveryFilter, MessageFilter, MessageView};
 use nuncio_domain::{
     AudienceId, Batch, Class, Committed, Content, Control, Counts, DeliveryState, Key, MessageId, NewMessage,
-    ReachState, RecipientKind, Role, Scope, Time,
+    ReachEvidence, ReachState, RecipientKind, Role, Scope, Time,
 };
 
 pub use audience::*;
@@ -128,7 +128,7 @@ impl<'f> Table<'f> {
         let seen = SeenPerson {
             object_id: name.to_owned(),
             conversation_id: Some(format!("a:{name}")),
-            reach: Some((ReachState::Reachable, "installed".to_owned())),
+            reach: Some((ReachState::Reachable, ReachEvidence::event("installed"))),
             ..SeenPerson::default()
         };
         self.fixture.hear(self.lane_no, seen, "https://smba/teams/", Time(at)).await
@@ -288,6 +288,7 @@ pub(crate) fn changes(all: Vec<Change>, at: i64) -> Batch {
 }
 
 pub(crate) fn reach(recipient_no: i64, state: ReachState, at: i64) -> Batch {
-    let change = ReachChange { recipient_no, state, evidence: format!("at {at}"), at: Time(at) };
+    let change =
+        ReachChange { recipient_no, state, evidence: ReachEvidence::event(format!("at {at}")), at: Time(at) };
     Batch { reach: vec![change], ..batch(at) }
 }

@@ -10,7 +10,7 @@ use nuncio_domain::people::{Origin, SeenPerson};
 use nuncio_domain::views::{DeliveryFilter, MessageFilter};
 use nuncio_domain::{
     Batch, Class, Committed, Control, DeliveryState, FailReason, InstallPolicy, Key, MessageState,
-    NewMessage, OnAmbiguous, ReachState, RecipientKind, SkipReason, Time,
+    NewMessage, OnAmbiguous, ReachEvidence, ReachState, RecipientKind, SkipReason, Time,
 };
 
 use super::{ALL, Fixture, OPERATOR, Table, attempt, id};
@@ -61,7 +61,8 @@ impl Script {
                     object_id: NAMES[usize::from(a) % NAMES.len()].to_owned(),
                     conversation_id: (b.is_multiple_of(2)).then(|| format!("a:{}", b % 3)),
                     name: (b.is_multiple_of(5)).then(|| format!("name {b}")),
-                    reach: (c.is_multiple_of(2)).then(|| (Self::reach_state(c), format!("told {c}"))),
+                    reach: (c.is_multiple_of(2))
+                        .then(|| (Self::reach_state(c), ReachEvidence::event(format!("told {c}")))),
                     ..SeenPerson::default()
                 };
                 let heard = table.fixture.hear(table.lane_no, seen, "https://smba/", Time(self.now)).await;
@@ -235,7 +236,8 @@ impl Script {
         let at = Time(self.now);
         if b.is_multiple_of(3) {
             let state = Self::reach_state(c);
-            batch.reach.push(ReachChange { recipient_no, state, evidence: format!("call {c}"), at });
+            let evidence = ReachEvidence::event(format!("call {c}"));
+            batch.reach.push(ReachChange { recipient_no, state, evidence, at });
         }
         if b % 4 == 1 && c.is_multiple_of(3) {
             batch.suspects.push(i64::from(a % 4) + 1);

@@ -2,7 +2,7 @@
 
 use nuncio_domain::batch::NewReference;
 use nuncio_domain::people::{Origin, SeenPerson};
-use nuncio_domain::{Batch, ReachState, Time};
+use nuncio_domain::{Batch, ReachEvidence, ReachState, Time};
 
 use super::{Fixture, Table, batch, reach};
 
@@ -120,7 +120,7 @@ pub async fn a_call_does_not_wipe_what_an_activity_told(fixture: &dyn Fixture) {
     let table = Table::lay(fixture).await;
     let ann = table.person("ann", 100).await;
     let told = |state, at| {
-        let reach = Some((state, "activity".to_owned()));
+        let reach = Some((state, ReachEvidence::event("activity")));
         let seen = SeenPerson { object_id: "ann".to_owned(), reach, ..SeenPerson::default() };
         async move { fixture.hear(table.lane_no, seen, "", Time(at)).await }
     };

@@ -6,7 +6,7 @@ use nuncio_domain::DeliveryState::{Delivered, InFlight, Pending};
 use nuncio_domain::batch::{Change, Row};
 use nuncio_domain::message::{WHENEVER, WhenUnreachable};
 use nuncio_domain::people::SeenPerson;
-use nuncio_domain::{Counts, NewMessage, ReachState, Time};
+use nuncio_domain::{Counts, NewMessage, ReachEvidence, ReachState, Time};
 
 use super::{Fixture, OPERATOR, Table, change, changes, reach};
 
@@ -17,7 +17,7 @@ fn waits(row: &Row, at: i64) -> Change {
 fn installs(person: &str) -> SeenPerson {
     SeenPerson {
         object_id: person.to_owned(),
-        reach: Some((ReachState::Reachable, "installed".to_owned())),
+        reach: Some((ReachState::Reachable, ReachEvidence::event("installed"))),
         ..SeenPerson::default()
     }
 }

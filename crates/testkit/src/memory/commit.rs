@@ -9,7 +9,7 @@ use nuncio_domain::{
     RecipientKind, Time,
 };
 
-use super::{Delivery, State};
+use super::{Delivery, Entry, State};
 
 impl State {
     pub(super) fn commit(&mut self, batch: &Batch) -> Committed {
@@ -112,13 +112,14 @@ impl State {
     fn reach(&mut self, change: &ReachChange) {
         let Some(recipient) = self.recipients.get_mut(&change.recipient_no) else { return };
         let good = change.state == ReachState::Reachable;
-        let news = recipient.reach != change.state;
-        if good && recipient.heard && recipient.reach.is_refusal() {
-            if recipient.history.last().map(|(_, state)| *state) != Some(change.state) {
-                recipient.history.push((change.at, change.state));
+        let news = recipient.state() != change.state;
+        let told = recipient.heard || recipient.standing.counts(recipient.reach_at).is_some();
+        if good && told && recipient.state().is_refusal() {
+            if recipient.history.last().map(|entry| entry.state) != Some(change.state) {
+                recipient.history.push(Entry { at: change.at, state: change.state, contradicts: true });
             }
         } else {
-            recipient.becomes(change.state, &change.evidence, change.at, false);
+            recipient.becomes(change.state, &change.evidence.text, change.at, false);
         }
         if good && news {
             self.note_reached(change.recipient_no, change.at);

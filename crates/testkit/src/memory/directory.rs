@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use nuncio_domain::directory::{DirectoryPerson, DirectorySource, Fill, Next, Wanted};
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{RecipientKind, Time};
+use nuncio_domain::{ReachState, RecipientKind, Time};
 
-use super::{Part, Place, State};
+use super::{Entry, Part, Place, Recipient, State};
 
 impl Part {
     pub(super) fn of(from: DirectorySource) -> Self {
@@ -15,6 +15,21 @@ impl Part {
 
     pub(super) fn wants(&self, source_no: usize) -> Option<Wanted> {
         (!self.read).then(|| Wanted { source_no, from: self.from.clone(), cursor: self.cursor.clone() })
+    }
+}
+
+impl Recipient {
+    /// What the directory's word makes of them, against what counted before.
+    fn note_directory(&mut self, at: Time) {
+        let was = self.history.iter().rev().find(|entry| !entry.contradicts).map(|entry| entry.state);
+        let by_directory =
+            [ReachState::External, ReachState::AccountDisabled, ReachState::Unlicensed].map(Some);
+        let state = match self.standing.counts(self.reach_at) {
+            Some(says) if was != Some(says) => says,
+            None if by_directory.contains(&was) && was != Some(self.reach) => self.reach,
+            _ => return,
+        };
+        self.history.push(Entry { at, state, contradicts: false });
     }
 }
 
@@ -32,6 +47,7 @@ impl State {
             standing.enabled = person.enabled.or(standing.enabled);
             standing.licensed = person.licensed.or(standing.licensed);
             standing.at = Some(at);
+            recipient.note_directory(at);
         }
         recipient_no
     }

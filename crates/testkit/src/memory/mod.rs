@@ -71,8 +71,16 @@ struct Recipient {
     opted_out: bool,
     /// Learned from an activity, not from a call.
     heard: bool,
-    history: Vec<(Time, ReachState)>,
+    history: Vec<Entry>,
     references: Vec<Known>,
+}
+
+/// An entry of somebody's history; whether it only stands beside what is known.
+#[derive(Clone, Copy)]
+struct Entry {
+    at: Time,
+    state: ReachState,
+    contradicts: bool,
 }
 
 struct Known {
@@ -230,12 +238,18 @@ impl Recipient {
         known
     }
 
+    /// The state that counts.
+    fn state(&self) -> ReachState {
+        self.standing.counts(self.reach_at).unwrap_or(self.reach)
+    }
+
     fn becomes(&mut self, state: ReachState, evidence: &str, at: Time, heard: bool) {
-        if state == self.reach && !state.is_refusal() {
+        let before = self.state();
+        if state == before && !state.is_refusal() {
             return;
         }
-        if state != self.reach {
-            self.history.push((at, state));
+        if state != before {
+            self.history.push(Entry { at, state, contradicts: false });
         }
         self.reach = state;
         self.reach_at = Some(at);
@@ -284,8 +298,8 @@ impl MemoryLedger {
                 }
             }
             if let Some((reach, evidence)) = &seen.reach {
-                let news = person.reach != *reach;
-                person.becomes(*reach, evidence, at, true);
+                let news = person.state() != *reach;
+                person.becomes(*reach, &evidence.text, at, true);
                 if news && *reach == ReachState::Reachable {
                     state.note_reached(recipient_no, at);
                 }
@@ -318,7 +332,8 @@ impl MemoryLedger {
 
     pub fn history(&self, recipient_no: i64) -> Vec<(Time, ReachState)> {
         let state = self.state();
-        state.recipients.get(&recipient_no).map(|recipient| recipient.history.clone()).unwrap_or_default()
+        let entries = state.recipients.get(&recipient_no).map(|recipient| recipient.history.as_slice());
+        entries.unwrap_or_default().iter().map(|entry| (entry.at, entry.state)).collect()
     }
 
     /// The counts of a message, counted.

@@ -10,6 +10,7 @@ mod installs;
 mod million;
 mod pace;
 mod preview;
+mod reachability;
 mod tenants;
 mod urgent;
 
@@ -71,6 +72,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     "preview" Alone "what a message to 300,000 would come to": preview::run;
     "accept" Alone "messages for one, taken in over 128 connections": accept::run;
     "inbound" Alone "an administrator pushes the app to everybody": inbound::run;
+    "reachability" Alone "who can be reached, of a million: CSV, counts, lists": reachability::run;
     "idle" Alone "a server with nothing to do": idle::run;
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use nuncio_api::{Message, Reachability};
-use nuncio_client::{DeliveryFilter, PageOf};
+use nuncio_client::{DeliveryFilter, PageOf, PeopleFilter};
 use serde_json::{Value, json};
 
 use super::stage::Stage;
@@ -64,7 +64,7 @@ fn round(value: f64) -> f64 {
 /// Compares what Nuncio says with what the simulator counted by itself.
 pub(super) async fn draw_up(stage: &Stage, broadcast: &Message, thread: &Message) -> anyhow::Result<Account> {
     let counts = stage.counts().await?;
-    let reachability = stage.client.reachability(None, None).await?;
+    let reachability = stage.client.reachability(&PeopleFilter::default()).await?;
     let people = |state: &str| counts["people"][state].as_i64().unwrap_or(0);
     let failed = |reason: &str| broadcast.failed_by_reason.get(reason).copied().unwrap_or(0);
     let ledger = broadcast.counts;

@@ -1,0 +1,109 @@
+//! `GET /v1/reachability.csv`: everybody and whether they can be reached, one line for each, columns as in
+//! [`nuncio_api::REACHABILITY_COLUMNS`]; filtered as `GET /v1/people` is.
+//!
+//! It is read and written page by page, so its size does not matter; a line shows its recipient as of when its page was
+//! read. If the database fails on the way the answer is cut off, which a client can tell from a whole one. Cells that a
+//! spreadsheet would take for a formula begin with `'`.
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use nuncio_api::{Evidence, REACHABILITY_COLUMNS};
+use nuncio_domain::people::{PeopleFilter, Person};
+use nuncio_domain::views::Page;
+
+use super::people::{FILTERS, filter};
+use crate::access::{Access, Caller, CanRead};
+use crate::cells::defused;
+use crate::problem::Refusal;
+use crate::query::Params;
+use crate::views;
+
+/// No read transaction is longer (`docs/engine.md`, Tables).
+const PAGE: i64 = 5000;
+
+pub(crate) async fn csv(caller: Caller<CanRead>, params: Params) -> Result<Response, Refusal> {
+    let params = params.only(&FILTERS)?;
+    let filter = filter(&caller, &params).await?;
+    let access = Access::clone(&caller);
+    // The first page decides between a refusal and an answer.
+    let first = page(&access, &filter, None).await?;
+    let headers = [
+        (CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (CONTENT_DISPOSITION, "attachment; filename=\"reachability.csv\""),
+    ];
+    let chunks = stream::try_unfold(State::First(first), move |state| {
+        let (access, filter) = (access.clone(), filter.clone());
+        async move { next(&access, &filter, state).await }
+    });
+    Ok((headers, Body::from_stream(chunks)).into_response())
+}
+
+/// What is to be written next.
+enum State {
+    First(Page<Person>),
+    After(i64),
+    End,
+}
+
+/// Only its being an error matters: it cuts the answer off.
+#[derive(Debug, thiserror::Error)]
+enum Cut {
+    #[error("the report could not be read on")]
+    Read,
+    #[error("the report could not be written")]
+    Write(#[from] csv::Error),
+}
+
+async fn next(access: &Access, filter: &PeopleFilter, state: State) -> Result<Option<(Bytes, State)>, Cut> {
+    let (page, with_header) = match state {
+        State::First(page) => (page, true),
+        State::After(after) => (page(access, filter, Some(after)).await.map_err(|_| Cut::Read)?, false),
+        State::End => return Ok(None),
+    };
+    let following = page.next.map_or(State::End, State::After);
+    Ok(Some((lines(page.items, with_header)?, following)))
+}
+
+async fn page(access: &Access, filter: &PeopleFilter, after: Option<i64>) -> Result<Page<Person>, Refusal> {
+    Ok(access.registry().people(access.scope(), filter, after, PAGE).await?)
+}
+
+fn lines(people: Vec<Person>, with_header: bool) -> Result<Bytes, csv::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    if with_header {
+        writer.write_record(REACHABILITY_COLUMNS)?;
+    }
+    for person in people {
+        let person = views::person(person);
+        let some = Option::unwrap_or_default;
+        let (how, status, code, text, at) = match person.evidence {
+            Some(Evidence { how, status, code, text, at }) => (how, status, code, text, at),
+            None => Default::default(),
+        };
+        let cells: [String; REACHABILITY_COLUMNS.len()] = [
+            person.id,
+            person.kind,
+            some(person.upn),
+            some(person.name),
+            person.app,
+            person.tenant,
+            person.state,
+            some(person.since),
+            how,
+            status.map(|status| status.to_string()).unwrap_or_default(),
+            some(code),
+            text,
+            at,
+            person.seen.map(|seen| seen.state).unwrap_or_default(),
+            person.contradicted_by.map(|evidence| evidence.at).unwrap_or_default(),
+            some(person.opted_out_since),
+            person.has_reference.to_string(),
+        ];
+        writer.write_record(cells.map(defused))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    Ok(Bytes::from(bytes))
+}
