@@ -25,7 +25,7 @@ docs/installing.md. Pause, resume and cancel a survey with `nuncio messages`; wh
 Exit codes: 0 all were asked about (without --wait: it is accepted); 1 some were not, or it waits for a confirmation; 2 wrong \
 use; 3 it could not be begun or followed."
 )]
-pub struct Args {
+pub(super) struct Args {
     /// A person, by Entra object id, sign-in name or mail address; may be repeated
     #[arg(long, value_name = "WHO")]
     user: Vec<String>,
