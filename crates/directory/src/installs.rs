@@ -1,6 +1,7 @@
 //! Installing the app, and the chats of people with it (`docs/protocol.md` section 8; `docs/adr/0027`).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nuncio_domain::batch::Row;
 use nuncio_domain::install::{InstallAnswer, InstallOutcome};
@@ -15,6 +16,9 @@ use nuncio_teams::retry_after::RetryAfter;
 use nuncio_teams::token::TokenError;
 
 use crate::tenant::Tenant;
+
+/// So many calls as are under way at once wait for each other this long, and for nothing else.
+const SOON: Duration = Duration::from_secs(5);
 
 /// The Teams app that a bot is in.
 #[derive(Debug, Clone)]
@@ -66,7 +70,8 @@ pub(crate) async fn install(tenant: &Tenant, app: &TeamsApp, row: &Row) -> Insta
         let error = match asked(tenant, &operation, tenant.graph.install(scope, &id, &consents)).await {
             Ok(Install::Installed) => return done(InstallOutcome::Installed, 201),
             Ok(Install::AlreadyThere) => return done(InstallOutcome::AlreadyThere, 409),
-            Err(error) => error,
+            Err(Unasked::Failed(error)) => error,
+            Err(later) => return unasked(&later, row.kind),
         };
         // Most of these say no more than that something was not found: the app, or whom it is for.
         let unclear = error
@@ -98,7 +103,7 @@ pub(crate) async fn find_chat(tenant: &Tenant, app: &TeamsApp, row: &Row) -> Ins
     let operation = request::installation_chat(&row.address, &installation).operation();
     match asked(tenant, &operation, tenant.graph.installation_chat(&row.address, &installation)).await {
         Ok(chat) => done(InstallOutcome::Chat(chat.id.unwrap_or_default()), 200),
-        Err(error) => failed(&error, row.kind),
+        Err(error) => unasked(&error, row.kind),
     }
 }
 
@@ -117,8 +122,15 @@ async fn installation(tenant: &Tenant, app: &TeamsApp, row: &Row) -> Result<Opti
     let (scope, app) = (Scope::User(&row.address), AppIs::CatalogueId(&id));
     let operation = request::installed_apps(scope, Some(app)).operation();
     let there = asked(tenant, &operation, tenant.graph.installed_apps(scope, Some(app))).await;
-    let there = there.map_err(|error| failed(&error, row.kind))?;
+    let there = there.map_err(|error| unasked(&error, row.kind))?;
     Ok(there.into_iter().find_map(|one| one.id))
+}
+
+/// Why there is nothing to show of a call.
+enum Unasked {
+    /// It was not made: the budget lets none start for so long.
+    Later(Duration),
+    Failed(CallError),
 }
 
 /// One call when the budget lets it start; what a refusal says is heeded.
@@ -126,13 +138,24 @@ async fn asked<T>(
     tenant: &Tenant,
     operation: &Operation,
     call: impl Future<Output = Result<T, CallError>>,
-) -> Result<T, CallError> {
-    tenant.pace.take(std::slice::from_ref(operation)).await;
+) -> Result<T, Unasked> {
+    tenant.pace.take_soon(operation, SOON).await.map_err(Unasked::Later)?;
     let answer = call.await;
     if let Err(error) = &answer {
         tenant.heed(error, operation).await;
     }
-    answer
+    answer.map_err(Unasked::Failed)
+}
+
+/// What that means.
+fn unasked(unasked: &Unasked, kind: RecipientKind) -> InstallAnswer {
+    match unasked {
+        Unasked::Later(retry_after) => {
+            let outcome = InstallOutcome::NotMade { retry_after: *retry_after };
+            InstallAnswer::bare(outcome, "Microsoft Graph asks to be left alone for a while")
+        }
+        Unasked::Failed(error) => failed(error, kind),
+    }
 }
 
 /// The app's id in the catalogue of the tenant, which is kept until an install does not find it (`not`).
@@ -150,7 +173,7 @@ async fn catalogue_id(tenant: &Tenant, app: &TeamsApp, not: Option<&str>) -> Res
     for is in [AppIs::ExternalId(&app.manifest_id), AppIs::CatalogueId(&app.manifest_id)] {
         let operation = request::catalogue(is).operation();
         let found = asked(tenant, &operation, tenant.graph.catalogue(is)).await;
-        let found = found.map_err(|error| failed(&error, RecipientKind::Person))?;
+        let found = found.map_err(|error| unasked(&error, RecipientKind::Person))?;
         if let Some(id) = found.into_iter().find_map(|one| one.id) {
             *tenant.catalogue.id() = Some(id.clone());
             return Ok(id);

@@ -34,6 +34,20 @@ impl Pace {
         }
     }
 
+    /// Waits until this may start, if that is soon; else how long it would be.
+    pub(crate) async fn take_soon(&self, operation: &Operation, most: Duration) -> Result<(), Duration> {
+        let deadline = self.began.elapsed() + most;
+        loop {
+            let now = self.began.elapsed();
+            let taken = self.budget().take(now, operation);
+            match taken {
+                Ok(()) => return Ok(()),
+                Err(at) if at > deadline => return Err(at.saturating_sub(now)),
+                Err(at) => wait(at.saturating_sub(now)).await,
+            }
+        }
+    }
+
     /// A call was answered 429: those that come after it wait.
     pub(crate) fn refused(&self, operation: &Operation, retry_after: Option<Duration>) {
         self.budget().refused(self.began.elapsed(), operation, retry_after);

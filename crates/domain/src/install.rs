@@ -84,6 +84,8 @@ pub enum InstallOutcome {
     NotThere,
     /// The id of their chat with the app.
     Chat(String),
+    /// No call was made: Graph wants to be left alone for longer than a call may be waited for.
+    NotMade { retry_after: Duration },
     /// 429, of the app in the tenant.
     Throttled { retry_after: Option<Duration> },
     /// It may pass.
@@ -99,7 +101,7 @@ impl InstallOutcome {
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Installed | Self::AlreadyThere | Self::NotThere | Self::Chat(_) => "accepted",
-            Self::Throttled { .. } => "throttled",
+            Self::Throttled { .. } | Self::NotMade { .. } => "throttled",
             Self::Unavailable { .. } => "transient",
             Self::Refused { .. } => "permanent",
             Self::Waits { .. } => "lane_waits",
@@ -108,7 +110,7 @@ impl InstallOutcome {
 }
 
 /// Installs the app, finds the chats of people with it, and asks whether they have it. Paces itself by Graph's limits, so that a call may take its
-/// time; repeats nothing that was refused.
+/// time; but not long, so that what is cancelled meanwhile does not begin. Repeats nothing that was refused.
 #[async_trait]
 pub trait Installer: Send + Sync + 'static {
     async fn call(&self, call: InstallCall) -> InstallAnswer;

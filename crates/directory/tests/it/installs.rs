@@ -152,8 +152,17 @@ async fn what_a_refusal_means() {
     }
     let bare = table.install([refuses(404, "Not Found"), catalogue("cat-1")]).await;
     assert_eq!(bare.outcome, person(FailReason::RecipientNotFound, Some(ReachState::Deleted)));
-    let throttled = table.install([refuses(429, "wait").with("retry-after", "0")]).await;
-    assert_eq!(throttled.outcome, InstallOutcome::Throttled { retry_after: Some(Duration::ZERO) });
+    let throttled = table.install([refuses(429, "wait").with("retry-after", "60")]).await;
+    let minute = Duration::from_mins(1);
+    assert_eq!(throttled.outcome, InstallOutcome::Throttled { retry_after: Some(minute) });
+    // The next one is not made, and not waited for either.
+    let before = table.asked();
+    let later = table.install([]).await;
+    assert!(
+        matches!(later.outcome, InstallOutcome::NotMade { retry_after } if retry_after > minute / 2),
+        "{later:?}"
+    );
+    assert_eq!(table.asked(), before);
 }
 
 #[tokio::test]

@@ -54,6 +54,11 @@ impl InstallTrouble {
         }
     }
 
+    /// No call is to start before this.
+    pub(super) fn cool(&mut self, until: Time) {
+        self.cool_until = self.cool_until.max(until);
+    }
+
     pub(super) fn clock_set(&mut self, by_us: i64) {
         self.again_at = self.again_at.moved(by_us);
         self.cool_until = self.cool_until.moved(by_us);
@@ -74,7 +79,7 @@ impl LaneCore {
         let failed = matches!(answer.outcome, InstallOutcome::Unavailable { .. });
         let (text, retry_after) = match &answer.outcome {
             InstallOutcome::Throttled { retry_after } => {
-                trouble.cool_until = trouble.cool_until.max(now + retry_after.unwrap_or(COOL));
+                trouble.cool(now + retry_after.unwrap_or(COOL));
                 return;
             }
             // The conversation can be had without Graph.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::batch::{Attempt, Change, Greeted, Key, ReachChange, Row};
 use crate::delivery::{DeliveryState, FailReason};
@@ -335,6 +336,9 @@ impl LaneCore {
     /// What came of a call. It was repeatable, so the row is pending still.
     pub(super) fn installed(&mut self, now: Time, key: Key, started_at: Time, answer: &InstallAnswer) {
         let Some((mut item, operation)) = self.installs.calls.remove(&key) else { return };
+        if let InstallOutcome::NotMade { retry_after } = answer.outcome {
+            return self.not_made(now, item, retry_after);
+        }
         let attempt = Attempt {
             call: operation,
             started_at,
@@ -356,6 +360,19 @@ impl LaneCore {
             _ => self.fate_of_chat(now, &mut item, answer),
         };
         self.apply(now, item, DeliveryState::Pending, fate, Some(attempt), None);
+    }
+
+    /// Nothing happened, so nothing is written down.
+    fn not_made(&mut self, now: Time, item: Item, retry_after: Duration) {
+        self.installs.trouble.cool(now + retry_after);
+        let key = item.row.key;
+        match self.messages.get(&key.message_no) {
+            Some(open) if open.closed_to().is_none() => {
+                let there = item.install != Step::Open;
+                if there { self.ask_for_chat(item) } else { self.queue_front(item) }
+            }
+            _ => self.forget(key),
+        }
     }
 
     fn fate_of_install(&mut self, now: Time, item: &mut Item, answer: &InstallAnswer) -> Fate {
@@ -381,7 +398,9 @@ impl LaneCore {
             // What is wrong with all of them uses up the tries of none.
             InstallOutcome::Unavailable { .. } if self.installs.trouble.is_on() => Fate::Again(Next::Front),
             InstallOutcome::Unavailable { retry_after } => self.try_again(now, item, *retry_after),
-            InstallOutcome::Throttled { .. } | InstallOutcome::Waits { .. } => Fate::Again(Next::Front),
+            InstallOutcome::Throttled { .. }
+            | InstallOutcome::NotMade { .. }
+            | InstallOutcome::Waits { .. } => Fate::Again(Next::Front),
             InstallOutcome::Chat(_) | InstallOutcome::NotThere => {
                 Fate::Final(DeliveryState::Failed, Some(FailReason::UpstreamError))
             }

@@ -25,9 +25,9 @@ impl LaneCore {
                 return Fate::Again(Next::Front);
             }
             InstallOutcome::Unavailable { retry_after } => return self.try_again(now, item, *retry_after),
-            InstallOutcome::Throttled { .. } | InstallOutcome::Waits { .. } => {
-                return Fate::Again(Next::Front);
-            }
+            InstallOutcome::Throttled { .. }
+            | InstallOutcome::NotMade { .. }
+            | InstallOutcome::Waits { .. } => return Fate::Again(Next::Front),
         };
         if let Some(state) = learned(item.row.reach, there) {
             let says = if there { "have" } else { "do not have" };
@@ -44,34 +44,20 @@ impl LaneCore {
     }
 }
 
-/// What becomes of what was known; nothing where it says nothing new. A block is invisible to Graph: the app is there.
+/// What becomes of what was known; nothing where it says nothing new.
 fn learned(before: ReachState, there: bool) -> Option<ReachState> {
-    let state = match (before, there) {
-        (ReachState::Blocked | ReachState::ChatGone, true) => return None,
-        // Removed or blocked: which of the two is settled (`docs/delivery.md`, Reachability).
-        (ReachState::BlockedOrRemoved, true) => ReachState::Blocked,
-        (_, true) => ReachState::Reachable,
-        (ReachState::Unknown | ReachState::NeverInstalled, false) => ReachState::NeverInstalled,
+    use ReachState::{Blocked, BlockedOrRemoved, ChatGone, NeverInstalled, Reachable, Removed, Unknown};
+    match (before, there) {
+        // A block is invisible to Graph: the app is there.
+        (Blocked | ChatGone, true) => None,
+        // Which of the two is settled (`docs/delivery.md`, Reachability).
+        (BlockedOrRemoved, true) => Some(Blocked),
+        (_, true) => Some(Reachable),
+        (Unknown | NeverInstalled, false) => Some(NeverInstalled),
+        (Reachable | Blocked | Removed | BlockedOrRemoved | ChatGone, false) => Some(Removed),
         // Kept from it, or not there at all: that says more.
-        (
-            ReachState::AdminDisabled
-            | ReachState::PolicyBlocked
-            | ReachState::Unlicensed
-            | ReachState::AccountDisabled
-            | ReachState::Deleted
-            | ReachState::External,
-            false,
-        ) => return None,
-        (
-            ReachState::Reachable
-            | ReachState::Blocked
-            | ReachState::Removed
-            | ReachState::BlockedOrRemoved
-            | ReachState::ChatGone,
-            false,
-        ) => ReachState::Removed,
-    };
-    Some(state)
+        (_, false) => None,
+    }
 }
 
 #[cfg(test)]

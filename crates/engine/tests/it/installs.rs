@@ -323,6 +323,31 @@ async fn throttled_installs_wait_as_long_as_they_are_told() {
 }
 
 #[tokio::test]
+async fn calls_that_were_not_made_leave_no_trace() {
+    let to = people(40);
+    let mut world = world(15, &to);
+    let (from, retry_after) = (world.now + SECOND, Duration::from_secs(5));
+    let not_made = InstallAnswer::bare(InstallOutcome::NotMade { retry_after }, "later");
+    world.installer.refuses = vec![(from, from + 8 * SECOND, not_made)];
+    let id = world.submit(&to, first(InstallPolicy::IfNeverInstalled)).await;
+    assert_eq!(world.finish(id, 60).await.counts.delivered, 40);
+    assert!(world.deliveries(id).await.iter().all(|delivery| delivery.attempts <= 2));
+    // Cancelled while it waits, nothing more begins.
+    world.installer.refuses = vec![(
+        world.now,
+        world.now + 60 * SECOND,
+        InstallAnswer::bare(InstallOutcome::NotMade { retry_after: Duration::from_mins(1) }, "later"),
+    )];
+    let more: Vec<String> = (1000..1010).map(|n| uuid::Uuid::from_u128(n).to_string()).collect();
+    let id = world.submit(&more, first(InstallPolicy::IfNeverInstalled)).await;
+    world.run_for(5).await;
+    world.control(id, Control::Cancel).await;
+    let before = world.installer.installs.len();
+    world.run_for(120).await;
+    assert_eq!((world.message(id).await.counts.cancelled, world.installer.installs.len()), (10, before));
+}
+
+#[tokio::test]
 async fn an_install_run_says_nothing_and_counts_who_has_the_app() {
     let to = people(2_000);
     let strangers = to[..1_900].to_vec();

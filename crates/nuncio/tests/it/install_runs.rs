@@ -214,3 +214,24 @@ async fn what_makes_no_sense_is_refused() {
     assert!(missing.is_err());
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_survey_finds_out_who_has_the_app_and_says_nothing() {
+    let world = strangers(12).await;
+    let all = people(&world).await;
+    // Four have it, of whom the server has heard nothing, and one is not there any more.
+    for person in &all[..4] {
+        world.sim.patch(&format!("people/{person}"), &json!({"state": "installed"})).await;
+    }
+    world.sim.events_answered().await;
+    let args = ["reachability", "survey", "--everyone", "--wait", "--json"];
+    let ran = world.run(&args).await.exits(0).json();
+    assert_eq!((&ran["state"], &ran["counts"]["asked"]), (&json!("completed"), &json!(12)), "{ran}");
+    let known = world.run(&["reachability", "--json"]).await.exits(0).json();
+    assert_eq!((&known["states"]["reachable"], &known["states"]["never_installed"]), (&json!(4), &json!(8)), "{known}");
+    assert_eq!((world.sim.calls("send").await, world.sim.calls("graph.install").await), (0, 0));
+    let surveys = world.client.surveys(&MessageFilter::default(), PageOf::default()).await.unwrap();
+    assert_eq!(surveys.items.len(), 1);
+    assert!(world.client.installs(&MessageFilter::default(), PageOf::default()).await.unwrap().items.is_empty());
+    world.end().await;
+}
