@@ -1,6 +1,6 @@
 //! Users, groups and what else is in a directory.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::or_default;
@@ -43,12 +43,50 @@ pub struct User {
 impl User {
     /// Have they one of these service plans, in use or in its days of grace (`Warning`)?
     pub fn has_plan(&self, plans: &[&str]) -> bool {
-        self.assigned_plans.iter().any(|plan| {
-            let usable = matches!(plan.capability_status.as_deref(), Some("Enabled" | "Warning"));
-            let id = plan.service_plan_id.as_deref().unwrap_or_default();
-            usable && plans.iter().any(|wanted| wanted.eq_ignore_ascii_case(id))
-        })
+        self.assigned_plans.iter().any(|plan| plan.is_usable() && plan.is_one_of(plans))
     }
+}
+
+/// A person in a round of changes: what is not told has not changed (Microsoft, "Use delta query to track changes in
+/// Microsoft Graph data"), and may so be told from what is not there any more.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ChangedUser {
+    /// The object id.
+    pub id: Option<String>,
+    /// The name to sign in with.
+    pub user_principal_name: Option<String>,
+    /// The name to show.
+    pub display_name: Option<String>,
+    /// The mail address; `Some(None)` of somebody who has none.
+    #[serde(deserialize_with = "told")]
+    pub mail: Option<Option<String>>,
+    /// `Member` or `Guest`.
+    pub user_type: Option<String>,
+    /// Whether they can sign in.
+    pub account_enabled: Option<bool>,
+    /// What their licences hold; `null` is nothing.
+    #[serde(deserialize_with = "told")]
+    pub assigned_plans: Option<Option<Vec<AssignedPlan>>>,
+    /// They are there no more.
+    #[serde(rename = "@removed")]
+    pub removed: Option<Removed>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl ChangedUser {
+    /// Have they one of these service plans in use, as [`User::has_plan`]? `None` where nothing is told of plans.
+    pub fn has_plan(&self, plans: &[&str]) -> Option<bool> {
+        let told = self.assigned_plans.as_ref()?.as_deref().unwrap_or_default();
+        Some(told.iter().any(|plan| plan.is_usable() && plan.is_one_of(plans)))
+    }
+}
+
+/// What is there, be it `null`.
+fn told<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
 }
 
 /// A service that a person's licence holds.
@@ -64,6 +102,17 @@ pub struct AssignedPlan {
     /// Everything else.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl AssignedPlan {
+    fn is_usable(&self) -> bool {
+        matches!(self.capability_status.as_deref(), Some("Enabled" | "Warning"))
+    }
+
+    fn is_one_of(&self, plans: &[&str]) -> bool {
+        let id = self.service_plan_id.as_deref().unwrap_or_default();
+        plans.iter().any(|wanted| wanted.eq_ignore_ascii_case(id))
+    }
 }
 
 /// Why an object is there no more.
@@ -137,5 +186,24 @@ impl DirectoryObject {
     /// `user`, `group`, `device`, …
     pub fn kind(&self) -> Option<&str> {
         self.odata_type.as_deref()?.strip_prefix("#microsoft.graph.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_told_is_not_what_is_not_there() {
+        let user = |body: &str| serde_json::from_str::<ChangedUser>(body).unwrap();
+        let partial = user(r#"{"id": "1", "accountEnabled": false}"#);
+        assert_eq!((partial.mail.clone(), partial.has_plan(&TEAMS_SERVICE_PLANS)), (None, None));
+        let gone = user(r#"{"id": "1", "mail": null, "assignedPlans": null}"#);
+        assert_eq!((gone.mail.clone(), gone.has_plan(&TEAMS_SERVICE_PLANS)), (Some(None), Some(false)));
+        let plan =
+            format!(r#"[{{"servicePlanId": "{}", "capabilityStatus": "Enabled"}}]"#, TEAMS_SERVICE_PLANS[0]);
+        let there = user(&format!(r#"{{"id": "1", "mail": "a@b", "assignedPlans": {plan}}}"#));
+        assert_eq!(there.mail.as_ref().unwrap().as_deref(), Some("a@b"));
+        assert_eq!(there.has_plan(&TEAMS_SERVICE_PLANS), Some(true));
     }
 }
