@@ -7,6 +7,7 @@
 //! | [`after`] | settling and trying again |
 //! | [`message`] | messages and their ledger |
 //! | [`delivery`] | deliveries, attempts and the columns of the report |
+//! | [`directory`] | the synchronised copies of directories |
 //! | [`lanes`] | one app in one tenant, with its pace |
 //! | [`opt_outs`] | who wants no messages |
 //! | [`people`] | recipients and whether they can be reached |
@@ -28,6 +29,7 @@
 
 pub mod after;
 pub mod delivery;
+pub mod directory;
 pub mod keys;
 pub mod lanes;
 pub mod message;
@@ -46,6 +48,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use after::{Retry, Settle, Settled};
 pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS, Word};
+pub use directory::{DirectoryCopy, DirectoryLoss, DirectoryRound};
 pub use keys::{CreatedKey, Key, NewKey};
 pub use lanes::Lane;
 pub use message::{Accepted, Counts, Message};

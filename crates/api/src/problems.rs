@@ -102,6 +102,12 @@ codes! {
     /// The message is past the point where this control means anything.
     TooLate = "too_late", 409, "Too late for this",
         "Look at the message's state: what is completed or cancelled cannot be changed, only a waiting message can be confirmed, only a paused one resumed, and what is past its time cannot be sent once more.";
+    /// The copy of the directory asks nothing at the moment that could be confirmed or rejected.
+    NothingToConfirm = "nothing_to_confirm", 409, "Nothing waits for an answer",
+        "Look at GET /v1/directory: only a copy in the state `asks` can be confirmed or rejected.";
+    /// The copy of the directory waits for an answer before it goes on.
+    DirectoryAsks = "directory_asks", 409, "The copy of the directory waits for an answer",
+        "Confirm what it would take away with POST /v1/directory/{lane}/confirm, or say no with …/reject: then everything is read anew.";
     /// The body is larger than this path takes.
     BodyTooLarge = "body_too_large", 413, "The body is too large",
         "Keep the body under the limit that the text names (1 MiB for messages).";
@@ -162,6 +168,9 @@ codes! {
     /// The audience can only be known from the directory, and Microsoft Graph refuses to tell the app.
     DirectoryRefused = "directory_refused", 422, "Microsoft Graph refuses",
         "Do what the text says (an administrator of the tenant grants roles and consents), or name people by Entra object id.";
+    /// The app has no synchronised copy of the directory: Microsoft Graph is asked each time.
+    DirectoryNotSynchronised = "directory_not_synchronised", 422, "There is no copy of the directory",
+        "Set `directory = \"synchronised\"` in the app's table of the configuration, and restart the server.";
     /// There are several apps or tenants to send with, and a message goes to one app in one tenant.
     OneLane = "one_lane", 422, "Which app or tenant?",
         "Give `app` and `tenant`; for several, send one message each.";

@@ -12,8 +12,8 @@ use clap::{Parser, Subcommand};
 use nuncio_client::ClientError;
 
 use crate::commands::{
-    self, Failure, app_package, conversations, demo, keys, lanes, messages, opt_outs, people, reachability,
-    send, serve, sim, teams,
+    self, Failure, app_package, conversations, demo, directory, keys, lanes, messages, opt_outs, people,
+    reachability, send, serve, sim, teams,
 };
 use crate::config::ConfigError;
 use nuncio_sim::SimError;
@@ -53,6 +53,7 @@ enum Command {
     Reachability(reachability::Args),
     OptOuts(opt_outs::Args),
     Lanes(lanes::Args),
+    Directory(directory::Args),
     Keys(keys::Args),
     AppPackage(app_package::Args),
 }
@@ -87,6 +88,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Reachability(args) => reachability::run(args).await,
         Command::OptOuts(args) => opt_outs::run(args).await,
         Command::Lanes(args) => lanes::run(args).await,
+        Command::Directory(args) => directory::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::AppPackage(args) => app_package::run(args).await,
     }

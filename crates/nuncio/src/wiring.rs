@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use nuncio_directory::{Access, GraphDirectory};
+use nuncio_directory::{Access, CopiedDirectory, GraphDirectory, SyncPorts, Synchroniser};
 use nuncio_domain::lane::LaneConfig;
 use nuncio_domain::people::Lane;
-use nuncio_domain::ports::{Ledger, Registry};
+use nuncio_domain::ports::{Directory, DirectoryCopies, Ledger, Registry};
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::{Clock, KeyId, Role};
 use nuncio_engine::{Engine, EngineConfig, Ports, SystemClock};
@@ -67,6 +67,13 @@ impl Store {
         }
     }
 
+    fn copies(&self) -> Arc<dyn DirectoryCopies> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as _,
+            Self::Postgres(store) => Arc::clone(store) as _,
+        }
+    }
+
     /// Writes what waits, and lets another process have it.
     pub async fn close(&self) {
         match self {
@@ -82,7 +89,9 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub inbound: Arc<Authenticator>,
     sender: Arc<ConnectorSender>,
-    directory: Arc<GraphDirectory>,
+    graph: Arc<GraphDirectory>,
+    /// The copy, and Graph behind it.
+    directory: Arc<dyn Directory>,
     apps: Vec<AppInfo>,
 }
 
@@ -95,8 +104,11 @@ impl Parts {
             config.apps.iter().map(|app| (app.name.clone(), connector(app, local, &http))).collect(),
         );
         let accesses = config.apps.iter().map(|app| (app.name.clone(), graph(app, local, &http))).collect();
-        let directory = GraphDirectory::new(http.clone(), accesses);
+        let graph = Arc::new(GraphDirectory::new(http.clone(), accesses));
         let store = Store::open(&config.database).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let live = Arc::clone(&graph) as Arc<dyn Directory>;
+        let directory = CopiedDirectory::new(store.copies(), live, Arc::clone(&clock));
         let apps: Vec<AppInfo> = config
             .apps
             .iter()
@@ -105,14 +117,16 @@ impl Parts {
                 app_id: app.app_id.clone(),
                 tenant_id: app.tenant_id.clone(),
                 allowed_tenants: app.allowed_tenants.clone(),
+                synchronised: app.directory.is_some(),
                 words: Arc::clone(&app.words),
             })
             .collect();
         Ok(Self {
             store,
-            clock: Arc::new(SystemClock::new()),
+            clock,
             inbound: Arc::new(inbound),
             sender: Arc::new(sender),
+            graph,
             directory: Arc::new(directory),
             apps,
         })
@@ -150,7 +164,7 @@ impl Parts {
             ledger: self.store.ledger(),
             registry: self.store.registry(),
             sender: Arc::clone(&self.sender) as _,
-            directory: Arc::clone(&self.directory) as _,
+            directory: Arc::clone(&self.directory),
             clock: Arc::clone(&self.clock),
         };
         let limits: HashMap<String, Option<f64>> =
@@ -164,13 +178,27 @@ impl Parts {
         Ok(Engine::start(ports, EngineConfig { lane: Arc::new(lane), drain: DRAIN }).await?)
     }
 
+    /// Starts keeping the copies of directories, for the apps that have one.
+    pub fn synchroniser(&self, config: &Config) -> Synchroniser {
+        let paces = config.apps.iter().filter_map(|app| Some((app.name.clone(), app.directory?)));
+        Synchroniser::start(SyncPorts {
+            directory: Arc::clone(&self.graph),
+            copies: self.store.copies(),
+            registry: self.store.registry(),
+            clock: Arc::clone(&self.clock),
+            apps: paces.collect(),
+        })
+    }
+
     /// What the HTTP server works with.
-    pub fn server(&self, engine: &Engine) -> ServerState {
+    pub fn server(&self, engine: &Engine, synchroniser: &Synchroniser) -> ServerState {
         ServerState {
             ledger: self.store.ledger(),
             registry: self.store.registry(),
             wake: engine.wake(),
-            directory: Arc::clone(&self.directory) as _,
+            directory: Arc::clone(&self.directory),
+            copies: self.store.copies(),
+            sync: synchroniser.wake(),
             clock: Arc::clone(&self.clock),
             random: Arc::new(random),
             inbound: Arc::clone(&self.inbound),

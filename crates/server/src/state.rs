@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nuncio_domain::people::{Learned, LearnedDone};
-use nuncio_domain::ports::{Directory, Ledger, Registry, StoreError, Wake};
+use nuncio_domain::ports::{Directory, DirectoryCopies, Ledger, Registry, StoreError, Wake};
 use nuncio_domain::scope::Scope;
 use nuncio_domain::{Clock, Time};
 use nuncio_teams::inbound::Authenticator;
@@ -27,6 +27,9 @@ pub struct ServerState {
     pub registry: Arc<dyn Registry>,
     pub wake: Arc<dyn Wake>,
     pub directory: Arc<dyn Directory>,
+    pub copies: Arc<dyn DirectoryCopies>,
+    /// Wakes whoever keeps the copies.
+    pub sync: Arc<dyn Wake>,
     pub clock: Arc<dyn Clock>,
     pub random: Random,
     /// Who may post to the bot endpoint.
@@ -44,6 +47,8 @@ pub struct AppInfo {
     pub tenant_id: String,
     /// Tenants that it may send in; `*` is all of them.
     pub allowed_tenants: Vec<String>,
+    /// Whether a copy of its directories is kept.
+    pub synchronised: bool,
     /// What it says by itself.
     pub words: Arc<OwnWords>,
 }
@@ -72,6 +77,8 @@ pub(crate) struct Ports<'a> {
     pub(crate) registry: &'a dyn Registry,
     pub(crate) wake: &'a dyn Wake,
     pub(crate) directory: &'a dyn Directory,
+    pub(crate) copies: &'a dyn DirectoryCopies,
+    pub(crate) sync: &'a dyn Wake,
 }
 
 impl App {
@@ -87,6 +94,8 @@ impl App {
             registry: &*state.registry,
             wake: &*state.wake,
             directory: &*state.directory,
+            copies: &*state.copies,
+            sync: &*state.sync,
         }
     }
 

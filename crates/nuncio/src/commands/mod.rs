@@ -3,6 +3,7 @@
 pub mod app_package;
 pub mod conversations;
 pub mod demo;
+pub mod directory;
 pub mod keys;
 pub mod lanes;
 pub mod messages;

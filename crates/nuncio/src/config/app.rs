@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
+use nuncio_domain::directory_copy::CopyPace;
 use nuncio_sender::outcome::GatewayErrors;
 use nuncio_server::OwnWords;
 use nuncio_teams::cloud::{Cloud, Endpoints};
@@ -15,6 +17,9 @@ use super::{keys, own_words};
 /// What Microsoft grants one app in one tenant.
 const CALLS_PER_S: f64 = 50.0;
 const ANY_TENANT: &str = "*";
+/// Between two rounds of changes, and how old a copy of the directory may be that is still used.
+const INTERVAL_MINUTES: i64 = 10;
+const MAX_AGE_HOURS: i64 = 24;
 
 /// One bot registration, checked.
 #[derive(Debug, Clone)]
@@ -35,6 +40,8 @@ pub struct App {
     pub gateway_errors: GatewayErrors,
     /// Calls a second and tenant; `None` is no limit, for benchmarks against the simulator.
     pub calls_per_s: Option<f64>,
+    /// How a copy of its directories is kept; `None` is none, and Microsoft Graph is asked each time.
+    pub directory: Option<CopyPace>,
     /// What it says by itself.
     pub words: Arc<OwnWords>,
 }
@@ -70,6 +77,7 @@ impl App {
             endpoints: Endpoints::of(Cloud::Simulator),
             gateway_errors: GatewayErrors::default(),
             calls_per_s: Some(CALLS_PER_S),
+            directory: None,
             words: Arc::default(),
         }
     }
@@ -147,6 +155,7 @@ fn read(reader: &mut Reader, name: &str) -> App {
         endpoints,
         gateway_errors: gateway_errors.unwrap_or_default(),
         calls_per_s: calls_per_s(reader, name, cloud, cloud_is_known),
+        directory: directory(reader, name),
         words: Arc::new(own_words::read(reader, name)),
         app_id,
         tenant_id,
@@ -238,4 +247,17 @@ fn calls_per_s(reader: &mut Reader, name: &str, cloud: Cloud, cloud_is_known: bo
         return None;
     }
     Some(reader.integer(&path, 1..=1000).map_or(CALLS_PER_S, |calls| calls as f64))
+}
+
+fn directory(reader: &mut Reader, name: &str) -> Option<CopyPace> {
+    let key = |key| ["app", name, key];
+    let kept = reader.word(&key("directory"), &[("live", false), ("synchronised", true)]).unwrap_or(false);
+    let interval = reader.integer(&key("directory_interval_minutes"), 1..=1440).unwrap_or(INTERVAL_MINUTES);
+    let max_age = reader.integer(&key("directory_max_age_hours"), 1..=168).unwrap_or(MAX_AGE_HOURS);
+    if interval > max_age * 60 {
+        let text = "is longer than directory_max_age_hours: the copy would be too old before it is brought up to date";
+        reader.complain(&key("directory_interval_minutes"), text);
+    }
+    let minutes = |minutes: i64| Duration::from_mins(minutes.unsigned_abs());
+    kept.then(|| CopyPace { interval: minutes(interval), max_age: minutes(max_age * 60) })
 }

@@ -1,7 +1,7 @@
 //! Which keys there are. An app's name stands as `*`.
 
 /// Every key of the file. The variable of a key is its name in capitals with `_` for `.`, after `NUNCIO_`.
-pub(super) const KEYS: [&str; 45] = [
+pub(super) const KEYS: [&str; 48] = [
     "server.listen",
     "database.path",
     "database.url",
@@ -29,6 +29,9 @@ pub(super) const KEYS: [&str; 45] = [
     "app.*.cloud",
     "app.*.gateway_errors",
     "app.*.may_install",
+    "app.*.directory",
+    "app.*.directory_interval_minutes",
+    "app.*.directory_max_age_hours",
     "app.*.welcome.personal",
     "app.*.welcome.personal_card_file",
     "app.*.welcome.team",

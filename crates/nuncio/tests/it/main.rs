@@ -15,6 +15,7 @@
 //! | `stop` | stops: the drain, and a second signal |
 //! | `strain` | Microsoft or the disk gone for a while: bounds, and what the ledger says |
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
+//! | `directory`, `directory_copy` | audiences that Microsoft Graph knows, asked for each time or kept as a copy |
 //! | `races` | cancel, pause and expiry while calls are under way |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `after` | settling what is ambiguous, trying again what was not delivered |
@@ -40,6 +41,7 @@ mod control;
 mod credentials;
 mod demo;
 mod directory;
+mod directory_copy;
 mod fault_table;
 mod faults;
 mod inbound;

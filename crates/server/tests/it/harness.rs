@@ -56,6 +56,7 @@ pub(crate) fn app(name: &str, app_id: &str, allowed: &[&str]) -> AppInfo {
         app_id: app_id.to_owned(),
         tenant_id: TENANT.to_owned(),
         words: Arc::default(),
+        synchronised: false,
         allowed_tenants: allowed.iter().map(|tenant| (*tenant).to_owned()).collect(),
     }
 }
@@ -138,6 +139,8 @@ impl Server {
             registry: Arc::clone(&store) as _,
             wake: Arc::clone(&woken) as _,
             directory: Arc::new(TestDirectory::default()),
+            copies: Arc::clone(&store) as _,
+            sync: Arc::clone(&woken) as _,
             clock: Arc::clone(&clock) as _,
             random: counting(),
             inbound: Arc::new(Authenticator::local(BOT)),

@@ -30,8 +30,8 @@ macro_rules! rows {
                     r.guest, r.external, r.enabled, r.licensed,
                     CASE WHEN r.in_directory THEN greatest(r.directory_at, (
                             SELECT CASE WHEN f.fresh_until > m.created_at THEN m.created_at ELSE f.complete_at END
-                              FROM messages AS m JOIN directory_copies AS f ON f.lane_no = m.lane_no
-                             WHERE m.message_no = d.message_no)) ELSE r.directory_at END AS directory_at,
+                              FROM directory_copies AS f CROSS JOIN messages AS m
+                             WHERE f.lane_no = r.lane_no AND m.message_no = d.message_no)) ELSE r.directory_at END AS directory_at,
                     EXISTS (SELECT 1 FROM message_exclusions AS e
                              WHERE e.message_no = d.message_no AND e.key = r.key) AS excluded,
                     EXISTS (SELECT 1 FROM opt_outs AS o WHERE o.recipient_no = d.recipient_no) AS opted_out,

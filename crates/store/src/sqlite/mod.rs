@@ -9,6 +9,8 @@ mod conversations;
 mod copies;
 mod copy_compare;
 mod copy_page;
+#[cfg(test)]
+mod copy_plans;
 mod copy_read;
 mod evidence;
 mod expand;

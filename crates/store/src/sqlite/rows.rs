@@ -62,8 +62,8 @@ macro_rules! rows {
                     r.guest, r.external, r.enabled, r.licensed,
                     iif(r.in_directory = 1, max(coalesce(r.directory_at, 0), coalesce((
                             SELECT iif(f.fresh_until > m.created_at, m.created_at, f.complete_at)
-                              FROM messages AS m CROSS JOIN directory_copies AS f ON f.lane_no = m.lane_no
-                             WHERE m.message_no = d.message_no), 0)), r.directory_at) AS directory_at,
+                              FROM directory_copies AS f CROSS JOIN messages AS m
+                             WHERE f.lane_no = r.lane_no AND m.message_no = d.message_no), 0)), r.directory_at) AS directory_at,
                     EXISTS (SELECT 1 FROM message_exclusions AS e
                              WHERE e.message_no = d.message_no AND e.key = r.key) AS excluded,
                     EXISTS (SELECT 1 FROM opt_outs AS o WHERE o.recipient_no = d.recipient_no) AS opted_out,

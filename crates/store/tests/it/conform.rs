@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use nuncio_domain::message::Named;
 use nuncio_domain::own_words::{Lines, Occasion, Say, Word};
 use nuncio_domain::people::{Learned, LearnedDone, PeopleFilter, Person, Reference, SeenPerson};
-use nuncio_domain::ports::{Ledger, Registry};
+use nuncio_domain::ports::{DirectoryCopies, Ledger, Registry};
 use nuncio_domain::{Counts, MessageId, ReachState, RecipientKind, Time};
 use nuncio_store::{Pooler, PostgresStore, SqliteStore};
 use nuncio_testkit::Postgres;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 /// A store in a database of its own.
 #[async_trait]
 pub(crate) trait Database: Send + Sync {
-    type Store: Ledger + Registry;
+    type Store: Ledger + Registry + DirectoryCopies;
 
     /// A new one.
     async fn make() -> Self;
