@@ -166,3 +166,78 @@ fn kinds(group: &Group) -> Option<String> {
 fn id(id: Option<&String>) -> Option<String> {
     id.filter(|id| !id.is_empty()).map(|id| id.to_ascii_lowercase())
 }
+
+#[cfg(test)]
+mod tests {
+    use nuncio_teams::graph::Throttle;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn page<T: DeserializeOwned>(items: Value) -> Page<T> {
+        let items = serde_json::from_value(items).unwrap();
+        Page { items, next_link: None, delta_link: None, count: None, throttle: Throttle::default() }
+    }
+
+    fn end() -> CopyNext {
+        CopyNext::End { changes: "link".to_owned() }
+    }
+
+    #[test]
+    fn what_is_told_of_people() {
+        let plan = json!([{"servicePlanId": TEAMS_SERVICE_PLANS[0], "capabilityStatus": "Enabled"}]);
+        let read = people(
+            page(json!([
+                {"id": "ANN", "displayName": "Ann Lee", "userPrincipalName": "ann.lee@contoso.com", "mail": null,
+                 "userType": "Member", "accountEnabled": true, "assignedPlans": plan},
+                // Renamed, and nothing else is told.
+                {"id": "bob", "userPrincipalName": "bob.new@contoso.com"},
+                {"id": "cid", "accountEnabled": false},
+                {"id": "dan", "@removed": {"reason": "changed"}},
+                {"id": "eve", "@removed": {"reason": "deleted"}},
+                {"id": "eve", "displayName": "Eve"},
+                {"id": "cid", "@removed": {"reason": "changed"}},
+                {"displayName": "nobody"}
+            ])),
+            end(),
+        );
+        let ids: Vec<&str> = read.people.iter().map(|person| person.object_id.as_str()).collect();
+        assert_eq!(
+            (ids.as_slice(), read.gone_people.as_slice()),
+            (&["ann", "bob", "eve"][..], &["dan".to_owned(), "cid".to_owned()][..])
+        );
+        let ann = &read.people[0];
+        assert_eq!((ann.licensed, ann.external, ann.mail.as_deref()), (Some(true), Some(false), Some("")));
+        let bob = &read.people[1];
+        let renamed = DirectoryPerson {
+            object_id: "bob".to_owned(),
+            upn: Some("bob.new@contoso.com".to_owned()),
+            ..DirectoryPerson::default()
+        };
+        assert_eq!(*bob, renamed);
+    }
+
+    #[test]
+    fn what_is_told_of_groups() {
+        let member =
+            |kind: &str, id: &str| json!({"@odata.type": format!("#microsoft.graph.{kind}"), "id": id});
+        let mut left = member("user", "BOB");
+        left["@removed"] = json!({"reason": "deleted"});
+        let read = groups(
+            page(json!([
+                {"id": "G", "displayName": "All", "groupTypes": ["Unified"], "securityEnabled": false, "mailEnabled": true,
+                 "resourceProvisioningOptions": ["Team"],
+                 "members@delta": [member("user", "ann"), left, member("group", "h"), member("device", "d"), {"id": "x"}]},
+                {"id": "G", "members@delta": [member("user", "cid")]},
+                {"id": "h", "@removed": {"reason": "deleted"}}
+            ])),
+            end(),
+        );
+        let member = |id: &str, there| (id.to_owned(), there);
+        assert_eq!(read.groups[0].people, [member("ann", true), member("bob", false), member("x", true)]);
+        assert_eq!(read.groups[0].groups, [member("h", true)]);
+        assert_eq!(read.groups[0].kinds.as_deref(), Some("team unified mail"));
+        assert_eq!((read.groups[1].kinds.as_ref(), read.groups[1].name.as_ref()), (None, None));
+        assert_eq!((read.groups[1].people.len(), read.gone_groups), (1, vec!["h".to_owned()]));
+    }
+}

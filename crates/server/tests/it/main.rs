@@ -5,6 +5,7 @@ mod access;
 mod after;
 mod bot;
 mod directory;
+mod directory_copy;
 mod harness;
 mod lists;
 mod operate;

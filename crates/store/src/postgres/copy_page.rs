@@ -47,35 +47,50 @@ const MEMBER_GROUPS: &str = "
      WHERE NOT EXISTS (SELECT 1 FROM directory_groups AS g WHERE g.lane_no = j.lane_no AND g.key = j.key)
     ON CONFLICT (key, lane_no) DO NOTHING";
 
-/// Rows of a lane: its number, the group, the kind, the member.
-macro_rules! member {
-    ($table:literal, $number:literal, $of_kind:literal) => {
+/// Rows of a lane: its number, the group, the kind, the member. Looked up one by one, whatever the planner thinks.
+macro_rules! named {
+    ($more:literal, $table:literal, $number:literal, $of_kind:literal) => {
         concat!(
-            "INSERT INTO directory_members (lane_no, group_no, kind, member_no, round)
-             SELECT g.lane_no, g.group_no, j.kind, m.", $number, ", $5
-               FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS j (lane_no, grp, kind, key)
-               JOIN directory_groups AS g ON g.lane_no = j.lane_no AND g.key = j.grp
-               JOIN ", $table, " AS m ON m.lane_no = j.lane_no", $of_kind, " AND m.key = j.key
-             ON CONFLICT (lane_no, group_no, kind, member_no) DO UPDATE SET round = excluded.round, leaving = false"
+            "SELECT j.lane_no, g.group_no, j.kind, m.member_no",
+            $more,
+            " FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS j (lane_no, grp, kind, key)
+             CROSS JOIN LATERAL (SELECT b.group_no FROM directory_groups AS b
+                                  WHERE b.lane_no = j.lane_no AND b.key = j.grp OFFSET 0) AS g
+             CROSS JOIN LATERAL (SELECT b.",
+            $number,
+            " AS member_no FROM ",
+            $table,
+            " AS b WHERE b.lane_no = j.lane_no",
+            $of_kind,
+            " AND b.key = j.key OFFSET 0) AS m"
         )
     };
 }
-pub(crate) const PEOPLE_IN: &str = member!("recipients", "recipient_no", " AND m.kind = j.kind");
+
+macro_rules! member {
+    ($table:literal, $number:literal, $of_kind:literal) => {
+        concat!(
+            "INSERT INTO directory_members (lane_no, group_no, kind, member_no, round) ",
+            named!(", $5", $table, $number, $of_kind),
+            " ON CONFLICT (lane_no, group_no, kind, member_no) DO UPDATE SET round = excluded.round, leaving = false"
+        )
+    };
+}
+pub(crate) const PEOPLE_IN: &str = member!("recipients", "recipient_no", " AND b.kind = j.kind");
 pub(crate) const GROUPS_IN: &str = member!("directory_groups", "group_no", "");
 
 macro_rules! left {
     ($table:literal, $number:literal, $of_kind:literal) => {
         concat!(
-            "UPDATE directory_members AS d SET leaving = true
-               FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) AS j (lane_no, grp, kind, key)
-               JOIN directory_groups AS g ON g.lane_no = j.lane_no AND g.key = j.grp
-               JOIN ", $table, " AS m ON m.lane_no = j.lane_no", $of_kind, " AND m.key = j.key
-              WHERE d.lane_no = j.lane_no AND d.group_no = g.group_no AND d.kind = j.kind AND d.member_no = m.",
-            $number
+            "UPDATE directory_members AS d SET leaving = true FROM (",
+            named!("", $table, $number, $of_kind),
+            " OFFSET 0) AS l
+              WHERE d.lane_no = l.lane_no AND d.group_no = l.group_no AND d.kind = l.kind
+                AND d.member_no = l.member_no"
         )
     };
 }
-pub(crate) const PEOPLE_OUT: &str = left!("recipients", "recipient_no", " AND m.kind = j.kind");
+pub(crate) const PEOPLE_OUT: &str = left!("recipients", "recipient_no", " AND b.kind = j.kind");
 pub(crate) const GROUPS_OUT: &str = left!("directory_groups", "group_no", "");
 
 pub(crate) async fn write(

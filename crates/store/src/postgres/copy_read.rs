@@ -34,7 +34,8 @@ macro_rules! everyone {
     };
 }
 
-/// $4 and the groups in it, each once, however they go round in circles.
+/// $4 and the groups in it, each once, however they go round in circles. Looked up one by one, whatever the planner
+/// thinks.
 macro_rules! inside {
     () => {
         "WITH RECURSIVE inside (group_no) AS (
@@ -42,8 +43,10 @@ macro_rules! inside {
               WHERE g.lane_no = $1 AND g.key = $4 AND g.in_directory
               UNION
              SELECT g.group_no FROM inside AS i
-               JOIN directory_members AS m ON m.lane_no = $1 AND m.group_no = i.group_no AND m.kind = 'group'
-               JOIN directory_groups AS g ON g.group_no = m.member_no AND g.in_directory)
+              CROSS JOIN LATERAL (SELECT b.member_no FROM directory_members AS b
+                                   WHERE b.lane_no = $1 AND b.group_no = i.group_no AND b.kind = 'group' OFFSET 0) AS m
+              CROSS JOIN LATERAL (SELECT b.group_no FROM directory_groups AS b
+                                   WHERE b.group_no = m.member_no AND b.in_directory OFFSET 0) AS g)
          "
     };
 }
@@ -54,11 +57,11 @@ macro_rules! group {
             "SELECT ",
             $columns,
             " FROM (SELECT DISTINCT m.member_no FROM inside AS i
-                      JOIN directory_members AS m
-                        ON m.lane_no = $1 AND m.group_no = i.group_no AND m.kind = 'person'
-                       AND m.member_no > $2 AND m.member_no <= $3) AS x
-               JOIN recipients AS r ON r.recipient_no = x.member_no
-               WHERE r.in_directory"
+                     CROSS JOIN LATERAL (SELECT b.member_no FROM directory_members AS b
+                                          WHERE b.lane_no = $1 AND b.group_no = i.group_no AND b.kind = 'person'
+                                            AND b.member_no > $2 AND b.member_no <= $3 OFFSET 0) AS m) AS x
+              CROSS JOIN LATERAL (SELECT * FROM recipients AS b
+                                   WHERE b.recipient_no = x.member_no AND b.in_directory OFFSET 0) AS r"
         )
     };
 }
@@ -85,8 +88,11 @@ macro_rules! find {
         concat!(
             "SELECT j.place - 1 AS asked, r.key, r.upn, r.name, r.mail, r.guest, r.external, r.enabled, r.licensed
                FROM unnest($1::text[]) WITH ORDINALITY AS j (name, place)
-               JOIN recipients AS r ON r.lane_no = $2 AND r.in_directory AND r.kind = 'person'
-                AND lower(r.", $column, " COLLATE \"C\") = j.name"
+              CROSS JOIN LATERAL (SELECT * FROM recipients AS b
+                                   WHERE b.lane_no = $2 AND b.in_directory AND b.kind = 'person'
+                                     AND lower(b.",
+            $column,
+            " COLLATE \"C\") = j.name OFFSET 0) AS r"
         )
     };
 }

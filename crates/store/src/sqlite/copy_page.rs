@@ -70,20 +70,21 @@ pub(crate) const PEOPLE_IN: &str =
     member!("person", "recipients", "recipient_no", " AND m.kind = j.value ->> 2");
 pub(crate) const GROUPS_IN: &str = member!("group", "directory_groups", "group_no", "");
 
+/// The rows are found first: otherwise the lane's members would be walked through.
 macro_rules! left {
     ($table:literal, $number:literal, $of_kind:literal) => {
         concat!(
             "UPDATE directory_members SET leaving = 1
-               FROM jsonb_each(?1) AS j
-              CROSS JOIN directory_groups AS g ON g.lane_no = j.value ->> 0 AND g.key = j.value ->> 1
-              CROSS JOIN ",
+              WHERE (lane_no, group_no, kind, member_no) IN (
+                SELECT j.value ->> 0, g.group_no, j.value ->> 2, m.",
+            $number,
+            " FROM jsonb_each(?1) AS j
+                 CROSS JOIN directory_groups AS g ON g.lane_no = j.value ->> 0 AND g.key = j.value ->> 1
+                 CROSS JOIN ",
             $table,
             " AS m ON m.lane_no = j.value ->> 0",
             $of_kind,
-            " AND m.key = j.value ->> 3
-              WHERE directory_members.lane_no = g.lane_no AND directory_members.group_no = g.group_no
-                AND directory_members.kind = j.value ->> 2 AND directory_members.member_no = m.",
-            $number
+            " AND m.key = j.value ->> 3)"
         )
     };
 }

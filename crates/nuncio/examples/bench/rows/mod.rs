@@ -2,6 +2,7 @@
 
 mod accept;
 mod channel;
+mod directory;
 mod durable;
 mod expansion;
 mod idle;
@@ -65,6 +66,8 @@ pub(crate) const ROWS: &[Row] = rows! {
     "million" Full "one message to 1,000,000": million::million;
     "million-postgres" Full "the same on PostgreSQL": million::million_postgres;
     "expansion" Alone "from an audience to deliveries": expansion::run;
+    "directory" Full "the copy of a directory of 300,000 people and 5,000 groups, and audiences from it": directory::sqlite;
+    "directory-postgres" Full "the same on PostgreSQL": directory::postgres;
     "accept" Alone "messages for one, taken in over 128 connections": accept::run;
     "inbound" Alone "an administrator pushes the app to everybody": inbound::run;
     "idle" Alone "a server with nothing to do": idle::run;
