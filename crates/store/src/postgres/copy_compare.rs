@@ -15,10 +15,11 @@ pub(crate) const PEOPLE_END: &str = "
          WHERE (r.lane_no, r.recipient_no) > ($1, $2) AND r.lane_no = $1 AND r.kind = 'person'
          ORDER BY r.lane_no, r.recipient_no LIMIT $3) AS c";
 
+/// Written so that the indexes of names, which have only those who are there, do not fit.
 pub(crate) const PEOPLE: &str = "
     UPDATE recipients SET leaving = true
      WHERE (lane_no, recipient_no) > ($1, $2) AND (lane_no, recipient_no) <= ($1, $3) AND kind = 'person'
-       AND in_directory AND directory_round <> $4";
+       AND coalesce(in_directory, false) AND directory_round <> $4";
 
 const GROUPS: &str = "
     UPDATE directory_groups SET leaving = true WHERE lane_no = $1 AND in_directory AND round <> $2";
@@ -34,7 +35,8 @@ pub(crate) const MEMBERS: &str = "
        AND round <> $8";
 
 const COUNT: &str = "
-    SELECT (SELECT count(*) FROM recipients WHERE lane_no = $1 AND in_directory) AS people,
+    SELECT (SELECT count(*) FROM recipients
+             WHERE lane_no = $1 AND kind = 'person' AND coalesce(in_directory, false)) AS people,
            (SELECT count(*) FROM directory_groups WHERE lane_no = $1 AND in_directory) AS groups,
            (SELECT count(*) FROM directory_members WHERE lane_no = $1) AS members,
            (SELECT count(*) FROM recipients WHERE lane_no = $1 AND leaving AND in_directory) AS gone_people,

@@ -22,6 +22,7 @@ pub(crate) const END: &str = "
          WHERE (r.lane_no, r.recipient_no) > ($1, $2) AND r.lane_no = $1 AND r.kind = 'person'
          ORDER BY r.lane_no, r.recipient_no LIMIT $3) AS c";
 
+/// Written so that the indexes of names, which have only those who are there, do not fit.
 macro_rules! everyone {
     ($columns:literal) => {
         concat!(
@@ -29,7 +30,7 @@ macro_rules! everyone {
             $columns,
             " FROM recipients AS r
                WHERE (r.lane_no, r.recipient_no) > ($1, $2) AND (r.lane_no, r.recipient_no) <= ($1, $3)
-                 AND r.kind = 'person' AND r.in_directory"
+                 AND r.kind = 'person' AND coalesce(r.in_directory, false)"
         )
     };
 }
