@@ -180,10 +180,10 @@ impl Keeper {
                 copy.begin(full, now);
             }
             CopyMove::Read { step, link } => return self.read(copy, step, link.as_deref()).await,
-            CopyMove::Compare { round, full } => {
+            CopyMove::Compare { full } => {
                 let mut from = full.then(Compared::default);
                 while let Some(at) = from {
-                    from = copies.compare(lane_no, round, at).await?;
+                    from = copies.compare(&copy, at).await?;
                 }
                 let (_, gone) = copies.count_copy(lane_no).await?;
                 copy.compared(gone, self.ports.clock.now());
@@ -204,7 +204,7 @@ impl Keeper {
             }
             CopyMove::Confirmed => copy.apply(now),
             CopyMove::Apply => {
-                while copies.take_away(lane_no, now).await? {}
+                while copies.take_away(&copy, now).await? {}
                 let (counts, _) = copies.count_copy(lane_no).await?;
                 let began = copy.status.round.as_ref().map_or(now, |round| round.begun_at);
                 let now = self.ports.clock.now();
@@ -238,7 +238,7 @@ impl Keeper {
             Err(error) => Err(error),
         };
         let now = self.ports.clock.now();
-        let round = copy.status.round.as_ref().map_or(0, |round| round.no);
+        let round = copy.round();
         let page = page.and_then(|page| copy.read(&page, now).map(|()| page));
         match page {
             Ok(page) => self.ports.copies.keep_page(&copy, round, &page, now).await?,

@@ -184,7 +184,6 @@ pub enum CopyMove {
         link: Option<String>,
     },
     Compare {
-        round: i64,
         full: bool,
     },
     /// An operator has said yes.
@@ -220,9 +219,14 @@ impl DirectoryCopy {
         };
         match round.step {
             step @ (CopyStep::People | CopyStep::Groups) => CopyMove::Read { step, link: round.link.clone() },
-            CopyStep::Compare => CopyMove::Compare { round: round.no, full: round.full },
+            CopyStep::Compare => CopyMove::Compare { full: round.full },
             CopyStep::Apply => CopyMove::Apply,
         }
+    }
+
+    /// The number of the round under way.
+    pub fn round(&self) -> i64 {
+        self.status.round.as_ref().map_or(0, |round| round.no)
     }
 
     fn enter(&mut self, state: CopyState, now: Time) {

@@ -223,13 +223,13 @@ pub trait DirectoryCopies: Send + Sync + 'static {
         page: &CopyPage,
         now: Time,
     ) -> Result<bool, StoreError>;
-    /// Marks some of what a round has not named, which told everything; where to go on, `None` at the end.
-    async fn compare(&self, lane_no: i64, round: i64, from: Compared)
-    -> Result<Option<Compared>, StoreError>;
+    /// Marks some of what the round under way has not named, which told everything; where to go on, `None` at the end.
+    /// Marks nothing if the copy was written since it was read.
+    async fn compare(&self, copy: &DirectoryCopy, from: Compared) -> Result<Option<Compared>, StoreError>;
     /// How many are there, and how many of them are marked as gone.
     async fn count_copy(&self, lane_no: i64) -> Result<(CopyCounts, CopyCounts), StoreError>;
-    /// Takes away some of what is marked; whether there may be more.
-    async fn take_away(&self, lane_no: i64, now: Time) -> Result<bool, StoreError>;
+    /// Takes away some of what is marked; whether there may be more. Nothing if the copy was written since it was read.
+    async fn take_away(&self, copy: &DirectoryCopy, now: Time) -> Result<bool, StoreError>;
     /// Whom names stand for, sign-in names before mail addresses; `None` where that is not exactly one person, and
     /// where the copy is too old.
     async fn find_people(

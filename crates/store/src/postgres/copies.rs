@@ -98,17 +98,10 @@ impl DirectoryCopies for PostgresStore {
         .await
     }
 
-    #[tracing::instrument(name = "store.compare", level = "debug", skip(self))]
-    async fn compare(
-        &self,
-        lane_no: i64,
-        round: i64,
-        from: Compared,
-    ) -> Result<Option<Compared>, StoreError> {
-        self.word((lane_no, round, from), |db, (lane_no, round, from)| {
-            Box::pin(copy_compare::compare(db, *lane_no, *round, from))
-        })
-        .await
+    #[tracing::instrument(name = "store.compare", level = "debug", skip_all, fields(lane_no = copy.lane_no))]
+    async fn compare(&self, copy: &DirectoryCopy, from: Compared) -> Result<Option<Compared>, StoreError> {
+        let of = (copy.lane_no, copy.rev, copy.round());
+        self.word((of, from), |db, (of, from)| Box::pin(copy_compare::compare(db, *of, from))).await
     }
 
     #[tracing::instrument(name = "store.count_copy", level = "debug", skip(self))]
@@ -116,10 +109,10 @@ impl DirectoryCopies for PostgresStore {
         copy_compare::count(&mut self.readers.reading().await?.db(), lane_no).await
     }
 
-    #[tracing::instrument(name = "store.take_away", level = "debug", skip(self, now))]
-    async fn take_away(&self, lane_no: i64, now: Time) -> Result<bool, StoreError> {
-        self.word((lane_no, now), |db, (lane_no, now)| Box::pin(copy_compare::take_away(db, *lane_no, *now)))
-            .await
+    #[tracing::instrument(name = "store.take_away", level = "debug", skip_all, fields(lane_no = copy.lane_no))]
+    async fn take_away(&self, copy: &DirectoryCopy, now: Time) -> Result<bool, StoreError> {
+        let of = (copy.lane_no, copy.rev);
+        self.word((of, now), |db, (of, now)| Box::pin(copy_compare::take_away(db, *of, *now))).await
     }
 
     #[tracing::instrument(name = "store.find_people", level = "debug", skip_all, fields(names = names.len()))]

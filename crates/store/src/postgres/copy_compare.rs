@@ -62,12 +62,21 @@ const TAKE_GROUPS: &str = "
     UPDATE directory_groups SET in_directory = false, leaving = false, left_at = $2
      WHERE lane_no = $1 AND leaving";
 
+/// Whether nobody has written the copy since, and nobody does until the end of this transaction: a process that stood
+/// still may have been taken over.
+async fn is_ours(db: &mut Db<'_>, lane_no: i64, rev: i64) -> Result<bool, StoreError> {
+    let row = sql("SELECT 1 FROM directory_copies WHERE lane_no = $1 AND rev = $2 FOR SHARE");
+    Ok(db.row(row.bind(lane_no).bind(rev)).await?.is_some())
+}
+
 pub(crate) async fn compare(
     db: &mut Db<'_>,
-    lane_no: i64,
-    round: i64,
+    (lane_no, rev, round): (i64, i64, i64),
     from: &Compared,
 ) -> Result<Option<Compared>, StoreError> {
+    if !is_ours(db, lane_no, rev).await? {
+        return Ok(None);
+    }
     Ok(Some(match from {
         Compared::People(after) => {
             let end = db.one(sql(PEOPLE_END).bind(lane_no).bind(after).bind(LOOKED_AT)).await?;
@@ -102,7 +111,14 @@ pub(crate) async fn count(db: &mut Db<'_>, lane_no: i64) -> Result<(CopyCounts, 
 }
 
 /// Whether there may be more.
-pub(crate) async fn take_away(db: &mut Db<'_>, lane_no: i64, now: Time) -> Result<bool, StoreError> {
+pub(crate) async fn take_away(
+    db: &mut Db<'_>,
+    (lane_no, rev): (i64, i64),
+    now: Time,
+) -> Result<bool, StoreError> {
+    if !is_ours(db, lane_no, rev).await? {
+        return Ok(false);
+    }
     let people = db.run(sql(TAKE_PEOPLE).bind(lane_no).bind(now.0).bind(TAKEN)).await? as i64;
     let members = db.run(sql(TAKE_MEMBERS).bind(lane_no).bind(TAKEN)).await? as i64;
     db.run(sql(TAKE_GROUPS).bind(lane_no).bind(now.0)).await?;

@@ -113,17 +113,11 @@ impl DirectoryCopies for SqliteStore {
         .await
     }
 
-    #[tracing::instrument(name = "store.compare", level = "debug", skip(self))]
-    async fn compare(
-        &self,
-        lane_no: i64,
-        round: i64,
-        from: Compared,
-    ) -> Result<Option<Compared>, StoreError> {
-        self.write(Queue::Expansion, move |connection| {
-            Box::pin(copy_compare::compare(connection, lane_no, round, from))
-        })
-        .await
+    #[tracing::instrument(name = "store.compare", level = "debug", skip_all, fields(lane_no = copy.lane_no))]
+    async fn compare(&self, copy: &DirectoryCopy, from: Compared) -> Result<Option<Compared>, StoreError> {
+        let of = (copy.lane_no, copy.rev, copy.round());
+        self.write(Queue::Expansion, move |connection| Box::pin(copy_compare::compare(connection, of, from)))
+            .await
     }
 
     #[tracing::instrument(name = "store.count_copy", level = "debug", skip(self))]
@@ -131,12 +125,11 @@ impl DirectoryCopies for SqliteStore {
         copy_compare::count(&self.readers, lane_no).await
     }
 
-    #[tracing::instrument(name = "store.take_away", level = "debug", skip(self, now))]
-    async fn take_away(&self, lane_no: i64, now: Time) -> Result<bool, StoreError> {
-        self.write(Queue::Expansion, move |connection| {
-            Box::pin(copy_compare::take_away(connection, lane_no, now))
-        })
-        .await
+    #[tracing::instrument(name = "store.take_away", level = "debug", skip_all, fields(lane_no = copy.lane_no))]
+    async fn take_away(&self, copy: &DirectoryCopy, now: Time) -> Result<bool, StoreError> {
+        let of = (copy.lane_no, copy.rev);
+        self.write(Queue::Expansion, move |connection| Box::pin(copy_compare::take_away(connection, of, now)))
+            .await
     }
 
     #[tracing::instrument(name = "store.find_people", level = "debug", skip_all, fields(names = names.len()))]

@@ -63,12 +63,20 @@ pub(crate) const TAKE_MEMBERS: &str = "
 const TAKE_GROUPS: &str = "
     UPDATE directory_groups SET in_directory = 0, leaving = 0, left_at = ?2 WHERE lane_no = ?1 AND leaving = 1";
 
+/// Whether nobody has written the copy since.
+async fn is_ours(connection: &mut SqliteConnection, lane_no: i64, rev: i64) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM directory_copies WHERE lane_no = ? AND rev = ?");
+    Ok(row.bind(lane_no).bind(rev).fetch_optional(connection).await.map_err(of_sqlx)?.is_some())
+}
+
 pub(crate) async fn compare(
     connection: &mut SqliteConnection,
-    lane_no: i64,
-    round: i64,
+    (lane_no, rev, round): (i64, i64, i64),
     from: Compared,
 ) -> Result<Option<Compared>, StoreError> {
+    if !is_ours(&mut *connection, lane_no, rev).await? {
+        return Ok(None);
+    }
     Ok(Some(match from {
         Compared::People(after) => {
             let end = sqlx::query(PEOPLE_END).bind(lane_no).bind(after).bind(LOOKED_AT);
@@ -113,9 +121,12 @@ pub(crate) async fn count(
 /// Whether there may be more.
 pub(crate) async fn take_away(
     connection: &mut SqliteConnection,
-    lane_no: i64,
+    (lane_no, rev): (i64, i64),
     now: Time,
 ) -> Result<bool, StoreError> {
+    if !is_ours(&mut *connection, lane_no, rev).await? {
+        return Ok(false);
+    }
     let people = sqlx::query(TAKE_PEOPLE).bind(lane_no).bind(now.0).bind(TAKEN);
     let people = people.execute(&mut *connection).await.map_err(of_sqlx)?.rows_affected() as i64;
     let members = sqlx::query(TAKE_MEMBERS).bind(lane_no).bind(TAKEN);

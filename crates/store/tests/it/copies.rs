@@ -7,6 +7,7 @@ use nuncio_domain::batch::Row;
 use nuncio_domain::directory::{Asker, DirectoryPerson, DirectorySource, Fill, Next, Standing};
 use nuncio_domain::directory_copy::{
     Compared, CopyCounts, CopyGroup, CopyMove, CopyNext, CopyPace, CopyPage, CopyState, CopyWord,
+    DirectoryCopy,
 };
 use nuncio_domain::message::Named;
 use nuncio_domain::people::PeopleFilter;
@@ -121,10 +122,10 @@ impl<D: Database> Lane<D> {
     /// What would go.
     async fn compare(&self, now: Time) -> CopyCounts {
         let mut copy = self.store().copy(self.lane_no).await.unwrap();
-        let CopyMove::Compare { round, full } = copy.next(now) else { panic!("{:?}", copy.next(now)) };
+        let CopyMove::Compare { full } = copy.next(now) else { panic!("{:?}", copy.next(now)) };
         let mut from = full.then(Compared::default);
         while let Some(at) = from {
-            from = self.store().compare(self.lane_no, round, at).await.unwrap();
+            from = self.store().compare(&copy, at).await.unwrap();
         }
         let (_, gone) = self.store().count_copy(self.lane_no).await.unwrap();
         copy.compared(gone, now);
@@ -133,10 +134,14 @@ impl<D: Database> Lane<D> {
     }
 
     async fn apply(&self, now: Time) -> CopyCounts {
-        while self.store().take_away(self.lane_no, now).await.unwrap() {}
+        let mut copy = self.store().copy(self.lane_no).await.unwrap();
+        // A process that was taken over takes nothing away, and marks nothing.
+        let old = DirectoryCopy { rev: copy.rev - 1, ..copy.clone() };
+        assert!(!self.store().take_away(&old, now).await.unwrap());
+        assert_eq!(self.store().compare(&old, Compared::default()).await.unwrap(), None);
+        while self.store().take_away(&copy, now).await.unwrap() {}
         let (counts, gone) = self.store().count_copy(self.lane_no).await.unwrap();
         assert_eq!(gone, CopyCounts::default());
-        let mut copy = self.store().copy(self.lane_no).await.unwrap();
         copy.apply(now);
         copy.complete(counts, now, PACE);
         assert!(self.store().keep_copy(&copy).await.unwrap());
