@@ -3,7 +3,7 @@
 use nuncio_domain::directory::{DirectoryError, DirectoryPerson};
 use nuncio_domain::directory_copy::{CopyGroup, CopyNext, CopyPage, CopyStep};
 use nuncio_teams::graph::{
-    CallError, ChangedUser, DirectoryObject, Graph, Group, Page, Pages, TEAMS_SERVICE_PLANS,
+    CallError, ChangedUser, DirectoryObject, Graph, Group, Page, Pages, TEAMS_SERVICE_PLANS, Told,
 };
 use serde::de::DeserializeOwned;
 
@@ -37,13 +37,13 @@ pub(crate) async fn page(
                 .await
                 .map(|(page, next)| people(page, next)),
         };
-        return match page {
-            Ok(page) => Ok(page),
+        match page {
+            Ok(page) => return Ok(page),
             // How long a page is, is said with every request, so that a link can be gone on with.
-            Err(CallError::TooLong) if tenant.shrink() => continue,
-            Err(error) if link.is_some() => Err(errors::of_link(&error, None)),
-            Err(error) => Err(errors::of_call(&error, None)),
-        };
+            Err(CallError::TooLong) if tenant.shrink() => {}
+            Err(error) if link.is_some() => return Err(errors::of_link(&error, None)),
+            Err(error) => return Err(errors::of_call(&error, None)),
+        }
     }
 }
 
@@ -105,8 +105,12 @@ fn person(object_id: String, user: ChangedUser) -> DirectoryPerson {
         licensed: user.has_plan(&TEAMS_SERVICE_PLANS),
         upn: user.user_principal_name,
         name: user.display_name,
-        // Nobody is found by an address that is empty.
-        mail: user.mail.map(Option::unwrap_or_default),
+        mail: match user.mail {
+            Told::Unchanged => None,
+            // Nobody is found by an address that is empty.
+            Told::Nothing => Some(String::new()),
+            Told::Is(mail) => Some(mail),
+        },
     }
 }
 

@@ -88,19 +88,19 @@ async fn run(ports: Arc<SyncPorts>, told: Arc<Told>) {
             Ok(lanes) => {
                 for lane in lanes {
                     let lane_no = lane.lane_no;
-                    match ports.apps.get(&lane.app) {
-                        Some(pace) => {
-                            // One that panicked begins again.
-                            if running.get(&lane_no).is_none_or(AbortHandle::is_finished) {
-                                let keeper = Keeper { ports: Arc::clone(&ports), lane, pace: *pace };
-                                running.insert(lane_no, tasks.spawn(keeper.run(told.lane(lane_no))));
+                    let Some(pace) = ports.apps.get(&lane.app) else {
+                        if !live.contains(&lane_no) {
+                            match let_go(&ports, lane_no).await {
+                                Ok(()) => drop(live.insert(lane_no)),
+                                Err(error) => tracing::warn!(%error, lane = lane_no, "a copy was not let go"),
                             }
                         }
-                        None if !live.contains(&lane_no) => match let_go(&ports, lane_no).await {
-                            Ok(()) => drop(live.insert(lane_no)),
-                            Err(error) => tracing::warn!(%error, lane = lane_no, "a copy was not let go"),
-                        },
-                        None => {}
+                        continue;
+                    };
+                    // One that panicked begins again.
+                    if running.get(&lane_no).is_none_or(AbortHandle::is_finished) {
+                        let keeper = Keeper { ports: Arc::clone(&ports), lane, pace: *pace };
+                        running.insert(lane_no, tasks.spawn(keeper.run(told.lane(lane_no))));
                     }
                 }
             }

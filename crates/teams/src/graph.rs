@@ -59,7 +59,7 @@ pub use pages::Pages;
 pub use query::{List, PageSize};
 pub use reply::{
     AssignedPlan, ChangedUser, Channel, Chat, ConversationMember, DirectoryObject, Group, Install,
-    Installation, Page, Removed, TEAMS_SERVICE_PLANS, Team, TeamsApp, User,
+    Installation, Page, Removed, TEAMS_SERVICE_PLANS, Team, TeamsApp, Told, User,
 };
 pub use request::{AppIs, GraphRequest, PermissionType, ResourcePermission, Scope};
 

@@ -15,11 +15,14 @@ pub(crate) const PEOPLE_END: &str = "
          WHERE (r.lane_no, r.recipient_no) > ($1, $2) AND r.lane_no = $1 AND r.kind = 'person'
          ORDER BY r.lane_no, r.recipient_no LIMIT $3) AS c";
 
-/// Written so that the indexes of names, which have only those who are there, do not fit.
+/// In the order of the index of a lane's people and with a limit, $5 (there is none), so that no other index looks good.
 pub(crate) const PEOPLE: &str = "
-    UPDATE recipients SET leaving = true
-     WHERE (lane_no, recipient_no) > ($1, $2) AND (lane_no, recipient_no) <= ($1, $3) AND kind = 'person'
-       AND coalesce(in_directory, false) AND directory_round <> $4";
+    UPDATE recipients AS r SET leaving = true
+      FROM (SELECT b.recipient_no, b.in_directory, b.directory_round FROM recipients AS b
+             WHERE (b.lane_no, b.recipient_no) > ($1, $2) AND (b.lane_no, b.recipient_no) <= ($1, $3)
+               AND b.kind = 'person'
+             ORDER BY b.lane_no, b.recipient_no LIMIT $5) AS l
+     WHERE r.recipient_no = l.recipient_no AND l.in_directory AND l.directory_round <> $4";
 
 const GROUPS: &str = "
     UPDATE directory_groups SET leaving = true WHERE lane_no = $1 AND in_directory AND round <> $2";
@@ -81,7 +84,7 @@ pub(crate) async fn compare(
         Compared::People(after) => {
             let end = db.one(sql(PEOPLE_END).bind(lane_no).bind(after).bind(LOOKED_AT)).await?;
             let Some(last) = get::<Option<i64>>(&end, "last")? else { return Ok(Some(Compared::Groups)) };
-            db.run(sql(PEOPLE).bind(lane_no).bind(after).bind(last).bind(round)).await?;
+            db.run(sql(PEOPLE).bind(lane_no).bind(after).bind(last).bind(round).bind(i64::MAX)).await?;
             Compared::People(last)
         }
         Compared::Groups => {

@@ -58,16 +58,14 @@ pub struct ChangedUser {
     pub user_principal_name: Option<String>,
     /// The name to show.
     pub display_name: Option<String>,
-    /// The mail address; `Some(None)` of somebody who has none.
-    #[serde(deserialize_with = "told")]
-    pub mail: Option<Option<String>>,
+    /// The mail address.
+    pub mail: Told<String>,
     /// `Member` or `Guest`.
     pub user_type: Option<String>,
     /// Whether they can sign in.
     pub account_enabled: Option<bool>,
-    /// What their licences hold; `null` is nothing.
-    #[serde(deserialize_with = "told")]
-    pub assigned_plans: Option<Option<Vec<AssignedPlan>>>,
+    /// What their licences hold.
+    pub assigned_plans: Told<Vec<AssignedPlan>>,
     /// They are there no more.
     #[serde(rename = "@removed")]
     pub removed: Option<Removed>,
@@ -79,14 +77,30 @@ pub struct ChangedUser {
 impl ChangedUser {
     /// Have they one of these service plans in use, as [`User::has_plan`]? `None` where nothing is told of plans.
     pub fn has_plan(&self, plans: &[&str]) -> Option<bool> {
-        let told = self.assigned_plans.as_ref()?.as_deref().unwrap_or_default();
-        Some(told.iter().any(|plan| plan.is_usable() && plan.is_one_of(plans)))
+        match &self.assigned_plans {
+            Told::Unchanged => None,
+            Told::Nothing => Some(false),
+            Told::Is(told) => Some(told.iter().any(|plan| plan.is_usable() && plan.is_one_of(plans))),
+        }
     }
 }
 
-/// What is there, be it `null`.
-fn told<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(from).map(Some)
+/// What a round of changes tells of a property.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Told<T> {
+    /// It is not there: as it was.
+    #[default]
+    Unchanged,
+    /// `null`: there is none any more.
+    Nothing,
+    /// This.
+    Is(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Told<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Option::deserialize(from).map(|told| told.map_or(Self::Nothing, Self::Is))
+    }
 }
 
 /// A service that a person's licence holds.
@@ -197,13 +211,13 @@ mod tests {
     fn what_is_not_told_is_not_what_is_not_there() {
         let user = |body: &str| serde_json::from_str::<ChangedUser>(body).unwrap();
         let partial = user(r#"{"id": "1", "accountEnabled": false}"#);
-        assert_eq!((partial.mail.clone(), partial.has_plan(&TEAMS_SERVICE_PLANS)), (None, None));
+        assert_eq!((&partial.mail, partial.has_plan(&TEAMS_SERVICE_PLANS)), (&Told::Unchanged, None));
         let gone = user(r#"{"id": "1", "mail": null, "assignedPlans": null}"#);
-        assert_eq!((gone.mail.clone(), gone.has_plan(&TEAMS_SERVICE_PLANS)), (Some(None), Some(false)));
+        assert_eq!((&gone.mail, gone.has_plan(&TEAMS_SERVICE_PLANS)), (&Told::Nothing, Some(false)));
         let plan =
             format!(r#"[{{"servicePlanId": "{}", "capabilityStatus": "Enabled"}}]"#, TEAMS_SERVICE_PLANS[0]);
         let there = user(&format!(r#"{{"id": "1", "mail": "a@b", "assignedPlans": {plan}}}"#));
-        assert_eq!(there.mail.as_ref().unwrap().as_deref(), Some("a@b"));
+        assert_eq!(there.mail, Told::Is("a@b".to_owned()));
         assert_eq!(there.has_plan(&TEAMS_SERVICE_PLANS), Some(true));
     }
 }
