@@ -34,7 +34,7 @@ pub struct NewMessage {
     /// `hold` or `resend`; without it, what suits the recipient and the priority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_ambiguous: Option<String>,
-    /// What happens to who cannot be reached now: `fail` (default).
+    /// What happens to who cannot be reached now: `fail` (default), or `wait` until that changes or it expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when_unreachable: Option<String>,
     /// More recipients than this wait for a confirmation; 1 to 1,000,000, default 1,000.

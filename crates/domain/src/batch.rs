@@ -184,6 +184,17 @@ impl Batch {
     }
 }
 
+/// Channels and chats as the owner of a lane finds them: order is promised there, and Microsoft's windows bind there
+/// (`docs/engine.md`, Pace).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inherited {
+    /// Deliveries with a due time, soonest first: all of them, since each holds what comes after it there. A thread has
+    /// one of them for each class, unless they are resends.
+    pub retries: Vec<Row>,
+    /// (thread, when it ended) of calls, in the order of time.
+    pub calls: Vec<(i64, Time)>,
+}
+
 /// A call that was accepted, told by an owner that has lost its lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Late {

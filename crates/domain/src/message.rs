@@ -32,6 +32,22 @@ words! {
 }
 
 words! {
+    /// What happens to whom nobody can reach now (`docs/delivery.md`, Reachability).
+    pub enum WhenUnreachable {
+        /// It fails or is skipped.
+        Fail = "fail",
+        /// It waits until they can be reached, or the message expires.
+        Wait = "wait",
+    }
+}
+
+/// The cause of a message of which only deliveries are left whose recipients cannot be reached now.
+pub const UNREACHABLE: &str = "unreachable";
+
+/// When a delivery is due that waits for its recipient: whenever that one can be reached.
+pub const WHENEVER: Time = Time::MAX;
+
+words! {
     /// The stored state of a message. `Waiting` goes with a cause.
     pub enum MessageState {
         Scheduled = "scheduled",
@@ -171,6 +187,7 @@ pub struct NewMessage {
     /// People (Entra ids) who are not to get it although the audience has them.
     pub exclude: Vec<String>,
     pub on_ambiguous: Option<OnAmbiguous>,
+    pub when_unreachable: WhenUnreachable,
     /// More than this wait for [`Control::Confirm`].
     pub max_recipients: i64,
     pub send_at: Option<Time>,
@@ -210,6 +227,9 @@ pub struct OpenMessage {
     /// Its audience grows until `send_at`, and is expanded then.
     pub gathers: bool,
     pub on_ambiguous: Option<OnAmbiguous>,
+    pub when_unreachable: WhenUnreachable,
+    /// Why it waits.
+    pub cause: Option<String>,
     pub audience_final: bool,
     pub include: Include,
     pub send_at: Option<Time>,
@@ -229,6 +249,8 @@ pub struct Opened {
     pub resumed_at: Option<Time>,
     /// Words about ambiguous deliveries, oldest first, that were not obeyed yet.
     pub settlements: Vec<Settlement>,
+    /// Somebody for whom a delivery waits can be reached now.
+    pub reached: bool,
 }
 
 /// What one chunk of expansion did.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::batch::{Batch, Committed, Key, Late, Row};
+use crate::batch::{Batch, Committed, Inherited, Key, Late, Row};
 use crate::directory::{Asker, DirectoryPerson, DirectorySource, Fill};
 use crate::directory_copy::{Compared, CopiedPeople, CopyCounts, CopyPage, CopyWord, DirectoryCopy};
 use crate::ids::{KeyId, MessageId};
@@ -101,11 +101,14 @@ pub trait Ledger: Send + Sync + 'static {
     async fn fill(&self, fill: Fill, now: Time) -> Result<bool, StoreError>;
     /// Pending deliveries without a due time, by recipient number after `after`.
     async fn page(&self, message_no: i64, after: i64, limit: i64) -> Result<Vec<Row>, StoreError>;
-    /// Pending deliveries with a due time up to `until`, soonest first.
+    /// Pending deliveries with a due time up to `until`, soonest first. Those that wait for their recipient are never
+    /// among them.
     async fn due(&self, lane_no: i64, until: Time, limit: i64) -> Result<Vec<Row>, StoreError>;
-    /// Those with a due time that go to channels and chats, soonest first: all of them, since each holds what comes
-    /// after it there. A thread has one of them for each class, unless they are resends.
-    async fn holding(&self, lane_no: i64) -> Result<Vec<Row>, StoreError>;
+    /// What an owner has to know of channels and chats before it begins anything there. Calls that ended before `since`
+    /// are in no window any more.
+    async fn inherited(&self, lane_no: i64, since: Time) -> Result<Inherited, StoreError>;
+    /// Makes deliveries due that waited for recipients who have become reachable since. How many.
+    async fn reached(&self, lane_no: i64, now: Time) -> Result<i64, StoreError>;
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
     /// What calls came to whose owner was taken over meanwhile: those that were accepted settle their delivery, if the
     /// takeover made it ambiguous. How many. Only where a takeover is possible is there anything to it.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::batch::Key;
 use crate::delivery::{Counts, DeliveryState};
 use crate::ids::MessageId;
-use crate::message::{Class, Content, Control, MessageState, OnAmbiguous, Verdict};
+use crate::message::{Class, Content, Control, MessageState, OnAmbiguous, Verdict, WhenUnreachable};
 use crate::people::RecipientKind;
 use crate::time::Time;
 
@@ -32,6 +32,7 @@ pub struct MessageView {
     pub label: Option<String>,
     pub content: Content,
     pub on_ambiguous: Option<OnAmbiguous>,
+    pub when_unreachable: WhenUnreachable,
     pub counts: Counts,
     pub duplicates_removed: i64,
     pub audience_final: bool,

@@ -230,11 +230,11 @@ impl Shell {
                     inbox.tell(Input::Due { rows });
                 });
             }
-            Action::LoadHolding => {
+            Action::LoadInherited { since } => {
                 let lane_no = self.lane.lane_no;
                 tokio::spawn(async move {
-                    let rows = insist("holding", || ledger.holding(lane_no)).await;
-                    inbox.tell(Input::Holding { rows });
+                    let inherited = insist("inherited", || ledger.inherited(lane_no, since)).await;
+                    inbox.tell(Input::Inherited(inherited));
                 });
             }
             Action::LoadReferences { key } => {
@@ -248,6 +248,14 @@ impl Shell {
                         inbox.tell(Event::Lane(lane));
                     }
                     inbox.tell(Input::References { key, references });
+                });
+            }
+            Action::MakeDue => {
+                let (shared, lane_no) = (Arc::clone(&self.shared), self.lane.lane_no);
+                tokio::spawn(async move {
+                    let clock = shared.ports.clock.as_ref();
+                    let deliveries = insist("reached", || ledger.reached(lane_no, clock.now())).await;
+                    inbox.tell(Input::MadeDue { deliveries });
                 });
             }
             Action::Look => self.look(0),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nuncio_api as api;
 use nuncio_domain::directory;
-use nuncio_domain::message::Body;
+use nuncio_domain::message::{Body, UNREACHABLE};
 use nuncio_domain::outcome::LaneCauseKind;
 use nuncio_domain::own_words;
 use nuncio_domain::people::{LaneView, OptOut, Person};
@@ -48,6 +48,10 @@ fn cause_text(cause: &str, known: Option<String>) -> Option<String> {
     match cause {
         "confirm" => Some(
             "the audience is larger than max_recipients: confirm the message to send it, or cancel it"
+                .to_owned(),
+        ),
+        UNREACHABLE => Some(
+            "those who are left cannot be reached now; it goes out to each when that changes, until it expires"
                 .to_owned(),
         ),
         own_words::INSTALL_WAVE => Some(format!(

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use nuncio_domain::batch::{Attempt, Change, Intent};
-use nuncio_domain::message::{Body, Named};
+use nuncio_domain::message::{Body, Named, WhenUnreachable};
 use nuncio_domain::outcome::Operation;
 use nuncio_domain::own_words::{Occasion, Say, Welcome};
 use nuncio_domain::people::{Learned, SeenPerson};
@@ -42,6 +42,7 @@ fn message(lane_no: i64, number: u128, named: Vec<Named>) -> NewMessage {
         retries: None,
         exclude: Vec::new(),
         on_ambiguous: None,
+        when_unreachable: WhenUnreachable::Fail,
         max_recipients: i64::MAX,
         send_at: None,
         expires_at: Time(i64::MAX),

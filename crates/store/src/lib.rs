@@ -12,6 +12,7 @@ mod batch;
 mod control;
 mod copies;
 mod error;
+mod inherited;
 mod new_message;
 pub mod postgres;
 mod reach;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use nuncio_domain::directory::Include;
-use nuncio_domain::message::Body;
+use nuncio_domain::message::{Body, WhenUnreachable};
 use nuncio_domain::own_words::{Purpose, Say};
 use nuncio_domain::{Class, Content, MessageState, NewMessage, OnAmbiguous, RecipientKind, Source, Time};
 
@@ -66,6 +66,7 @@ pub(crate) fn own(say: &Say, lane_no: i64, content: Content, now: Time) -> NewMe
         exclude: Vec::new(),
         // Twice the same of these is worse than not at all.
         on_ambiguous: Some(OnAmbiguous::Hold),
+        when_unreachable: WhenUnreachable::Fail,
         max_recipients: i64::MAX,
         send_at: None,
         expires_at: now,

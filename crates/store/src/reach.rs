@@ -29,6 +29,12 @@ pub(crate) struct Decided<'c> {
     pub(crate) history: Vec<(i64, Time, ReachState, &'c str)>,
 }
 
+/// Of entries of the history, who can be reached again and since when.
+pub(crate) fn again(history: &[(i64, Time, ReachState, &str)]) -> Vec<(i64, Time)> {
+    let good = history.iter().filter(|row| row.2 == ReachState::Reachable);
+    good.map(|row| (row.0, row.1)).collect()
+}
+
 pub(crate) fn decide(changes: &[ReachChange], mut known: HashMap<i64, Known>) -> Decided<'_> {
     let mut decided = Decided::default();
     for change in changes {

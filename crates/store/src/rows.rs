@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use nuncio_domain::batch::{Attempt, Change, Row};
 use nuncio_domain::directory::{Include, Standing};
-use nuncio_domain::message::{OpenMessage, Settlement, Verdict};
+use nuncio_domain::message::{OpenMessage, Settlement, Verdict, WhenUnreachable};
 use nuncio_domain::outcome::{Operation, Outcome};
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::{Origin, Reference};
@@ -26,6 +26,8 @@ pub(crate) fn open_message(row: &impl AnyRow) -> Result<OpenMessage, StoreError>
         control: word_or_null(row, "control", Control::of_word)?,
         content: from_json::<Content>(get(row, "content")?)?,
         on_ambiguous: word_or_null(row, "on_ambiguous", OnAmbiguous::of_word)?,
+        when_unreachable: word(row, "when_unreachable", WhenUnreachable::of_word)?,
+        cause: get(row, "cause")?,
         purpose: word(row, "purpose", Purpose::of_word)?,
         gathers: get(row, "gathers")?,
         audience_final: get(row, "audience_final")?,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use nuncio_domain::message::Verdict;
+use nuncio_domain::message::{Verdict, WHENEVER, WhenUnreachable};
 use nuncio_domain::people::{Lane, LaneView, OptOut, Origin, Person};
 use nuncio_domain::places::{Channel, ChannelKind, Conversation, PlaceKind, Team, TeamState};
 use nuncio_domain::ports::StoreError;
@@ -70,6 +70,7 @@ pub(crate) fn message_view(row: &impl AnyRow) -> Result<MessageView, StoreError>
         label: get(row, "label")?,
         content: from_json::<Content>(get(row, "content")?)?,
         on_ambiguous: word_or_null(row, "on_ambiguous", OnAmbiguous::of_word)?,
+        when_unreachable: word(row, "when_unreachable", WhenUnreachable::of_word)?,
         counts: counts(row)?,
         duplicates_removed: get(row, "duplicates_removed")?,
         audience_final: get(row, "audience_final")?,
@@ -103,7 +104,7 @@ pub(crate) fn delivery_view(row: &impl AnyRow) -> Result<DeliveryView, StoreErro
         reason: get(row, "reason")?,
         activity_id: get(row, "activity_id")?,
         attempts: get(row, "attempts")?,
-        due_at: time_or_null(row, "due_at")?,
+        due_at: time_or_null(row, "due_at")?.filter(|at| *at != WHENEVER),
         first_at: time_or_null(row, "first_at")?,
         last_at: time_or_null(row, "last_at")?,
         status: small_or_null(row, "status")?,

@@ -113,6 +113,10 @@ impl LaneCore {
             if open.asked == Asked::ToComplete {
                 open.asked = Asked::Nothing;
             }
+            if self.only_awaits(message_no) {
+                return;
+            }
+            let Some(open) = self.messages.get_mut(&message_no) else { return };
             open.reading = Reading::Ready;
             open.cursor = 0;
             open.again_at = now + AGAIN;

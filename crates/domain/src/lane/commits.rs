@@ -6,7 +6,8 @@ use crate::batch::{Change, Committed, Key, MessageChange};
 use crate::delivery::DeliveryState;
 use crate::lane::core::{Action, LaneCore, Stage};
 use crate::lane::pace::LATE;
-use crate::message::MessageState;
+use crate::message::{MessageState, WHENEVER};
+use crate::people::ReachState;
 use crate::time::Time;
 
 /// Batches that are not durable yet.
@@ -33,6 +34,8 @@ struct Ticket {
     /// Settlements obeyed, and whether one of them makes a message go on.
     words: Vec<i64>,
     reopens: bool,
+    /// Somebody can be reached again, or is waited for.
+    reached: bool,
 }
 
 impl LaneCore {
@@ -51,6 +54,8 @@ impl LaneCore {
             settled: batch.changes.iter().map(|change| change.key).collect(),
             words: batch.settled.clone(),
             reopens: batch.changes.iter().any(reopens),
+            reached: batch.reach.iter().any(|change| change.state == ReachState::Reachable)
+                || batch.changes.iter().any(|change| change.due_at == Some(WHENEVER)),
             ..Ticket::default()
         };
         for change in &batch.messages {
@@ -106,6 +111,9 @@ impl LaneCore {
         // One that was over may be open again, and there may be more words than one look brings.
         if ticket.reopens || spoken {
             self.actions.push(Action::Look);
+        }
+        if ticket.reached && self.messages.values().any(|open| open.waits) {
+            self.make_due();
         }
         for message_no in ticket.expands {
             self.expands_again(message_no);

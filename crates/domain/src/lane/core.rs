@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::{Batch, Change, Committed, Intent, Key, Row};
+use crate::batch::{Batch, Change, Committed, Inherited, Intent, Key, Row};
 use crate::directory::{DirectoryError, Wanted};
 use crate::lane::commits::Tickets;
 use crate::lane::mailbox::Words;
@@ -83,13 +83,15 @@ pub enum Input {
     Due {
         rows: Vec<Row>,
     },
-    /// Answer to [`Action::LoadHolding`].
-    Holding {
-        rows: Vec<Row>,
-    },
+    /// Answer to [`Action::LoadInherited`].
+    Inherited(Inherited),
     References {
         key: Key,
         references: Vec<Reference>,
+    },
+    /// Answer to [`Action::MakeDue`].
+    MadeDue {
+        deliveries: i64,
     },
     Committed {
         ticket: u64,
@@ -138,11 +140,15 @@ pub enum Action {
     LoadDue {
         limit: i64,
     },
-    /// Retries of channels and chats, before anything new goes there.
-    LoadHolding,
+    /// Retries of channels and chats and what was said there from this time on, before anything new goes there.
+    LoadInherited {
+        since: Time,
+    },
     LoadReferences {
         key: Key,
     },
+    /// Make those due whose recipients can be reached now.
+    MakeDue,
     /// Give [`Input::Opened`] with all open messages: one that was over is open again.
     Look,
     /// Commit, in the order of the tickets, and say so.
@@ -253,12 +259,14 @@ pub(super) enum Next {
     References,
     /// The best reference as it is known now.
     Renew,
+    /// Out of memory, until its recipient can be reached.
+    Whenever,
 }
 
-/// Whether the retries of channels and chats that an owner before this one left are in memory. Until they are, nothing
-/// new goes there: it might overtake one of them.
+/// Whether what an owner before this one left of channels and chats is in memory. Until it is, nothing new goes there: it
+/// might overtake a retry, or break a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holding {
+pub(super) enum Inheritance {
     Unread,
     Loading,
     Read,
@@ -299,7 +307,7 @@ pub struct LaneCore {
     pub(super) due_left: bool,
     pub(super) due_loading: bool,
     pub(super) due_limit: i64,
-    pub(super) holding: Holding,
+    pub(super) inheritance: Inheritance,
     pub(super) status_at: Time,
     pub(super) status: String,
     pub(super) batch: Batch,
@@ -335,7 +343,7 @@ impl LaneCore {
             due_left: false,
             due_loading: false,
             due_limit: 0,
-            holding: Holding::Unread,
+            inheritance: Inheritance::Unread,
             status_at: now,
             status: String::new(),
             batch: Batch::default(),
@@ -370,7 +378,8 @@ impl LaneCore {
             Input::Fetched { message_no, fetched } => self.fetched(now, message_no, fetched),
             Input::Page { message_no, rows } => self.paged(now, message_no, rows),
             Input::Due { rows } => self.due_loaded(now, rows),
-            Input::Holding { rows } => self.holding_loaded(now, rows),
+            Input::Inherited(inherited) => self.inherited_loaded(now, inherited),
+            Input::MadeDue { deliveries } => self.made_due(deliveries),
             Input::References { key, references } => self.references(now, key, references),
             Input::Committed { ticket, committed } => self.committed(now, ticket, &committed),
             Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, &answer),

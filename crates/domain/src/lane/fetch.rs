@@ -100,7 +100,7 @@ mod tests {
     use crate::directory::{DirectorySource, Include};
     use crate::ids::MessageId;
     use crate::lane::{Input, LaneConfig};
-    use crate::message::{Body, Class, Content, Control, Expanded, OpenMessage, Opened};
+    use crate::message::{Body, Class, Content, Control, Expanded, OpenMessage, Opened, WhenUnreachable};
     use crate::own_words::Purpose;
 
     const SECOND: i64 = 1_000_000;
@@ -116,6 +116,8 @@ mod tests {
             purpose: Purpose::Asked,
             gathers: false,
             on_ambiguous: None,
+            when_unreachable: WhenUnreachable::Fail,
+            cause: None,
             audience_final: false,
             include: Include::default(),
             send_at: None,

@@ -38,6 +38,9 @@ impl LaneCore {
         }
         self.words.resumed_at = opened.resumed_at;
         self.words.looked = true;
+        if opened.reached {
+            self.make_due();
+        }
         for settlement in &opened.settlements {
             self.settled(now, settlement);
         }

@@ -7,7 +7,7 @@ use crate::delivery::{DeliveryState, SkipReason};
 use crate::lane::core::{Action, Item, LaneCore};
 use crate::lane::fetch::Fetching;
 use crate::lane::in_order::InOrder;
-use crate::message::{Class, Expanded, MessageState, OnAmbiguous, OpenMessage};
+use crate::message::{Class, Expanded, MessageState, OnAmbiguous, OpenMessage, UNREACHABLE, WhenUnreachable};
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
 use crate::skip::{Policy, why_skipped};
@@ -49,6 +49,8 @@ pub(super) struct Open {
     pub(super) class: Class,
     pub(super) purpose: Purpose,
     policy: Policy,
+    /// Whom it cannot reach now it waits for.
+    pub(super) waits: bool,
     pub(super) phase: Phase,
     pub(super) queue: VecDeque<Item>,
     /// Has its turn among the messages of its class.
@@ -123,7 +125,11 @@ impl LaneCore {
             MessageState::Paused => Phase::Paused,
             _ if message.gathers => Phase::Gathering,
             // Only a whole audience can be too large; else the directory is waited for.
-            MessageState::Waiting if message.audience_final => Phase::Confirm,
+            MessageState::Waiting
+                if message.audience_final && message.cause.as_deref() != Some(UNREACHABLE) =>
+            {
+                Phase::Confirm
+            }
             _ if message.audience_final => Phase::Sending,
             _ => Phase::Expanding,
         };
@@ -138,6 +144,7 @@ impl LaneCore {
                 created_at: message.created_at,
                 recheck: self.config.recheck,
             },
+            waits: message.when_unreachable == WhenUnreachable::Wait,
             phase,
             queue: VecDeque::new(),
             in_turn: false,
@@ -159,7 +166,7 @@ impl LaneCore {
         self.tending.touched.insert(message_no);
         // One that was begun before may have retries.
         self.due_left |= message.audience_final;
-        self.load_holding();
+        self.load_inherited(now);
         match phase {
             Phase::Expanding => self.expand(message_no),
             Phase::Closed(to) => self.sweep(now, message_no, to),
@@ -232,13 +239,15 @@ impl LaneCore {
         if open.closed_to().is_some() {
             return;
         }
-        let policy = open.policy;
+        let (policy, waits) = (open.policy, open.waits);
         for row in rows {
             match why_skipped(&row, policy, now) {
+                Some(SkipReason::Unreachable) if waits => self.await_recipient(now, &row),
                 Some(reason) if !self.known.contains(&row.key) => self.skip(now, &row, reason),
                 Some(_) => {}
                 None => {
                     if let Some(item) = self.item(row) {
+                        self.goes_on(message_no);
                         self.queue_back(item);
                     }
                 }
@@ -389,6 +398,8 @@ mod tests {
             purpose: Purpose::Welcome,
             gathers: true,
             on_ambiguous: None,
+            when_unreachable: WhenUnreachable::Fail,
+            cause: None,
             audience_final: false,
             include: Include::default(),
             created_at: at(0),

@@ -8,7 +8,8 @@
 //!   of the store in the order of asking; [`fetch`]: audiences that the directory knows
 //! - [`select`]: which delivery goes next
 //! - [`settle`]: what an answer means for its delivery, and [`trouble`]: what it means for the lane
-//! - [`commits`]: what follows once a batch is durable; [`waiting`]: what goes out again
+//! - [`commits`]: what follows once a batch is durable; [`waiting`]: what goes out again; [`unreached`]: what waits for
+//!   its recipient
 //! - [`pace`], [`threads`], [`retry`]: limits of the lane, limits of a thread, when to try again
 //! - [`status`]: what the owner says of its lane; [`clock_set`]: a wall clock that was set
 
@@ -28,6 +29,7 @@ mod settle;
 mod status;
 pub mod threads;
 mod trouble;
+mod unreached;
 mod waiting;
 
 pub use self::core::{Action, CallOrder, Input, LaneConfig, LaneCore};

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::batch::Intent;
-use crate::lane::core::{Action, Flight, Holding, Item, LaneCore, Stage};
+use crate::lane::core::{Action, Flight, Inheritance, Item, LaneCore, Stage};
 use crate::lane::pace::{LEAD, LEASE_LEFT};
 use crate::lane::threads::Free;
 use crate::message::Class;
@@ -195,7 +195,7 @@ impl LaneCore {
             }
             let item = open.queue.pop_front()?;
             let thread_no = item.row.thread_no;
-            let unsure = self.holding != Holding::Read && item.row.kind != RecipientKind::Person;
+            let unsure = self.inheritance != Inheritance::Read && item.row.kind != RecipientKind::Person;
             let held = !item.holds && (unsure || self.order.holds.contains_key(&(thread_no, class)));
             match self.threads.free(thread_no, slot) {
                 Free::Now if !held => return Some(item),

@@ -9,6 +9,7 @@ use crate::lane::core::{Fetched, Flight, Item, LaneCore, Met, Next};
 use crate::lane::retry;
 use crate::lane::threads::Whose;
 use crate::lane::trouble::DISABLED;
+use crate::message::WHENEVER;
 use crate::outcome::{Answer, Operation, Outcome};
 use crate::people::{ReachState, RecipientKind};
 use crate::time::Time;
@@ -81,6 +82,9 @@ impl LaneCore {
             Fate::Final(DeliveryState::Failed, _) if item.row.resent => {
                 Fate::Final(DeliveryState::Ambiguous, None)
             }
+            Fate::Final(DeliveryState::Failed, Some(reason)) if self.awaits(&item, reason) => {
+                Fate::Again(Next::Whenever)
+            }
             fate => fate,
         };
         let thread_no = item.row.thread_no;
@@ -108,7 +112,11 @@ impl LaneCore {
                     change.due_at = Some(due);
                     item.row_mut().due_at = Some(due);
                 }
-                if !item.holds {
+                if matches!(next, Next::Whenever) {
+                    change.due_at = Some(WHENEVER);
+                    self.unhold(&item);
+                    item.holds = false;
+                } else if !item.holds {
                     self.hold(&item);
                     item.holds = true;
                 }
@@ -289,7 +297,7 @@ mod tests {
     use super::*;
     use crate::batch::{Batch, Committed, Row};
     use crate::lane::{Action, Input, LaneConfig};
-    use crate::message::{Body, Class, Content, Control, MessageState, OpenMessage, Opened};
+    use crate::message::{Body, Class, Content, Control, MessageState, OpenMessage, Opened, WhenUnreachable};
     use crate::outcome::{LaneCause, LaneCauseKind};
     use crate::people::Reference;
     use crate::{Key, MessageId};
@@ -313,6 +321,8 @@ mod tests {
             purpose: crate::own_words::Purpose::Asked,
             gathers: false,
             on_ambiguous: None,
+            when_unreachable: WhenUnreachable::Fail,
+            cause: None,
             audience_final: true,
             include: crate::directory::Include::default(),
             send_at: None,

@@ -15,6 +15,8 @@ const WINDOWS: [(usize, Duration); 4] = [
     (60, Duration::from_millis(30_010)),
     (1800, Duration::from_millis(3_600_010)),
 ];
+/// What ended before this is in none of the windows.
+pub(super) const LONGEST: Duration = WINDOWS[3].1;
 /// A thread idle for so long …
 const IDLE: Duration = Duration::from_secs(30);
 /// … with at most so many sends in the hour is forgotten.
@@ -105,6 +107,15 @@ impl Threads {
         }
     }
 
+    /// A call of an owner before this one; they come in the order of time, before any call of this one's.
+    pub fn ended_before(&mut self, thread_no: i64, at: Time) {
+        let calls = &mut self.known.entry(thread_no).or_default().calls;
+        calls.push_back(at);
+        if calls.len() > WINDOWS[3].0 {
+            calls.pop_front();
+        }
+    }
+
     /// A call was answered 429. A thread to which nothing was said for 30 s cannot have used up its own windows, so
     /// the refusal is the lane's; three threads refused within a second are the lane's as well.
     pub fn throttled(&mut self, thread_no: i64, now: Time, retry_after: Option<Duration>) -> Whose {
@@ -134,7 +145,7 @@ impl Threads {
         }
         self.swept_at = now;
         self.known.retain(|_, thread| {
-            let hour_ago = now - WINDOWS[3].1;
+            let hour_ago = now - LONGEST;
             while thread.calls.front().is_some_and(|start| *start < hour_ago) {
                 thread.calls.pop_front();
             }

@@ -1,8 +1,9 @@
 //! Deliveries that go out again: at once, when their time comes, or when their other references are known.
 
-use crate::batch::{Key, Row};
+use crate::batch::{Inherited, Key, Row};
 use crate::delivery::DeliveryState;
-use crate::lane::core::{Action, Fetched, Holding, Item, LaneCore, Met, Next};
+use crate::lane::core::{Action, Fetched, Inheritance, Item, LaneCore, Met, Next};
+use crate::lane::threads::LONGEST;
 use crate::people::{RecipientKind, Reference};
 use crate::skip::unwanted;
 use crate::time::Time;
@@ -34,21 +35,25 @@ impl LaneCore {
     }
 
     /// Asks for what holds channels and chats, once.
-    pub(super) fn load_holding(&mut self) {
-        if self.holding == Holding::Unread {
-            self.holding = Holding::Loading;
-            self.actions.push(Action::LoadHolding);
+    pub(super) fn load_inherited(&mut self, now: Time) {
+        if self.inheritance == Inheritance::Unread {
+            self.inheritance = Inheritance::Loading;
+            self.actions.push(Action::LoadInherited { since: now - LONGEST });
         }
     }
 
-    pub(super) fn holding_loaded(&mut self, now: Time, rows: Vec<Row>) {
-        self.holding = Holding::Read;
-        self.take_retries(now, rows);
+    pub(super) fn inherited_loaded(&mut self, now: Time, inherited: Inherited) {
+        self.inheritance = Inheritance::Read;
+        for (thread_no, ended_at) in inherited.calls {
+            self.threads.ended_before(thread_no, ended_at);
+        }
+        self.take_retries(now, inherited.retries);
         self.unpark_all();
     }
 
     fn take_retries(&mut self, now: Time, rows: Vec<Row>) {
         for row in rows {
+            self.goes_on(row.key.message_no);
             let Some(open) = self.messages.get(&row.key.message_no) else { continue };
             // A new word of theirs holds for a retry as well; what was refused meanwhile does not.
             if let Some(reason) = unwanted(&row, open.purpose) {
@@ -83,6 +88,7 @@ impl LaneCore {
                 self.forget(key);
                 self.due_left = true;
             }
+            Next::Whenever => self.forget(key),
             Next::References => self.fetch(item, false),
             Next::Renew => self.fetch(item, true),
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use nuncio_domain::lane::LaneConfig;
-use nuncio_domain::message::{Class, Control, OnAmbiguous};
+use nuncio_domain::message::{Class, Control, OnAmbiguous, WhenUnreachable};
 use nuncio_domain::{DeliveryState, MessageState, Time};
 
 use crate::service::{SECOND, Weather};
@@ -221,6 +221,25 @@ async fn a_channel_gets_what_its_windows_allow() {
 }
 
 #[tokio::test]
+async fn a_new_owner_knows_what_was_said_in_a_channel() {
+    for down in [500_000, 20 * SECOND] {
+        let mut world = World::new(16, Weather::default(), plain);
+        let channel = ["19:general@thread.tacv2".to_owned()];
+        let mut ids = Vec::new();
+        for _ in 0..90 {
+            ids.push(world.submit(&channel, on_ambiguous(OnAmbiguous::Hold)).await);
+        }
+        // It has used up most of the window of 30 s.
+        world.die_after(13 * SECOND, down);
+        for id in &ids {
+            world.finish(*id, 120).await;
+        }
+        assert!(world.service.taken[&channel[0]].len() >= 89);
+        assert_eq!(world.service.thread_refusals, 0, "down for {down} us");
+    }
+}
+
+#[tokio::test]
 async fn a_larger_audience_than_allowed_waits_for_a_word() {
     let mut world = World::new(13, Weather::default(), plain);
     let id = world.submit(&people(50), |message| message.max_recipients = 10).await;
@@ -231,6 +250,41 @@ async fn a_larger_audience_than_allowed_waits_for_a_word() {
     world.control(id, Control::Confirm).await;
     world.finish(id, 60).await;
     assert_eq!(world.check_ledger(id, 50).await.delivered, 50);
+}
+
+#[tokio::test]
+async fn who_cannot_be_reached_is_waited_for() {
+    let to = people(40);
+    let blocked = BTreeSet::from([to[3].clone(), to[7].clone(), to[9].clone()]);
+    let mut world = World::new(17, Weather { blocked, ..Weather::default() }, plain);
+    let id = world.submit(&to, |message| message.when_unreachable = WhenUnreachable::Wait).await;
+    world.run_for(30).await;
+    let message = world.message(id).await;
+    assert_eq!((message.state, message.cause.as_deref()), (MessageState::Waiting, Some("unreachable")));
+    let counts = world.check_ledger(id, 40).await;
+    assert_eq!((counts.delivered, counts.pending), (37, 3));
+    let calls = world.service.calls;
+    world.run_for(3_600).await;
+    assert_eq!(world.service.calls, calls, "nobody is called in vain");
+    world.can_be_reached(&to[3]);
+    world.run_for(10).await;
+    assert_eq!(world.check_ledger(id, 40).await.delivered, 38);
+    assert_eq!(world.message(id).await.state, MessageState::Waiting);
+    // A later message of the same kind makes no call, and a new owner still waits.
+    let second = world.submit(&to, |message| message.when_unreachable = WhenUnreachable::Wait).await;
+    world.die_after(20 * SECOND, SECOND);
+    world.run_for(60).await;
+    assert_eq!(world.check_ledger(second, 40).await.pending, 2);
+    world.can_be_reached(&to[7]);
+    world.run_for(10).await;
+    assert_eq!(world.check_ledger(id, 40).await.delivered, 39);
+    assert_eq!(world.check_ledger(second, 40).await.delivered, 39);
+    assert_eq!(world.service.taken[&to[7]].len(), 2);
+    // To its end.
+    world.finish(id, 25 * 3_600).await;
+    world.finish(second, 25 * 3_600).await;
+    assert_eq!(world.check_ledger(id, 40).await.expired, 1);
+    assert_eq!(world.check_ledger(second, 40).await.expired, 1);
 }
 
 #[tokio::test]

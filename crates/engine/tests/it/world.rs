@@ -9,13 +9,13 @@ use nuncio_domain::directory::{Fill, Wanted};
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
 use nuncio_domain::message::{
     Body, Class, Content, Control, ControlRequest, LaneControl, Named, NewMessage, OnAmbiguous,
-    SettleRequest, Settled, Submitted, Verdict,
+    SettleRequest, Settled, Submitted, Verdict, WhenUnreachable,
 };
 use nuncio_domain::outcome::{Answer, Outcome};
 use nuncio_domain::people::{RecipientKind, SeenPerson};
 use nuncio_domain::ports::Ledger;
 use nuncio_domain::views::{DeliveryFilter, DeliveryView, MessageView};
-use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Role, Scope, Time};
+use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, ReachState, Role, Scope, Time};
 use nuncio_testkit::MemoryLedger;
 use uuid::Uuid;
 
@@ -181,6 +181,7 @@ impl World {
             retries: None,
             exclude: Vec::new(),
             on_ambiguous: None,
+            when_unreachable: WhenUnreachable::Fail,
             max_recipients: 1_000_000,
             send_at: None,
             expires_at: Time(self.wall().0 + 24 * 3600 * SECOND),
@@ -204,6 +205,18 @@ impl World {
             };
             self.ledger.hear(LANE, &seen, "https://service.example/", self.wall());
         }
+    }
+
+    /// They install the app, or let it speak again.
+    pub(crate) fn can_be_reached(&mut self, person: &str) {
+        self.service.weather.blocked.remove(person);
+        let seen = SeenPerson {
+            object_id: person.to_owned(),
+            reach: Some((ReachState::Reachable, "installed".to_owned())),
+            ..SeenPerson::default()
+        };
+        self.ledger.hear(LANE, &seen, "https://service.example/", self.wall());
+        self.at(0, Event::Look);
     }
 
     pub(crate) async fn control(&mut self, id: MessageId, control: Control) {
@@ -447,8 +460,11 @@ impl World {
             Action::LoadDue { limit } => {
                 Input::Due { rows: self.ledger.due(LANE, Time::MAX, limit).await.unwrap() }
             }
-            Action::LoadHolding => Input::Holding { rows: self.ledger.holding(LANE).await.unwrap() },
+            Action::LoadInherited { since } => {
+                Input::Inherited(self.ledger.inherited(LANE, since).await.unwrap())
+            }
             Action::LoadReferences { key } => Input::References { key, references: Vec::new() },
+            Action::MakeDue => Input::MadeDue { deliveries: self.ledger.reached(LANE, now).await.unwrap() },
             Action::Look => return self.look().await,
             Action::Commit { .. } | Action::Call(_) | Action::Forget { .. } => return,
         };

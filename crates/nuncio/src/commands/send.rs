@@ -92,6 +92,9 @@ pub struct Args {
     /// When nobody can know whether Teams took it: hold it back, or send it once more [default: by recipient]
     #[arg(long, value_parser = ["hold", "resend"], help_heading = "How")]
     on_ambiguous: Option<String>,
+    /// Who cannot be reached now: leave them out, or wait until they can be [default: fail]
+    #[arg(long, value_parser = ["fail", "wait"], help_heading = "How")]
+    when_unreachable: Option<String>,
     /// Not before this time (2026-11-23T08:00:00Z, or with an offset like +01:00)
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "How")]
     send_at: Option<String>,
@@ -227,6 +230,7 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
         label: args.label.clone(),
         priority: args.priority.clone(),
         on_ambiguous: args.on_ambiguous.clone(),
+        when_unreachable: args.when_unreachable.clone(),
         // A message for later expands when nobody is here to say yes.
         max_recipients: args.max_recipients.or(args.yes.then_some(NO_LIMIT)),
         send_at: args.send_at.clone(),

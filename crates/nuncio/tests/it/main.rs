@@ -19,6 +19,7 @@
 //! | `races` | cancel, pause and expiry while calls are under way |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `after` | settling what is ambiguous, trying again what was not delivered |
+//! | `waiting` | messages that wait for those who cannot be reached now |
 //! | `operate` | the kill switch of a lane, opt-outs |
 //! | `apps` | two apps in one server |
 //! | `credentials` | managed identities |
@@ -57,4 +58,5 @@ mod sim;
 mod sim_command;
 mod stop;
 mod strain;
+mod waiting;
 mod world;

@@ -86,6 +86,7 @@ pub(crate) async fn message(access: &Access, asked: &nuncio_api::NewMessage) -> 
         retries: None,
         exclude: audience.exclude,
         on_ambiguous: policy.on_ambiguous,
+        when_unreachable: policy.when_unreachable,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,
         expires_at: policy.expires_at,

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use nuncio_api::{Code, NewMessage};
+use nuncio_domain::message::WhenUnreachable;
 use nuncio_domain::{Class, OnAmbiguous, Time};
 
 use super::Findings;
@@ -15,6 +16,7 @@ const HOUR: Duration = Duration::from_hours(1);
 
 pub(super) struct Policy {
     pub(super) on_ambiguous: Option<OnAmbiguous>,
+    pub(super) when_unreachable: WhenUnreachable,
     pub(super) max_recipients: i64,
     pub(super) send_at: Option<Time>,
     pub(super) expires_at: Time,
@@ -29,7 +31,13 @@ pub(super) fn check(findings: &mut Findings, asked: &NewMessage, class: Class, n
         OnAmbiguous::of_word,
     );
     only(findings, "/install", asked.install.as_deref(), "never", &["if_never_installed", "also_if_removed"]);
-    only(findings, "/when_unreachable", asked.when_unreachable.as_deref(), "fail", &["wait"]);
+    let when_unreachable = word(
+        findings,
+        "/when_unreachable",
+        asked.when_unreachable.as_deref(),
+        WhenUnreachable::ALL,
+        WhenUnreachable::of_word,
+    );
     only(findings, "/start", asked.start.as_deref(), "complete", &["streaming"]);
 
     let max_recipients = asked.max_recipients.unwrap_or(DEFAULT_RECIPIENTS);
@@ -47,7 +55,13 @@ pub(super) fn check(findings: &mut Findings, asked: &NewMessage, class: Class, n
             if send_at.is_some() { "this must be after send_at" } else { "this must be in the future" };
         findings.add(Code::InvalidValue, "/expires_at", text);
     }
-    Policy { on_ambiguous, max_recipients, send_at, expires_at: expires_at.unwrap_or(begin + lasting) }
+    Policy {
+        on_ambiguous,
+        when_unreachable: when_unreachable.unwrap_or(WhenUnreachable::Fail),
+        max_recipients,
+        send_at,
+        expires_at: expires_at.unwrap_or(begin + lasting),
+    }
 }
 
 /// One of some words, all of them built.

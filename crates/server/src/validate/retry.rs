@@ -69,6 +69,7 @@ pub(crate) fn retry(
         retries: Some(Retries { of: before.id, states, reasons: asked.reasons.clone() }),
         exclude: Vec::new(),
         on_ambiguous: before.on_ambiguous,
+        when_unreachable: before.when_unreachable,
         max_recipients: policy.max_recipients,
         send_at: policy.send_at,
         expires_at: policy.expires_at,

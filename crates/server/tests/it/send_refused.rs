@@ -103,7 +103,6 @@ async fn what_is_not_built_yet() {
         ("/audience/lists", json!(["aud_x"])),
         ("/audience/exclude/groups", json!(["g"])),
         ("/install", json!("if_never_installed")),
-        ("/when_unreachable", json!("wait")),
         ("/start", json!("streaming")),
     ] {
         refused(&server, &[(pointer, value)], 422, "not_supported_yet", pointer).await;

@@ -9,7 +9,7 @@ use sqlx::postgres::PgRow;
 
 use super::db::{Db, plain, plain_or_null, sql};
 use super::node::NODE;
-use super::{evidence, learn_places, own_words, reach};
+use super::{evidence, learn_places, own_words, reach, reached};
 use crate::views::lane_of;
 use crate::words::{get, json, word};
 
@@ -102,7 +102,8 @@ pub(crate) async fn learn(db: &mut Db<'_>, learned: &Learned) -> Result<LearnedD
     if seq % 256 == 0 {
         db.run(sql("DELETE FROM inbound_seen WHERE at < $1").bind(learned.at.0 - KEEP_SEEN)).await?;
     }
-    Ok(LearnedDone::New { lane_no: lane.lane_no, said: said || settled })
+    let reached = reached::is_any(db, lane.lane_no).await?;
+    Ok(LearnedDone::New { lane_no: lane.lane_no, said: said || settled || reached })
 }
 
 async fn is_new(db: &mut Db<'_>, lane_no: i64, learned: &Learned) -> Result<bool, StoreError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use nuncio_domain::batch::{Late, Row};
+use nuncio_domain::batch::{Inherited, Late, Row};
 use nuncio_domain::directory::Fill;
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
@@ -15,7 +15,8 @@ use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
 
 use super::submit::Submission;
 use super::{
-    PostgresStore, commit, control, expand, fill, lanes, node, recover, rows, settle, submit, testify, views,
+    PostgresStore, commit, control, expand, fill, inherited, lanes, node, reached, recover, rows, settle,
+    submit, testify, views,
 };
 use crate::error::unavailable;
 
@@ -148,9 +149,17 @@ impl Ledger for PostgresStore {
         rows::due(&mut self.readers.reading().await?.db(), lane_no, until, limit).await
     }
 
-    #[tracing::instrument(name = "store.holding", level = "debug", skip(self))]
-    async fn holding(&self, lane_no: i64) -> Result<Vec<Row>, StoreError> {
-        rows::holding(&mut self.readers.reading().await?.db(), lane_no).await
+    #[tracing::instrument(name = "store.inherited", level = "debug", skip(self, since))]
+    async fn inherited(&self, lane_no: i64, since: Time) -> Result<Inherited, StoreError> {
+        inherited::inherited(&mut self.readers.reading().await?.db(), lane_no, since).await
+    }
+
+    #[tracing::instrument(name = "store.reached", level = "debug", skip(self, now))]
+    async fn reached(&self, lane_no: i64, now: Time) -> Result<i64, StoreError> {
+        if !reached::is_any(&mut self.readers.reading().await?.db(), lane_no).await? {
+            return Ok(0);
+        }
+        self.batch((lane_no, now), |db, (lane_no, now)| Box::pin(reached::make_due(db, *lane_no, *now))).await
     }
 
     #[tracing::instrument(

@@ -10,7 +10,9 @@ use crate::words::get;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_ledger.sql"),
     include_str!("migrations/0002_directory.sql"),
-    include_str!("migrations/0004_directory_copy.sql"),
+    include_str!("migrations/0003_places.sql"),
+    include_str!("migrations/0004_reached.sql"),
+    include_str!("migrations/0005_directory_copy.sql"),
 ];
 
 /// Of the lock under which one process at a time brings the schema up to date; any number would do.

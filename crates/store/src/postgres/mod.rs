@@ -14,6 +14,7 @@ mod db;
 mod evidence;
 mod expand;
 mod fill;
+mod inherited;
 mod keys;
 mod lanes;
 mod learn;
@@ -27,6 +28,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod reach;
+mod reached;
 mod recover;
 mod registry;
 mod rows;

@@ -9,8 +9,9 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::db::{PLANS, Pooler};
 use super::{
-    PostgresStore, commit, commit_message, conversations, evidence, expand, fill, lanes, learn, learn_places,
-    node, opt_outs, own_words, people, reach, recover, rows, settle, submit, teams, testify, verify, views,
+    PostgresStore, commit, commit_message, conversations, evidence, expand, fill, inherited, lanes, learn,
+    learn_places, node, opt_outs, own_words, people, reach, reached, recover, rows, settle, submit, teams,
+    testify, verify, views,
 };
 
 pub(super) const FILL: &str = "
@@ -92,6 +93,27 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
             "holding",
             rows::HOLDING,
             &["using deliveries_due on deliveries p", "using recipients_pkey on recipients k"],
+        ),
+        (
+            "calls of channels and chats",
+            inherited::CALLS,
+            &[
+                "using places_of_lane on recipients",
+                "using deliveries_of_thread on deliveries d",
+                "using attempts_pkey on attempts a",
+            ],
+        ),
+        ("when messages were made", inherited::CREATED, &["using messages_pkey on messages"]),
+        (
+            "who can be reached again",
+            reached::NOTE,
+            &["using recipients_pkey on recipients r", "using messages_wait on messages m"],
+        ),
+        ("whether anybody is", reached::ANY, &["using reached_pkey on reached"]),
+        (
+            "made due",
+            reached::MAKE_DUE,
+            &["using messages_wait on messages", "using reached_pkey on reached q", DELIVERY],
         ),
         ("open", rows::OPEN, &["using messages_open on messages"]),
         (

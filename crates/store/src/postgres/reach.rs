@@ -9,7 +9,8 @@ use nuncio_domain::{ReachState, Time};
 
 use super::commit::column;
 use super::db::{Db, plain, sql};
-use crate::reach::{Decided, Known, decide};
+use super::reached;
+use crate::reach::{Decided, Known, again, decide};
 use crate::rows::known;
 
 /// A recipient has few rows of history, which are sorted: in the order of their key would be a walk through all.
@@ -73,7 +74,7 @@ pub(crate) async fn from_calls(db: &mut Db<'_>, changes: &[ReachChange]) -> Resu
             .bind(column(&history, |row| plain(row.3)));
         db.run(statement).await?;
     }
-    Ok(())
+    reached::note(db, &again(&history)).await
 }
 
 async fn read(
@@ -105,6 +106,9 @@ pub(crate) async fn from_event(
         let history =
             sql("INSERT INTO reach_history (recipient_no, at, state, evidence) VALUES ($1, $2, $3, $4)");
         db.run(history.bind(recipient_no).bind(at.0).bind(state.as_str()).bind(plain(evidence))).await?;
+        if state == ReachState::Reachable {
+            return reached::note(db, &[(recipient_no, at)]).await;
+        }
     }
     Ok(())
 }

@@ -2,18 +2,18 @@
 
 use nuncio_domain::Time;
 use nuncio_domain::batch::Row;
-use nuncio_domain::message::Opened;
+use nuncio_domain::message::{Opened, WHENEVER};
 use nuncio_domain::people::Reference;
 use nuncio_domain::ports::StoreError;
 
 use super::db::{Db, sql};
-use super::{lanes, settle};
+use super::{lanes, reached, settle};
 use crate::rows::{best_first, gather, open_message, seen};
 
 /// Sorted, because in the order of their key would be a walk through all messages that there ever were.
 pub(crate) const OPEN: &str = "
     SELECT message_no, id, class, state, control, content, on_ambiguous, audience_final, send_at, expires_at,
-           created_at, purpose, gathers, include, retries IS NOT NULL AS retries
+           created_at, purpose, gathers, include, when_unreachable, cause, retries IS NOT NULL AS retries
       FROM messages
      WHERE lane_no = $1 AND open AND (state NOT IN ('completed', 'cancelled') OR NOT swept)
        AND (message_no > $2 OR control IS NOT NULL OR gathers)
@@ -64,7 +64,7 @@ pub(crate) const DUE: &str = rows!(
 pub(crate) const HOLDING: &str = rows!(
     "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p
-      WHERE p.lane_no = $1 AND p.due_at IS NOT NULL AND p.state = 'pending'
+      WHERE p.lane_no = $1 AND p.due_at IS NOT NULL AND p.due_at < 9223372036854775807 AND p.state = 'pending'
         AND (SELECT k.kind FROM recipients AS k WHERE k.recipient_no = p.recipient_no) <> 'person'
         AND EXISTS (SELECT 1 FROM messages AS m WHERE m.message_no = p.message_no AND m.closed_to IS NULL)"
 );
@@ -78,7 +78,8 @@ pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Op
     let messages = found.iter().map(open_message).collect::<Result<_, _>>()?;
     let (paused_at, resumed_at) = lanes::held(db, lane_no).await?;
     let settlements = settle::open(db, lane_no).await?;
-    Ok(Opened { messages, paused: paused_at.is_some(), resumed_at, settlements })
+    let reached = reached::is_any(db, lane_no).await?;
+    Ok(Opened { messages, paused: paused_at.is_some(), resumed_at, settlements, reached })
 }
 
 pub(crate) async fn page(
@@ -98,7 +99,8 @@ pub(crate) async fn due(
     until: Time,
     limit: i64,
 ) -> Result<Vec<Row>, StoreError> {
-    let mut rows = gather(&db.rows(sql(DUE).bind(lane_no).bind(until.0).bind(limit)).await?)?;
+    let until = until.0.min(WHENEVER.0 - 1);
+    let mut rows = gather(&db.rows(sql(DUE).bind(lane_no).bind(until).bind(limit)).await?)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)
 }

@@ -64,9 +64,10 @@ pub(crate) const NAMED: &str = "
 
 const MESSAGES: &str = "
     INSERT INTO messages (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources,
-                          send_at, expires_at, created_at, purpose, gathers, cause, retries, include, fence_at)
+                          send_at, expires_at, created_at, purpose, gathers, cause, retries, when_unreachable, include,
+                          fence_at)
     SELECT j.id, j.lane_no, j.key_no, j.class, j.state, j.label, j.content, j.on_ambiguous, j.max_recipients, j.sources,
-           j.send_at, j.expires_at, j.created_at, j.purpose, j.gathers, j.cause, j.retries,
+           j.send_at, j.expires_at, j.created_at, j.purpose, j.gathers, j.cause, j.retries, j.when_unreachable,
            -- Who was meant by what is tried again is meant still.
            CASE WHEN j.retries IS NULL THEN j.include
                 ELSE (SELECT b.include FROM messages AS b WHERE b.message_no = j.retries) END,
@@ -74,9 +75,9 @@ const MESSAGES: &str = "
            CASE WHEN j.gathers THEN 9223372036854775807 ELSE f.last END
       FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                   $9::bigint[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::boolean[],
-                  $16::text[], $17::bigint[], $18::text[]) WITH ORDINALITY
+                  $16::text[], $17::bigint[], $18::text[], $19::text[]) WITH ORDINALITY
         AS j (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources, send_at,
-              expires_at, created_at, purpose, gathers, cause, retries, include, place)
+              expires_at, created_at, purpose, gathers, cause, retries, include, when_unreachable, place)
      CROSS JOIN (SELECT coalesce(max(recipient_no), 0) AS last FROM recipients) AS f
      ORDER BY j.place
     RETURNING message_no, id";
@@ -259,7 +260,8 @@ pub(crate) async fn store(db: &mut Db<'_>, all: &[Stored<'_>]) -> Result<Vec<i64
         .bind(column(&begins, |begin| begin.gathers))
         .bind(column(&begins, |begin| begin.cause))
         .bind(&retries)
-        .bind(column(all, |one| one.new.include.to_word()));
+        .bind(column(all, |one| one.new.include.to_word()))
+        .bind(column(all, |one| one.new.when_unreachable.as_str()));
     let mut made: HashMap<Uuid, i64> = HashMap::with_capacity(all.len());
     for row in &db.rows(statement).await? {
         made.insert(get(row, "id")?, get(row, "message_no")?);

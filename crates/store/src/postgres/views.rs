@@ -12,6 +12,7 @@ macro_rules! message {
     ($where:literal) => {
         concat!(
             "SELECT m.message_no, m.id, m.lane_no, m.class, m.state, m.cause, m.control, m.label, m.content, m.on_ambiguous,
+                    m.when_unreachable,
                     m.audience_final, m.send_at, m.expires_at, m.created_at, m.completed_at, l.app, l.tenant, l.status,
                     c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled, c.expired,
                     c.duplicates_removed,

@@ -15,7 +15,7 @@ use super::intake::{Kind, Written};
 use super::reach::{self, Told};
 use super::store::write;
 use super::writer::Queue;
-use super::{evidence, learn_places, own_words};
+use super::{evidence, learn_places, own_words, reached};
 use crate::error::{broken, of_sqlx};
 use crate::views::lane_of;
 use crate::words::{get, json, word};
@@ -142,13 +142,14 @@ async fn learn(connection: &mut SqliteConnection, batch: &[Learned]) -> Result<V
     for news in &mut news {
         said.push(rest(&mut *connection, news).await?);
     }
+    let reached = reached::lanes(&mut *connection, &lanes).await?;
     tell(connection, &news).await?;
     let mut said = said.into_iter();
     Ok(lanes
         .into_iter()
         .zip(new)
         .map(|(lane_no, new)| match new.then(|| said.next()).flatten() {
-            Some(said) => LearnedDone::New { lane_no, said },
+            Some(said) => LearnedDone::New { lane_no, said: said || reached.contains(&lane_no) },
             None => LearnedDone::Duplicate,
         })
         .collect())

@@ -1,7 +1,7 @@
 //! `Ledger`: which of our functions serves which method, and in which queue it waits.
 
 use async_trait::async_trait;
-use nuncio_domain::batch::Row;
+use nuncio_domain::batch::{Inherited, Row};
 use nuncio_domain::directory::Fill;
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
@@ -13,7 +13,9 @@ use nuncio_domain::{Batch, Committed, Key, MessageId, NewMessage, Scope, Time};
 use super::expand::Ask;
 use super::rows::{AskPage, Look};
 use super::writer::Queue;
-use super::{SqliteStore, commit, control, fill, lanes, recover, rows, settle, submit, views};
+use super::{
+    SqliteStore, commit, control, fill, inherited, lanes, reached, recover, rows, settle, submit, views,
+};
 
 #[async_trait]
 impl Ledger for SqliteStore {
@@ -135,9 +137,18 @@ impl Ledger for SqliteStore {
         rows::due(&self.readers, lane_no, until, limit).await
     }
 
-    #[tracing::instrument(name = "store.holding", level = "debug", skip(self))]
-    async fn holding(&self, lane_no: i64) -> Result<Vec<Row>, StoreError> {
-        rows::holding(&self.readers, lane_no).await
+    #[tracing::instrument(name = "store.inherited", level = "debug", skip(self, since))]
+    async fn inherited(&self, lane_no: i64, since: Time) -> Result<Inherited, StoreError> {
+        inherited::inherited(&self.readers, lane_no, since).await
+    }
+
+    #[tracing::instrument(name = "store.reached", level = "debug", skip(self, now))]
+    async fn reached(&self, lane_no: i64, now: Time) -> Result<i64, StoreError> {
+        if !reached::is_any(&self.readers, lane_no).await? {
+            return Ok(0);
+        }
+        self.write(Queue::Outcomes, move |connection| Box::pin(reached::make_due(connection, lane_no, now)))
+            .await
     }
 
     #[tracing::instrument(

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_settlements.sql"),
     include_str!("migrations/0005_looks.sql"),
     include_str!("migrations/0006_directory.sql"),
+    include_str!("migrations/0007_reached.sql"),
     include_str!("migrations/0008_directory_copy.sql"),
 ];
 

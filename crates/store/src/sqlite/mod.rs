@@ -15,6 +15,7 @@ mod copy_read;
 mod evidence;
 mod expand;
 mod fill;
+mod inherited;
 mod intake;
 mod keys;
 mod lanes;
@@ -28,6 +29,7 @@ mod people;
 #[cfg(test)]
 mod plans;
 mod reach;
+mod reached;
 mod recover;
 mod registry;
 mod rows;

@@ -5,8 +5,8 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::{
-    commit, commit_message, conversations, evidence, expand, fill, learn, opt_outs, own_words, recover, rows,
-    settle, store, submit, views,
+    commit, commit_message, conversations, evidence, expand, fill, inherited, learn, opt_outs, own_words,
+    reached, recover, rows, settle, store, submit, views,
 };
 
 pub(super) const FILL: &str = "
@@ -38,7 +38,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 41] = [
+    let expected: [(&str, &str, &[&str]); 47] = [
         (
             "intents",
             commit::INTENTS,
@@ -89,10 +89,24 @@ async fn hot_statements_take_their_keys() {
             "holding",
             rows::HOLDING,
             &[
-                "SEARCH p USING INDEX deliveries_due (lane_no=? AND due_at>?)",
+                "SEARCH p USING INDEX deliveries_due (lane_no=? AND due_at>? AND due_at<?)",
                 "SEARCH m USING INTEGER PRIMARY KEY",
                 "SEARCH k USING INTEGER PRIMARY KEY",
             ],
+        ),
+        (
+            "calls of channels and chats",
+            inherited::CALLS,
+            &[
+                "SEARCH r USING INDEX recipients_of_lane (lane_no=? AND kind=?)",
+                "SEARCH d USING COVERING INDEX deliveries_of_thread (thread_no=? AND message_no>?)",
+                "SEARCH a USING PRIMARY KEY (message_no=? AND recipient_no=?)",
+            ],
+        ),
+        (
+            "when messages were made",
+            inherited::CREATED,
+            &["SEARCH messages USING INTEGER PRIMARY KEY (rowid>?)"],
         ),
         (
             "open",
@@ -108,6 +122,38 @@ async fn hot_statements_take_their_keys() {
             &[
                 "SEARCH l USING INTEGER PRIMARY KEY (rowid=?)",
                 "SEARCH s USING INDEX settlements_open (lane_no=?)",
+                "SEARCH q USING PRIMARY KEY (lane_no=?)",
+            ],
+        ),
+        (
+            "who can be reached again",
+            reached::NOTE,
+            &[
+                "SCAN j VIRTUAL TABLE",
+                "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
+                "SEARCH m EXISTS USING COVERING INDEX messages_wait (lane_no=?)",
+            ],
+        ),
+        (
+            "lanes of those",
+            reached::LANES,
+            &["SCAN j VIRTUAL TABLE", "SEARCH q EXISTS USING PRIMARY KEY (lane_no=?)"],
+        ),
+        (
+            "deliveries that wait for those",
+            reached::WAITING,
+            &[
+                "SEARCH m USING INDEX messages_wait (lane_no=?)",
+                "SEARCH q USING PRIMARY KEY (lane_no=?)",
+                "SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no=?)",
+            ],
+        ),
+        (
+            "made due",
+            reached::MAKE_DUE,
+            &[
+                "SCAN j VIRTUAL TABLE",
+                "SEARCH deliveries USING PRIMARY KEY (message_no=? AND recipient_no=?)",
             ],
         ),
         (

@@ -8,9 +8,10 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{ReachState, Time};
 use sqlx::SqliteConnection;
 
+use super::reached;
 use super::store::write;
 use crate::error::of_sqlx;
-use crate::reach::{Decided, decide};
+use crate::reach::{Decided, again, decide};
 use crate::rows::known;
 use crate::words::json;
 
@@ -52,7 +53,8 @@ pub(crate) async fn from_calls(
         .map(|change| (change.recipient_no, change.state, change.at, &change.evidence, 0))
         .collect();
     write(&mut *connection, NOW, &now).await?;
-    write(connection, HISTORY, &history).await
+    write(&mut *connection, HISTORY, &history).await?;
+    reached::note(connection, &again(&history)).await
 }
 
 /// What an activity told of a recipient.
@@ -85,5 +87,6 @@ pub(crate) async fn from_events(
     let now: Vec<_> =
         now.values().map(|one| (one.recipient_no, one.state, one.at, one.evidence, 1)).collect();
     write(&mut *connection, NOW, &now).await?;
-    write(connection, HISTORY, &history).await
+    write(&mut *connection, HISTORY, &history).await?;
+    reached::note(connection, &again(&history)).await
 }

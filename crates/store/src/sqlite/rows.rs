@@ -3,7 +3,7 @@
 use futures_util::future::BoxFuture;
 use nuncio_domain::Time;
 use nuncio_domain::batch::Row;
-use nuncio_domain::message::Opened;
+use nuncio_domain::message::{Opened, WHENEVER};
 use nuncio_domain::people::Reference;
 use nuncio_domain::ports::StoreError;
 use serde::Serialize;
@@ -23,7 +23,7 @@ macro_rules! open {
     ($index:literal, $which:literal) => {
         concat!(
             "SELECT j.key AS asked, m.message_no, m.id, m.class, m.state, m.control, m.content, m.on_ambiguous,
-                    m.audience_final, m.send_at, m.expires_at, m.created_at, m.purpose, m.gathers, m.include,
+                    m.audience_final, m.send_at, m.expires_at, m.created_at, m.purpose, m.gathers, m.include, m.when_unreachable, m.cause,
                     m.retries IS NOT NULL AS retries
                FROM jsonb_each(?1) AS j CROSS JOIN messages AS m INDEXED BY ",
             $index,
@@ -46,7 +46,8 @@ pub(crate) const OPEN: &str = concat!(
 pub(crate) const HELD: &str = "
     SELECT j.key AS asked, l.paused_at, l.resumed_at,
            EXISTS (SELECT 1 FROM settlements AS s INDEXED BY settlements_open
-                    WHERE s.lane_no = l.lane_no AND s.done_at IS NULL) AS words
+                    WHERE s.lane_no = l.lane_no AND s.done_at IS NULL) AS words,
+           EXISTS (SELECT 1 FROM reached AS q WHERE q.lane_no = l.lane_no) AS reached
       FROM jsonb_each(?1) AS j CROSS JOIN lanes AS l ON l.lane_no = j.value ->> 0";
 
 /// The page is taken first and the rest joined to it. A delivery comes once for each of its references. Of whom a copy of
@@ -108,8 +109,8 @@ pub(crate) const HOLDING: &str = rows!(
        FROM deliveries AS p INDEXED BY deliveries_due
       CROSS JOIN messages AS m ON m.message_no = p.message_no
       CROSS JOIN recipients AS k ON k.recipient_no = p.recipient_no
-      WHERE p.lane_no = ?1 AND p.due_at IS NOT NULL AND p.state = 'pending' AND m.closed_to IS NULL
-        AND k.kind <> 'person'"
+      WHERE p.lane_no = ?1 AND p.due_at IS NOT NULL AND p.due_at < 9223372036854775807
+        AND p.state = 'pending' AND m.closed_to IS NULL AND k.kind <> 'person'"
 );
 
 pub(crate) const REFERENCES: &str = "
@@ -137,6 +138,7 @@ impl Question for Look {
                 let (asked, opened) = (&asked[of(row)?], &mut opened[of(row)?]);
                 opened.paused = time_or_null(row, "paused_at")?.is_some();
                 opened.resumed_at = time_or_null(row, "resumed_at")?;
+                opened.reached = get(row, "reached")?;
                 if get(row, "words")? {
                     opened.settlements = settle::open(readers, asked.0).await?;
                 }
@@ -207,7 +209,8 @@ pub(crate) async fn due(
     until: Time,
     limit: i64,
 ) -> Result<Vec<Row>, StoreError> {
-    let found = sqlx::query(DUE).bind(lane_no).bind(until.0).bind(limit).fetch_all(readers).await;
+    let found =
+        sqlx::query(DUE).bind(lane_no).bind(until.0.min(WHENEVER.0 - 1)).bind(limit).fetch_all(readers).await;
     let mut rows = gather(&found.map_err(of_sqlx)?)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)

@@ -35,12 +35,13 @@ pub(crate) const THREADS: &str = "
 const MESSAGES: &str = "
     INSERT INTO messages (message_no, id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients,
                           sources, send_at, expires_at, created_at, purpose, gathers, cause, retries, fence_at,
-                          include)
+                          include, when_unreachable)
     SELECT j.value ->> 'message_no', unhex(j.value ->> 'id'), j.value ->> 'lane_no', j.value ->> 'key_no',
            j.value ->> 'class', j.value ->> 'state', j.value ->> 'label', j.value ->> 'content',
            j.value ->> 'on_ambiguous', j.value ->> 'max_recipients', j.value ->> 'sources', j.value ->> 'send_at',
            j.value ->> 'expires_at', j.value ->> 'created_at', j.value ->> 'purpose', j.value ->> 'gathers',
-           j.value ->> 'cause', j.value ->> 'retries', j.value ->> 'fence_at', j.value ->> 'include'
+           j.value ->> 'cause', j.value ->> 'retries', j.value ->> 'fence_at', j.value ->> 'include',
+           j.value ->> 'when_unreachable'
       FROM jsonb_each(?1) AS j";
 
 /// A message to be written.
@@ -142,6 +143,7 @@ struct Row<'a> {
     retries: Option<i64>,
     fence_at: i64,
     include: Option<&'static str>,
+    when_unreachable: &'static str,
 }
 
 fn row<'a>(message_no: i64, draft: &Draft<'a>, of: &Of, fence: i64) -> Result<Row<'a>, StoreError> {
@@ -174,6 +176,7 @@ fn row<'a>(message_no: i64, draft: &Draft<'a>, of: &Of, fence: i64) -> Result<Ro
         // Who comes later joins what gathers.
         fence_at: if begin.gathers { i64::MAX } else { fence },
         include: new.include.to_word(),
+        when_unreachable: new.when_unreachable.as_str(),
     })
 }
 

@@ -180,7 +180,10 @@ impl<D: Database> Fixture for Table<D> {
             people: vec![seen],
             ..Learned::default()
         };
-        assert_eq!(self.store().learn(learned).await.unwrap(), LearnedDone::New { lane_no, said: false });
+        // Its owner has something to look for where somebody is waited for, and only then.
+        let opened = async || self.store().open(lane_no, 0).await.unwrap();
+        let done = self.store().learn(learned).await.unwrap();
+        assert_eq!(done, LearnedDone::New { lane_no, said: opened().await.reached });
         person(&self.0, |person| person.tenant == lane.tenant && person.app == lane.app && person.key == key)
             .await
             .recipient_no

@@ -36,6 +36,7 @@ fn message(lane_no: i64, number: u128, people: u32) -> NewMessage {
         retries: None,
         exclude: Vec::new(),
         on_ambiguous: None,
+        when_unreachable: nuncio_domain::message::WhenUnreachable::Fail,
         max_recipients: 1_000,
         send_at: None,
         expires_at: Time(1_000_000_000),

@@ -7,6 +7,7 @@ mod directory;
 mod outcomes;
 pub mod random;
 mod reach;
+mod reached;
 mod recover;
 mod settling;
 mod views;
@@ -16,7 +17,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use nuncio_domain::batch::{Attempt, Change, Intent, MessageChange, ReachChange, Row};
 use nuncio_domain::directory::Include;
-use nuncio_domain::message::{Body, ControlRequest, Controlled, Named, Submitted};
+use nuncio_domain::message::{Body, ControlRequest, Controlled, Named, Submitted, WhenUnreachable};
 use nuncio_domain::outcome::Operation;
 use nuncio_domain::people::{Reference, SeenPerson};
 use nuncio_domain::ports::Ledger;
@@ -31,6 +32,7 @@ pub use closing::*;
 pub use directory::*;
 pub use outcomes::*;
 pub use reach::*;
+pub use reached::*;
 pub use recover::*;
 pub use settling::*;
 pub use views::*;
@@ -75,7 +77,8 @@ macro_rules! conformance {
             pages_of_the_directory_become_an_audience, a_page_is_taken_once, the_directory_never_wipes_what_is_known,
             a_message_is_for_whom_it_includes, a_closed_message_takes_no_page, parts_of_the_directory_overlap_without_doubling,
             lanes_are_held_and_go_on, a_look_begins_behind_what_is_known, retries_take_what_was_not_delivered,
-            retries_read_what_closing_made_of_the_rest, retries_are_of_their_own_lane);
+            retries_read_what_closing_made_of_the_rest, retries_are_of_their_own_lane,
+            deliveries_wait_for_their_recipients, who_is_reached_just_before_is_not_forgotten);
     };
     ($make:expr; $($case:ident),+ $(,)?) => {
         $(#[tokio::test]
@@ -134,6 +137,7 @@ impl<'f> Table<'f> {
             retries: None,
             exclude: Vec::new(),
             on_ambiguous: None,
+            when_unreachable: WhenUnreachable::Fail,
             max_recipients: 1_000,
             send_at: None,
             expires_at: Time(i64::MAX / 2),

@@ -1,7 +1,7 @@
 //! Intents, changes, attempts and counts.
 
 use nuncio_domain::DeliveryState::{Ambiguous, Delivered, Failed, InFlight, Pending, Skipped};
-use nuncio_domain::batch::{MessageChange, Why};
+use nuncio_domain::batch::{Inherited, MessageChange, Why};
 use nuncio_domain::message::Named;
 use nuncio_domain::people::RecipientKind;
 use nuncio_domain::{Batch, Counts, DeliveryState, FailReason, Key, NewMessage, SkipReason, Time};
@@ -134,7 +134,8 @@ pub async fn retries_of_channels_are_read_by_themselves(fixture: &dyn Fixture) {
     message.named.extend([channel("x"), channel("y")]);
     let one = table.send(message).await;
     let two = table.send(NewMessage { named: vec![channel("x")], ..table.message(2, &[]) }).await;
-    assert!(table.ledger().holding(table.lane_no).await.unwrap().is_empty());
+    let inherited = async || table.ledger().inherited(table.lane_no, Time(3_000)).await.unwrap();
+    assert_eq!(inherited().await, Inherited::default());
     let mut rows = table.page(one).await;
     rows.extend(table.page(two).await);
     table.start(&rows, 3_000).await;
@@ -150,14 +151,21 @@ pub async fn retries_of_channels_are_read_by_themselves(fixture: &dyn Fixture) {
         rows.iter().filter(|row| row.kind == RecipientKind::Channel).map(|row| row.key).collect();
     wanted.sort_by_key(|key| (-key.message_no, key.recipient_no));
     assert_eq!(wanted.len(), 3);
-    let holding = table.ledger().holding(table.lane_no).await.unwrap();
-    assert_eq!(holding.iter().map(|row| row.key).collect::<Vec<_>>(), wanted);
+    let Inherited { retries, calls } = inherited().await;
+    assert_eq!(retries.iter().map(|row| row.key).collect::<Vec<_>>(), wanted);
     let due = table.ledger().due(table.lane_no, Time::MAX, 10).await.unwrap();
     assert_eq!(due.len(), 4);
-    assert!(holding.iter().all(|row| due.contains(row)));
+    assert!(retries.iter().all(|row| due.contains(row)));
+    // What was said there counts, and how long ago.
+    let (x, y) = (retries[0].thread_no, retries[2].thread_no);
+    let mut said = vec![(x, Time(3_100)), (x, Time(3_100)), (y, Time(3_100))];
+    said.sort_unstable();
+    assert_eq!(calls, said);
+    let later = table.ledger().inherited(table.lane_no, Time(3_100)).await.unwrap();
+    assert_eq!((later.retries, later.calls), (retries.clone(), Vec::new()));
     // Under way again, it holds no more from the store's side.
-    table.start(&holding[..1], 9_000).await;
-    assert_eq!(table.ledger().holding(table.lane_no).await.unwrap(), holding[1..]);
+    table.start(&retries[..1], 9_000).await;
+    assert_eq!(inherited().await.retries, retries[1..]);
 }
 
 pub async fn calls_that_make_no_message_leave_it_pending(fixture: &dyn Fixture) {

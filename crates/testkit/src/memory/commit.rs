@@ -112,12 +112,16 @@ impl State {
     fn reach(&mut self, change: &ReachChange) {
         let Some(recipient) = self.recipients.get_mut(&change.recipient_no) else { return };
         let good = change.state == ReachState::Reachable;
+        let news = recipient.reach != change.state;
         if good && recipient.heard && recipient.reach.is_refusal() {
             if recipient.history.last().map(|(_, state)| *state) != Some(change.state) {
                 recipient.history.push((change.at, change.state));
             }
         } else {
             recipient.becomes(change.state, &change.evidence, change.at, false);
+        }
+        if good && news {
+            self.note_reached(change.recipient_no, change.at);
         }
     }
 

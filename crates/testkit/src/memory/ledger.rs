@@ -1,7 +1,7 @@
 //! The port, and the fixture of the conformance suite.
 
 use async_trait::async_trait;
-use nuncio_domain::batch::{Late, Row};
+use nuncio_domain::batch::{Inherited, Late, Row};
 use nuncio_domain::directory::Fill;
 use nuncio_domain::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, Opened, SettleRequest, Settled, Submitted,
@@ -113,10 +113,15 @@ impl Ledger for MemoryLedger {
         Ok(self.state().due(lane_no, until, limit))
     }
 
-    async fn holding(&self, lane_no: i64) -> Result<Vec<Row>, StoreError> {
-        let mut rows = self.state().due(lane_no, Time::MAX, i64::MAX);
-        rows.retain(|row| row.kind != RecipientKind::Person);
-        Ok(rows)
+    async fn inherited(&self, lane_no: i64, since: Time) -> Result<Inherited, StoreError> {
+        let state = self.state();
+        let mut retries = state.due(lane_no, Time::MAX, i64::MAX);
+        retries.retain(|row| row.kind != RecipientKind::Person);
+        Ok(Inherited { retries, calls: state.calls_of_places(lane_no, since) })
+    }
+
+    async fn reached(&self, lane_no: i64, now: Time) -> Result<i64, StoreError> {
+        Ok(self.state().make_due(lane_no, now))
     }
 
     async fn testify(&self, accepted: Vec<Late>, now: Time) -> Result<i64, StoreError> {

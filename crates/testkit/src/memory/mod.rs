@@ -7,6 +7,7 @@ mod audience;
 mod commit;
 mod directory;
 mod ledger;
+mod reached;
 mod read;
 mod settle;
 
@@ -39,6 +40,8 @@ struct State {
     idempotency: BTreeMap<(i64, String), (Idempotency, i64, Time)>,
     /// By number, from 1.
     settlements: Vec<settle::Word>,
+    /// Who can be reached again, and since when, while a message waits for somebody.
+    reached: BTreeMap<i64, Time>,
 }
 
 struct Lane {
@@ -274,7 +277,11 @@ impl MemoryLedger {
                 }
             }
             if let Some((reach, evidence)) = &seen.reach {
+                let news = person.reach != *reach;
                 person.becomes(*reach, evidence, at, true);
+                if news && *reach == ReachState::Reachable {
+                    state.note_reached(recipient_no, at);
+                }
             }
         }
         if let Some(conversation_id) = &seen.conversation_id {

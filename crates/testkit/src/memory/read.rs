@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use nuncio_domain::batch::Row;
-use nuncio_domain::message::OpenMessage;
+use nuncio_domain::message::{OpenMessage, WHENEVER};
 use nuncio_domain::own_words::Purpose;
+use nuncio_domain::people::RecipientKind;
 use nuncio_domain::views::{DeliveryFilter, DeliveryView, MessageFilter, MessageView, Page};
 use nuncio_domain::{DeliveryState, MessageId, Scope, Time};
 
@@ -51,6 +52,7 @@ impl State {
             label: message.new.label.clone(),
             content: message.new.content.clone(),
             on_ambiguous: message.new.on_ambiguous,
+            when_unreachable: message.new.when_unreachable,
             counts: message.counts(),
             duplicates_removed: message.duplicates,
             audience_final: message.audience_final,
@@ -102,7 +104,7 @@ impl State {
             reason: row.reason.clone(),
             activity_id: row.activity_id.clone(),
             attempts: row.attempts.len() as i64,
-            due_at: row.due_at.filter(|_| message.closed_to.is_none()),
+            due_at: row.due_at.filter(|at| message.closed_to.is_none() && *at != WHENEVER),
             first_at: row.attempts.first().map(|attempt| attempt.started_at),
             last_at: last.map(|attempt| attempt.ended_at),
             status: last.and_then(|attempt| attempt.status),
@@ -146,6 +148,8 @@ impl State {
                 purpose: Purpose::Asked,
                 gathers: false,
                 on_ambiguous: message.new.on_ambiguous,
+                when_unreachable: message.new.when_unreachable,
+                cause: message.cause.clone(),
                 audience_final: message.audience_final,
                 include: message.new.include,
                 send_at: message.new.send_at,
@@ -171,7 +175,7 @@ impl State {
         let mut rows = Vec::new();
         for (message_no, message) in &self.messages {
             for (recipient_no, row) in &message.rows {
-                let due = row.due_at.is_some_and(|at| at <= until);
+                let due = row.due_at.is_some_and(|at| at <= until && at != WHENEVER);
                 if message.new.lane_no == lane_no && due && message.shown(row) == DeliveryState::Pending {
                     rows.push(self.row(*message_no, message, *recipient_no, row));
                 }
@@ -180,6 +184,21 @@ impl State {
         rows.sort_by_key(|row| (row.due_at, row.key));
         rows.truncate(limit as usize);
         rows
+    }
+
+    /// (thread, when it ended) of calls to channels and chats.
+    pub(super) fn calls_of_places(&self, lane_no: i64, since: Time) -> Vec<(i64, Time)> {
+        let mut calls = Vec::new();
+        for message in self.messages.values().filter(|message| message.new.lane_no == lane_no) {
+            for (recipient_no, row) in &message.rows {
+                if self.recipients[recipient_no].kind != RecipientKind::Person {
+                    let ended = row.attempts.iter().map(|attempt| attempt.ended_at);
+                    calls.extend(ended.filter(|at| *at > since).map(|at| (row.thread_no, at)));
+                }
+            }
+        }
+        calls.sort_by_key(|(thread_no, at)| (*at, *thread_no));
+        calls
     }
 
     fn row(&self, message_no: i64, message: &Message, recipient_no: i64, row: &Delivery) -> Row {

@@ -107,6 +107,7 @@ impl State {
         Opened {
             messages: self.open(lane_no, after),
             paused: lane.is_some_and(|lane| lane.paused),
+            reached: self.is_reached(lane_no),
             resumed_at: lane.and_then(|lane| lane.resumed_at),
             settlements: open
                 .filter(|(word, _)| self.messages[&word.key.message_no].new.lane_no == lane_no)
