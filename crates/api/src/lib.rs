@@ -8,6 +8,7 @@
 //! | [`message`] | messages and their ledger |
 //! | [`delivery`] | deliveries, attempts and the columns of the report |
 //! | [`lists`] | uploaded lists of people |
+//! | [`directory`] | the synchronised copies of directories |
 //! | [`lanes`] | one app in one tenant, with its pace |
 //! | [`opt_outs`] | who wants no messages |
 //! | [`people`] | recipients and whether they can be reached |
@@ -32,6 +33,7 @@
 
 pub mod after;
 pub mod delivery;
+pub mod directory;
 pub mod installs;
 pub mod keys;
 pub mod lanes;
@@ -54,6 +56,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use after::{Retry, Settle, Settled};
 pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS, Word};
+pub use directory::{DirectoryCopy, DirectoryLoss, DirectoryRound};
 pub use installs::{Install, InstallCounts, NewInstall};
 pub use keys::{CreatedKey, Key, NewKey};
 pub use lanes::{Lane, LaneCredential};

@@ -26,7 +26,7 @@ pub struct Message {
     pub tenant: String,
     /// `scheduled`, `expanding`, `waiting` (see `cause`), `sending`, `paused`, `completed`, `cancelled`.
     pub state: String,
-    /// Why it is not going on, in a word: `confirm`, `directory` (Microsoft Graph refuses to name its audience), `install` (Microsoft Graph refuses to install the app), `unreachable` (nobody is left but those who cannot be reached now), or what its lane waits for (`credential`, `throttled`, …).
+    /// Why it is not going on, in a word: `confirm`, `directory` (Microsoft Graph refuses to name its audience), `install` (Microsoft Graph refuses to install the app), `recipients_unreachable` (nobody is left but those who cannot be reached now), or what its lane waits for (`credential`, `throttled`, …).
     pub cause: Option<String>,
     /// The same for people, and what to do.
     pub cause_text: Option<String>,

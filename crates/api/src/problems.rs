@@ -108,6 +108,12 @@ codes! {
     /// The body is of a kind that this path does not take.
     UnsupportedMediaType = "unsupported_media_type", 415, "Not a kind of body that is taken here",
         "Send one of the content types that the text names.";
+    /// The copy of the directory asks nothing at the moment that could be confirmed or rejected.
+    NothingToConfirm = "nothing_to_confirm", 409, "Nothing waits for an answer",
+        "Look at GET /v1/directory: only a copy in the state `asks` can be confirmed or rejected.";
+    /// The copy of the directory waits for an answer before it goes on.
+    DirectoryAsks = "directory_asks", 409, "The copy of the directory waits for an answer",
+        "Confirm what it would take away with POST /v1/directory/{lane}/confirm, or say no with …/reject: then everything is read anew.";
     /// The body is larger than this path takes.
     BodyTooLarge = "body_too_large", 413, "The body is too large",
         "Keep the body under the limit that the text names (1 MiB for messages, 64 MiB for uploaded lists).";
@@ -186,6 +192,9 @@ codes! {
     /// The message is to have the app installed, and the configuration does not allow that to the app, or the API key may not.
     InstallNotAllowed = "install_not_allowed", 422, "Installing is not allowed",
         "Do what the text says, or leave `install` out: people who do not have the app are then `failed` or `skipped`.";
+    /// The app has no synchronised copy of the directory: Microsoft Graph is asked each time.
+    DirectoryNotSynchronised = "directory_not_synchronised", 422, "There is no copy of the directory",
+        "Set `directory = \"synchronised\"` in the app's table of the configuration, and restart the server.";
     /// There are several apps or tenants to send with, and a message goes to one app in one tenant.
     OneLane = "one_lane", 422, "Which app or tenant?",
         "Give `app` and `tenant`; for several, send one message each.";

@@ -4,8 +4,8 @@ use std::io::Write;
 
 use nuncio_api::{
     Accepted, Changes, Conversation, ConversationWithHistory, CreatedKey, Delivery, DeliveryWithAttempts,
-    IDEMPOTENCY_KEY, Key, Lane, List, Message, NewKey, NewMessage, NewOptOuts, OptOut, OptOutsNoted, Person,
-    PersonWithHistory, Preview, Reachability, Retry, Settle, Settled, Team,
+    DirectoryCopy, IDEMPOTENCY_KEY, Key, Lane, List, Message, NewKey, NewMessage, NewOptOuts, OptOut,
+    OptOutsNoted, Person, PersonWithHistory, Preview, Reachability, Retry, Settle, Settled, Team,
 };
 use reqwest::{Method, RequestBuilder};
 
@@ -334,6 +334,27 @@ impl Client {
     /// Lets a lane go on, also out of a cool-down; for administrators.
     pub async fn resume_lane(&self, id: &str) -> Result<Lane, ClientError> {
         self.json(self.request(Method::POST, &["v1", "lanes", id, "resume"])).await
+    }
+
+    /// The synchronised copy of the directory of each lane that this key may see, or that there is none.
+    pub async fn directory(&self) -> Result<List<DirectoryCopy>, ClientError> {
+        self.json(self.request(Method::GET, &["v1", "directory"])).await
+    }
+
+    /// Has the copy of a lane brought up to date now, or read anew; for administrators.
+    pub async fn sync_directory(&self, lane: &str, full: bool) -> Result<DirectoryCopy, ClientError> {
+        let request = self.request(Method::POST, &["v1", "directory", lane, "sync"]);
+        self.json(if full { request.query(&[("full", "true")]) } else { request }).await
+    }
+
+    /// Lets go what the copy of a lane asks about; for administrators.
+    pub async fn confirm_directory(&self, lane: &str) -> Result<DirectoryCopy, ClientError> {
+        self.json(self.request(Method::POST, &["v1", "directory", lane, "confirm"])).await
+    }
+
+    /// Does not believe what the copy of a lane asks about: everything is read anew; for administrators.
+    pub async fn reject_directory(&self, lane: &str) -> Result<DirectoryCopy, ClientError> {
+        self.json(self.request(Method::POST, &["v1", "directory", lane, "reject"])).await
     }
 
     /// Who wants no messages, oldest known first. Of the filter, app and tenant count.

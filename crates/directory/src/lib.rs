@@ -1,16 +1,21 @@
 //! The port [`Directory`] over Microsoft Graph (`docs/adr/0023`): names to people, and the people of a tenant, a group or
-//! a team page by page; and the port [`Installer`] (`docs/adr/0027`): the app to people, teams and chats.
+//! a team page by page; the port [`Installer`] (`docs/adr/0027`): the app to people, teams and chats; and the synchronised
+//! copy of the directory (`docs/adr/0025`): [`Synchroniser`] keeps it, [`CopiedDirectory`] looks up names in it.
 //!
-//! Every call of one app in one tenant goes through one budget ([`nuncio_teams::graph::budget`]). Nothing is stored here;
-//! a cursor is Graph's own link, which is checked before it is followed. To read something else of people, select it in
-//! `people.rs`; what a refusal means to an audience is in `errors.rs`.
+//! Every call of one app in one tenant goes through one budget ([`nuncio_teams::graph::budget`]). Nothing is stored here
+//! but through the port [`nuncio_domain::ports::DirectoryCopies`]; a cursor is Graph's own link, which is checked before
+//! it is followed. To read something else of people, select it in `people.rs` (and take it in `changes.rs`); what a
+//! refusal means to an audience is in `errors.rs`.
 
+mod changes;
+mod copied;
 mod errors;
 mod installs;
 mod names;
 mod pace;
 mod pages;
 mod people;
+mod sync;
 mod tenant;
 
 use std::collections::HashMap;
@@ -26,6 +31,9 @@ use nuncio_teams::token::GraphTokens;
 
 pub use installs::TeamsApp;
 use tenant::Tenant;
+
+pub use copied::CopiedDirectory;
+pub use sync::{SyncPorts, Synchroniser};
 
 /// What an app asks Graph with.
 #[derive(Debug)]

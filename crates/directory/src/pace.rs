@@ -54,7 +54,10 @@ impl Pace {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place here that waits: for the budget")]
-async fn wait(span: Duration) {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place here that waits: for the budget, and between rounds"
+)]
+pub(crate) async fn wait(span: Duration) {
     tokio::time::sleep(span).await;
 }

@@ -36,20 +36,7 @@ pub(crate) async fn page(
 }
 
 async fn read(tenant: &Tenant, mut pages: Pages<User>) -> Result<DirectoryPage, CallError> {
-    let operation = pages.operation();
-    if let Some(operation) = &operation {
-        tenant.pace.take(std::slice::from_ref(operation)).await;
-    }
-    let page = match pages.next().await {
-        Some(Ok(page)) => page,
-        Some(Err(error)) => {
-            if let Some(operation) = &operation {
-                tenant.heed(&error, operation).await;
-            }
-            return Err(error);
-        }
-        None => return Ok(DirectoryPage::default()),
-    };
+    let page = tenant.next(&mut pages).await?;
     let next = match pages.link() {
         Some(link) => Some(link.to_owned()),
         // The end, or a link that cannot be followed: no call is made to find out.

@@ -10,11 +10,8 @@ pub(crate) const SELECT: [&str; 7] =
 /// `None` for what has no id. Without the role to read people Graph names ids and nothing else: then nothing is known.
 pub(crate) fn person(user: User) -> Option<DirectoryPerson> {
     let object_id = user.id.as_ref().filter(|id| !id.is_empty())?.to_ascii_lowercase();
-    let guest = user.user_type.as_deref().map(|kind| kind.eq_ignore_ascii_case("Guest"));
-    // A member whose sign-in name Entra made of another one's has the account elsewhere (Microsoft, "Properties of a B2B
-    // collaboration user": `#EXT#`).
-    let made = user.user_principal_name.as_deref().map(|upn| upn.to_ascii_uppercase().contains("#EXT#"));
-    let external = guest.zip(made).map(|(guest, made)| made && !guest);
+    let guest = user.user_type.as_deref().map(is_guest);
+    let external = external(guest, user.user_principal_name.as_deref());
     let licensed = user.account_enabled.map(|_| user.has_plan(&TEAMS_SERVICE_PLANS));
     Some(DirectoryPerson {
         object_id,
@@ -26,6 +23,17 @@ pub(crate) fn person(user: User) -> Option<DirectoryPerson> {
         name: user.display_name,
         mail: user.mail,
     })
+}
+
+pub(crate) fn is_guest(kind: &str) -> bool {
+    kind.eq_ignore_ascii_case("Guest")
+}
+
+/// A member whose sign-in name Entra made of another one's has the account elsewhere (Microsoft, "Properties of a B2B
+/// collaboration user": `#EXT#`).
+pub(crate) fn external(guest: Option<bool>, upn: Option<&str>) -> Option<bool> {
+    let made = upn.map(|upn| upn.to_ascii_uppercase().contains("#EXT#"));
+    guest.zip(made).map(|(guest, made)| made && !guest)
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use nuncio_domain::directory::DirectoryError;
 use nuncio_teams::cloud::GraphRoot;
 use nuncio_teams::graph::{
-    Answered, BatchCallError, CallError, Graph, GraphRefusal, GraphRequest, Operation, PageSize,
+    Answered, BatchCallError, CallError, Graph, GraphRefusal, GraphRequest, Operation, Page, PageSize, Pages,
 };
 use nuncio_teams::http::HttpClient;
 use nuncio_teams::retry_after::RetryAfter;
 use nuncio_teams::token::TokenSource;
+use serde::de::DeserializeOwned;
 
 use crate::errors;
 use crate::installs::Catalogue;
@@ -62,6 +63,23 @@ impl Tenant {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The next page, within the budget.
+    pub(crate) async fn next<T: DeserializeOwned>(&self, pages: &mut Pages<T>) -> Result<Page<T>, CallError> {
+        let operation = pages.operation();
+        if let Some(operation) = &operation {
+            self.pace.take(std::slice::from_ref(operation)).await;
+        }
+        match (pages.next().await, &operation) {
+            (Some(Ok(page)), _) => Ok(page),
+            (Some(Err(error)), Some(operation)) => {
+                self.heed(&error, operation).await;
+                Err(error)
+            }
+            (Some(Err(error)), None) => Err(error),
+            (None, _) => Err(CallError::LinkRepeats),
         }
     }
 

@@ -8,6 +8,7 @@
 pub mod batch;
 pub mod delivery;
 pub mod directory;
+pub mod directory_copy;
 pub mod ids;
 pub mod install;
 pub mod lane;

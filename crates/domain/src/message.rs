@@ -43,7 +43,7 @@ words! {
 }
 
 /// The cause of a message of which only deliveries are left whose recipients cannot be reached now.
-pub const UNREACHABLE: &str = "unreachable";
+pub const UNREACHABLE: &str = "recipients_unreachable";
 
 /// When a delivery is due that waits for its recipient: whenever that one can be reached.
 pub const WHENEVER: Time = Time::MAX;

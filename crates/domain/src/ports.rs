@@ -7,7 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::batch::{Batch, Committed, Inherited, Key, Late, Row};
-use crate::directory::Fill;
+use crate::directory::{Asker, DirectoryPerson, DirectorySource, Fill};
+use crate::directory_copy::{Compared, CopiedPeople, CopyCounts, CopyPage, CopyWord, DirectoryCopy};
 use crate::ids::{AudienceId, KeyId, MessageId};
 use crate::lists::{Deleted, Found, Names, NewList, Unresolved, UploadedList};
 use crate::message::{
@@ -247,6 +248,52 @@ pub trait Registry: Send + Sync + 'static {
 pub use crate::directory::Directory;
 pub use crate::install::Installer;
 pub use crate::preview::Preview;
+
+/// The synchronised copies of directories (`docs/adr/0025`). One task for each lane writes them; operators leave word.
+#[async_trait]
+pub trait DirectoryCopies: Send + Sync + 'static {
+    /// The copy of a lane; one that was never begun if there is none.
+    async fn copy(&self, lane_no: i64) -> Result<DirectoryCopy, StoreError>;
+    /// Those of the lanes that the caller sees, by their number.
+    async fn copies(&self, scope: &Scope) -> Result<Vec<(Lane, DirectoryCopy)>, StoreError>;
+    /// Leaves word for the task; whether the caller has such a lane.
+    async fn tell_copy(&self, scope: &Scope, lane_no: i64, word: CopyWord) -> Result<bool, StoreError>;
+    /// Keeps what it has become since it was read; `false` if it was written meanwhile, and nothing is kept.
+    async fn keep_copy(&self, copy: &DirectoryCopy) -> Result<bool, StoreError>;
+    /// The same together with a page of the round of that number. What the page says is gone is marked.
+    async fn keep_page(
+        &self,
+        copy: &DirectoryCopy,
+        round: i64,
+        page: &CopyPage,
+        now: Time,
+    ) -> Result<bool, StoreError>;
+    /// Marks some of what the round under way has not named, which told everything; where to go on, `None` at the end.
+    /// Marks nothing if the copy was written since it was read.
+    async fn compare(&self, copy: &DirectoryCopy, from: Compared) -> Result<Option<Compared>, StoreError>;
+    /// How many are there, and how many of them are marked as gone.
+    async fn count_copy(&self, lane_no: i64) -> Result<(CopyCounts, CopyCounts), StoreError>;
+    /// Takes away some of what is marked; whether there may be more. Nothing if the copy was written since it was read.
+    async fn take_away(&self, copy: &DirectoryCopy, now: Time) -> Result<bool, StoreError>;
+    /// Whom names stand for, sign-in names before mail addresses; `None` where that is not exactly one person, and
+    /// where the copy is too old.
+    async fn find_people(
+        &self,
+        asker: Asker<'_>,
+        names: &[String],
+        now: Time,
+    ) -> Result<Vec<Option<DirectoryPerson>>, StoreError>;
+    /// The people of a part of the directory after a number, as an expansion takes them; `None` where the copy does not
+    /// have it, or is too old.
+    async fn copied_people(
+        &self,
+        lane_no: i64,
+        from: &DirectorySource,
+        after: i64,
+        limit: i64,
+        now: Time,
+    ) -> Result<Option<CopiedPeople>, StoreError>;
+}
 
 /// One call to be made for a delivery.
 #[derive(Debug, Clone)]

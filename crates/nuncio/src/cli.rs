@@ -12,8 +12,8 @@ use clap::{Parser, Subcommand};
 use nuncio_client::ClientError;
 
 use crate::commands::{
-    self, Failure, app_package, audiences, conversations, demo, install, keys, lanes, messages, opt_outs,
-    people, reachability, send, serve, sim, teams,
+    self, Failure, app_package, audiences, conversations, demo, directory, install, keys, lanes, messages,
+    opt_outs, people, reachability, send, serve, sim, teams,
 };
 use crate::config::ConfigError;
 use nuncio_sim::SimError;
@@ -55,6 +55,7 @@ enum Command {
     Audiences(audiences::Args),
     OptOuts(opt_outs::Args),
     Lanes(lanes::Args),
+    Directory(directory::Args),
     Keys(keys::Args),
     AppPackage(app_package::Args),
 }
@@ -91,6 +92,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audiences(args) => audiences::run(args).await,
         Command::OptOuts(args) => opt_outs::run(args).await,
         Command::Lanes(args) => lanes::run(args).await,
+        Command::Directory(args) => directory::run(args).await,
         Command::Keys(args) => keys::run(args).await,
         Command::AppPackage(args) => app_package::run(args).await,
     }

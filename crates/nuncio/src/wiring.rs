@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use nuncio_directory::{Access, GraphDirectory, TeamsApp};
+use nuncio_directory::{Access, CopiedDirectory, GraphDirectory, SyncPorts, Synchroniser, TeamsApp};
 use nuncio_domain::lane::LaneConfig;
 use nuncio_domain::people::Lane;
-use nuncio_domain::ports::{Ledger, Preview, Registry};
+use nuncio_domain::ports::{Directory, DirectoryCopies, Ledger, Preview, Registry};
 use nuncio_domain::scope::ApiKey;
 use nuncio_domain::{Clock, KeyId, Role};
 use nuncio_engine::{Engine, EngineConfig, Ports, SystemClock};
@@ -75,6 +75,13 @@ impl Store {
         }
     }
 
+    fn copies(&self) -> Arc<dyn DirectoryCopies> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as _,
+            Self::Postgres(store) => Arc::clone(store) as _,
+        }
+    }
+
     /// Writes what waits, and lets another process have it.
     pub async fn close(&self) {
         match self {
@@ -90,7 +97,9 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub inbound: Arc<Authenticator>,
     sender: Arc<ConnectorSender>,
-    directory: Arc<GraphDirectory>,
+    graph: Arc<GraphDirectory>,
+    /// The copy, and Graph behind it.
+    directory: Arc<dyn Directory>,
     apps: Vec<AppInfo>,
     recheck: Duration,
 }
@@ -104,8 +113,11 @@ impl Parts {
             config.apps.iter().map(|app| (app.name.clone(), connector(app, local, &http))).collect(),
         );
         let accesses = config.apps.iter().map(|app| (app.name.clone(), graph(app, local, &http))).collect();
-        let directory = GraphDirectory::new(http.clone(), accesses);
+        let graph = Arc::new(GraphDirectory::new(http.clone(), accesses));
         let store = Store::open(&config.database).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let live = Arc::clone(&graph) as Arc<dyn Directory>;
+        let directory = CopiedDirectory::new(store.copies(), live, Arc::clone(&clock));
         let apps: Vec<AppInfo> = config
             .apps
             .iter()
@@ -115,6 +127,7 @@ impl Parts {
                 tenant_id: app.tenant_id.clone(),
                 allowed_tenants: app.allowed_tenants.clone(),
                 calls_per_s: app.calls_per_s,
+                synchronised: app.directory.is_some(),
                 words: Arc::clone(&app.words),
                 may_install: app.may_install,
                 credential: credentials::end(app),
@@ -122,9 +135,10 @@ impl Parts {
             .collect();
         Ok(Self {
             store,
-            clock: Arc::new(SystemClock::new()),
+            clock,
             inbound: Arc::new(inbound),
             sender: Arc::new(sender),
+            graph,
             directory: Arc::new(directory),
             apps,
             recheck: config.reachability.recheck,
@@ -164,8 +178,8 @@ impl Parts {
             ledger: self.store.ledger(),
             registry: self.store.registry(),
             sender: Arc::clone(&self.sender) as _,
-            directory: Arc::clone(&self.directory) as _,
-            installer: Arc::clone(&self.directory) as _,
+            directory: Arc::clone(&self.directory),
+            installer: Arc::clone(&self.graph) as _,
             clock: Arc::clone(&self.clock),
         };
         let limits: HashMap<String, Option<f64>> =
@@ -184,14 +198,28 @@ impl Parts {
         credentials::watch(self.apps.clone(), Arc::clone(&self.clock))
     }
 
+    /// Starts keeping the copies of directories, for the apps that have one.
+    pub fn synchroniser(&self, config: &Config) -> Synchroniser {
+        let paces = config.apps.iter().filter_map(|app| Some((app.name.clone(), app.directory?)));
+        Synchroniser::start(SyncPorts {
+            directory: Arc::clone(&self.graph),
+            copies: self.store.copies(),
+            registry: self.store.registry(),
+            clock: Arc::clone(&self.clock),
+            apps: paces.collect(),
+        })
+    }
+
     /// What the HTTP server works with.
-    pub fn server(&self, engine: &Engine) -> ServerState {
+    pub fn server(&self, engine: &Engine, synchroniser: &Synchroniser) -> ServerState {
         ServerState {
             ledger: self.store.ledger(),
             registry: self.store.registry(),
             wake: engine.wake(),
-            directory: Arc::clone(&self.directory) as _,
+            directory: Arc::clone(&self.directory),
             preview: self.store.preview(),
+            copies: self.store.copies(),
+            sync: synchroniser.wake(),
             clock: Arc::clone(&self.clock),
             random: Arc::new(random),
             inbound: Arc::clone(&self.inbound),

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use nuncio_api::Code;
-use nuncio_domain::ports::{Directory, Ledger, Preview, Registry};
+use nuncio_domain::ports::{Directory, DirectoryCopies, Ledger, Preview, Registry};
 use nuncio_domain::{Role, Scope};
 
 use crate::problem::Refusal;
@@ -80,6 +80,15 @@ impl Access {
 
     pub(crate) fn preview(&self) -> &dyn Preview {
         self.app.ports().preview
+    }
+
+    pub(crate) fn copies(&self) -> &dyn DirectoryCopies {
+        self.app.ports().copies
+    }
+
+    /// Tells whoever keeps the copy of a lane.
+    pub(crate) fn wake_sync(&self, lane_no: i64) {
+        self.app.ports().sync.wake(lane_no);
     }
 
     pub(crate) fn wake(&self, lane_no: i64) {

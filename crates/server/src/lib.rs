@@ -22,6 +22,7 @@
 //! | `GET /v1/teams`, `/v1/teams/{id}` | `routes/teams.rs` |
 //! | `/v1/lanes`, `/v1/lanes/{id}/{pause,resume}` | `routes/lanes.rs` |
 //! | `/v1/audiences` | `routes/audiences.rs`, what is read of a list in `lists/` |
+//! | `/v1/directory`, `/v1/directory/{lane}/{sync,confirm,reject}` | `routes/directory.rs` |
 //! | `/v1/opt-outs` | `routes/opt_outs.rs` |
 //! | `/v1/keys` | `routes/keys.rs` |
 //! | `/healthz`, `/readyz` | `routes/health.rs` |
@@ -99,6 +100,10 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/lanes/{id}", get(routes::lanes::get))
         .route("/v1/lanes/{id}/pause", post(routes::lanes::pause))
         .route("/v1/lanes/{id}/resume", post(routes::lanes::resume))
+        .route("/v1/directory", get(routes::directory::list))
+        .route("/v1/directory/{lane}/sync", post(routes::directory::sync))
+        .route("/v1/directory/{lane}/confirm", post(routes::directory::confirm))
+        .route("/v1/directory/{lane}/reject", post(routes::directory::reject))
         .route("/v1/opt-outs", get(routes::opt_outs::list).post(routes::opt_outs::add))
         .route("/v1/opt-outs/{user}", delete(routes::opt_outs::remove))
         .route("/v1/audiences", get(routes::audiences::list).post(routes::audiences::upload))

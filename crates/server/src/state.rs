@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nuncio_domain::people::{Learned, LearnedDone};
-use nuncio_domain::ports::{Directory, Ledger, Preview, Registry, StoreError, Wake};
+use nuncio_domain::ports::{Directory, DirectoryCopies, Ledger, Preview, Registry, StoreError, Wake};
 use nuncio_domain::scope::Scope;
 use nuncio_domain::{Clock, Time};
 use nuncio_teams::inbound::Authenticator;
@@ -36,6 +36,9 @@ pub struct ServerState {
     pub wake: Arc<dyn Wake>,
     pub directory: Arc<dyn Directory>,
     pub preview: Arc<dyn Preview>,
+    pub copies: Arc<dyn DirectoryCopies>,
+    /// Wakes whoever keeps the copies.
+    pub sync: Arc<dyn Wake>,
     pub clock: Arc<dyn Clock>,
     pub random: Random,
     /// Who may post to the bot endpoint.
@@ -59,6 +62,8 @@ pub struct AppInfo {
     pub allowed_tenants: Vec<String>,
     /// What it takes for Microsoft's limit in each tenant; `None` without one.
     pub calls_per_s: Option<f64>,
+    /// Whether a copy of its directories is kept.
+    pub synchronised: bool,
     /// What it says by itself.
     pub words: Arc<OwnWords>,
     /// Whether it may be installed for people, in teams and in chats.
@@ -94,6 +99,8 @@ pub(crate) struct Ports<'a> {
     pub(crate) wake: &'a dyn Wake,
     pub(crate) directory: &'a dyn Directory,
     pub(crate) preview: &'a dyn Preview,
+    pub(crate) copies: &'a dyn DirectoryCopies,
+    pub(crate) sync: &'a dyn Wake,
 }
 
 impl App {
@@ -115,6 +122,8 @@ impl App {
             wake: &*state.wake,
             directory: &*state.directory,
             preview: &*state.preview,
+            copies: &*state.copies,
+            sync: &*state.sync,
         }
     }
 

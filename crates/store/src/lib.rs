@@ -1,9 +1,9 @@
-//! `Ledger` and `Registry` on SQLite and on PostgreSQL.
+//! `Ledger`, `Registry` and `DirectoryCopies` on SQLite and on PostgreSQL.
 //!
-//! [`SqliteStore::open`] and [`PostgresStore::open`] give both. The two sides have the same files: one for each thing
-//! that is done, named after it, called from `ledger.rs` or `registry.rs`. What depends on no database lies beside them:
-//! what a batch comes to (`batch.rs`), and what rows of either say (`rows.rs` for owners, `views.rs` for the API,
-//! `lists.rs` for uploaded lists, `reach_terms.rs` of who can be reached).
+//! [`SqliteStore::open`] and [`PostgresStore::open`] give all of them. The two sides have the same files: one for each
+//! thing that is done, named after it, called from `ledger.rs`, `registry.rs` or `copies.rs`. What depends on no database
+//! lies beside them: what a batch comes to (`batch.rs`), and what rows of either say (`rows.rs` for owners, `views.rs` for
+//! the API, `lists.rs` for uploaded lists, `reach_terms.rs` of who can be reached).
 //!
 //! To add a write: a function in such a file on each side; a table or column: a new numbered file in the `migrations` of
 //! both, listed in their `migrate.rs`. A statement that runs per delivery is a constant with its access path asserted in
@@ -11,6 +11,7 @@
 
 mod batch;
 mod control;
+mod copies;
 mod error;
 mod inherited;
 mod lists;

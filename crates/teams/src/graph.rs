@@ -58,8 +58,8 @@ pub use operation::{Kind, Operation, Resource, ScopeKind};
 pub use pages::Pages;
 pub use query::{List, PageSize};
 pub use reply::{
-    AssignedPlan, Channel, Chat, ConversationMember, DirectoryObject, Group, Install, Installation, Page,
-    Removed, TEAMS_SERVICE_PLANS, Team, TeamsApp, User,
+    AssignedPlan, ChangedUser, Channel, Chat, ConversationMember, DirectoryObject, Group, Install,
+    Installation, Page, Removed, TEAMS_SERVICE_PLANS, Team, TeamsApp, Told, User,
 };
 pub use request::{AppIs, GraphRequest, PermissionType, ResourcePermission, Scope};
 

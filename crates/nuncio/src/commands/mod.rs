@@ -4,6 +4,7 @@ pub mod app_package;
 pub mod audiences;
 pub mod conversations;
 pub mod demo;
+pub mod directory;
 mod download;
 pub mod install;
 pub mod keys;

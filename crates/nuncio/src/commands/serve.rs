@@ -55,10 +55,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         hand_over(&secret, args.key_file.as_deref())?;
     }
     let engine = parts.engine(&config, args.local).await?;
+    let synchroniser = parts.synchroniser(&config);
 
     // A runtime of its own: calls under way in the engine must not slow the API down, nor requests the engine
     // (docs/engine.md, One owner per lane).
-    let router = nuncio_server::router(parts.server(&engine));
+    let router = nuncio_server::router(parts.server(&engine, &synchroniser));
     let (stop, stopped) = oneshot::channel::<()>();
     let listener = listener.into_std()?;
     let http = std::thread::Builder::new()
@@ -85,6 +86,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     );
     let _ = stop.send(());
     let ending = async {
+        synchroniser.stop().await;
         let drained = engine.stop().await;
         // Requests that still run have their own bound.
         let served = tokio::task::spawn_blocking(move || http.join()).await?;

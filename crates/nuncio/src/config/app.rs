@@ -2,8 +2,10 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use nuncio_domain::directory_copy::CopyPace;
 use nuncio_sender::outcome::GatewayErrors;
 use nuncio_server::OwnWords;
 use nuncio_teams::cloud::{Cloud, Endpoints};
@@ -17,6 +19,9 @@ use super::{keys, own_words};
 const CALLS_PER_S: f64 = 50.0;
 const TEAMS_APP_ID: &str = "a GUID (the id in the manifest of the Teams app)";
 const ANY_TENANT: &str = "*";
+/// Between two rounds of changes, and how old a copy of the directory may be that is still used.
+const INTERVAL_MINUTES: i64 = 10;
+const MAX_AGE_HOURS: i64 = 24;
 
 /// One bot registration, checked.
 #[derive(Debug, Clone)]
@@ -45,6 +50,8 @@ pub struct App {
     pub teams_app_id: String,
     /// The resource-specific permissions that this manifest asks for.
     pub resource_permissions: Vec<String>,
+    /// How a copy of its directories is kept; `None` is none, and Microsoft Graph is asked each time.
+    pub directory: Option<CopyPace>,
     /// What it says by itself.
     pub words: Arc<OwnWords>,
 }
@@ -84,6 +91,7 @@ impl App {
             may_install: false,
             teams_app_id: Uuid::nil().to_string(),
             resource_permissions: Vec::new(),
+            directory: None,
             words: Arc::default(),
         }
     }
@@ -164,6 +172,7 @@ fn read(reader: &mut Reader, name: &str) -> App {
         may_install: reader.boolean(&key("may_install")) == Some(true),
         teams_app_id: teams_app_id.map_or_else(|| app_id.clone(), |id| id.to_string()),
         resource_permissions: reader.list(&key("resource_permissions")).unwrap_or_default(),
+        directory: directory(reader, name),
         words: Arc::new(own_words::read(reader, name)),
         app_id,
         tenant_id,
@@ -255,4 +264,17 @@ fn calls_per_s(reader: &mut Reader, name: &str, cloud: Cloud, cloud_is_known: bo
         return None;
     }
     Some(reader.integer(&path, 1..=1000).map_or(CALLS_PER_S, |calls| calls as f64))
+}
+
+fn directory(reader: &mut Reader, name: &str) -> Option<CopyPace> {
+    let key = |key| ["app", name, key];
+    let kept = reader.word(&key("directory"), &[("live", false), ("synchronised", true)]).unwrap_or(false);
+    let interval = reader.integer(&key("directory_interval_minutes"), 1..=1440).unwrap_or(INTERVAL_MINUTES);
+    let max_age = reader.integer(&key("directory_max_age_hours"), 1..=168).unwrap_or(MAX_AGE_HOURS);
+    if interval > max_age * 60 {
+        let text = "is longer than directory_max_age_hours: the copy would be too old before it is brought up to date";
+        reader.complain(&key("directory_interval_minutes"), text);
+    }
+    let minutes = |minutes: i64| Duration::from_mins(minutes.unsigned_abs());
+    kept.then(|| CopyPace { interval: minutes(interval), max_age: minutes(max_age * 60) })
 }

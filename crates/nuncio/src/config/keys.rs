@@ -1,7 +1,7 @@
 //! Which keys there are. An app's name stands as `*`.
 
 /// Every key of the file. The variable of a key is its name in capitals with `_` for `.`, after `NUNCIO_`.
-pub(super) const KEYS: [&str; 48] = [
+pub(super) const KEYS: [&str; 51] = [
     "server.listen",
     "database.path",
     "database.url",
@@ -32,6 +32,9 @@ pub(super) const KEYS: [&str; 48] = [
     "app.*.may_install",
     "app.*.teams_app_id",
     "app.*.resource_permissions",
+    "app.*.directory",
+    "app.*.directory_interval_minutes",
+    "app.*.directory_max_age_hours",
     "app.*.welcome.personal",
     "app.*.welcome.personal_card_file",
     "app.*.welcome.team",

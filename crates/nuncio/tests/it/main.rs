@@ -20,6 +20,7 @@
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
 //! | `lists` | uploaded lists, groups that are left out |
 //! | `reachability` | who blocks, removes and comes back, and what the report says of it |
+//! | `directory`, `directory_copy` | audiences that Microsoft Graph knows, asked for each time or kept as a copy |
 //! | `races` | cancel, pause and expiry while calls are under way |
 //! | `control` | cancel, pause, confirm, expiry, priority, idempotency |
 //! | `after` | settling what is ambiguous, trying again what was not delivered |
@@ -48,6 +49,7 @@ mod control;
 mod credentials;
 mod demo;
 mod directory;
+mod directory_copy;
 mod fault_table;
 mod faults;
 mod healing;

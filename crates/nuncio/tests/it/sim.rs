@@ -79,6 +79,11 @@ impl Sim {
         self.answer(self.http.patch(format!("{}/sim/{path}", self.base)).json(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) {
+        let answer = self.http.delete(format!("{}/sim/{path}", self.base)).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    }
+
     async fn answer(&self, request: reqwest::RequestBuilder) -> Value {
         let answer = request.send().await.unwrap();
         let (status, url) = (answer.status(), answer.url().clone());

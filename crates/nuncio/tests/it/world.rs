@@ -337,6 +337,17 @@ impl World {
         self.sim.register(&self.url).await;
     }
 
+    /// The same without its database: a new one, with a new first key.
+    pub(crate) async fn start_anew(&mut self) {
+        for name in ["nuncio.db", "nuncio.db-wal", "nuncio.db-shm", "key"] {
+            let _ = std::fs::remove_file(self.folder.path().join(name));
+        }
+        (self.server, self.url) = serve(self.folder.path(), &[], false).await;
+        std::fs::read_to_string(self.folder.path().join("key")).unwrap().trim().clone_into(&mut self.key);
+        self.client = Client::new(&self.url, &self.key).unwrap();
+        self.sim.register(&self.url).await;
+    }
+
     /// Sets the server's clock so many seconds ahead of the true time, or behind it.
     pub(crate) fn set_clock(&self, ahead_s: i64) {
         crate::clock::set(self.folder.path(), ahead_s);

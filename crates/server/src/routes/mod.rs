@@ -4,6 +4,7 @@ pub(crate) mod audiences;
 pub(crate) mod control;
 pub(crate) mod conversations;
 pub(crate) mod deliveries;
+pub(crate) mod directory;
 pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod installs;

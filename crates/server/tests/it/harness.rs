@@ -59,6 +59,7 @@ pub(crate) fn app(name: &str, app_id: &str, allowed: &[&str]) -> AppInfo {
         words: Arc::default(),
         may_install: false,
         credential: None,
+        synchronised: false,
         allowed_tenants: allowed.iter().map(|tenant| (*tenant).to_owned()).collect(),
     }
 }
@@ -142,6 +143,8 @@ impl Server {
             wake: Arc::clone(&woken) as _,
             directory: Arc::new(TestDirectory::default()),
             preview: Arc::clone(&store) as _,
+            copies: Arc::clone(&store) as _,
+            sync: Arc::clone(&woken) as _,
             clock: Arc::clone(&clock) as _,
             random: counting(),
             inbound: Arc::new(Authenticator::local(BOT)),

@@ -6,6 +6,7 @@ mod after;
 mod audiences;
 mod bot;
 mod directory;
+mod directory_copy;
 mod harness;
 mod lists;
 mod operate;

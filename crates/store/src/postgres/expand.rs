@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::db::{Db, Link, sql};
 use super::node::Fence;
 use super::writer::{Failed, TRIES, end, landed};
-use super::{fill, names};
+use super::{copy_read, fill, names};
 use crate::control::CONFIRM;
 use crate::error::{broken, unavailable};
 use crate::words::{from_json, get, time_or_null, word};
@@ -132,7 +132,7 @@ async fn once(
     let mut db = link.db().await?;
     let added = async {
         db.word(begin).await?;
-        add(&mut db, message_no, limit).await
+        add(&mut db, message_no, limit, now).await
     };
     let chunk = match added.await {
         Ok(Some(chunk)) => chunk,
@@ -190,7 +190,7 @@ fn position(row: &PgRow) -> Result<(i64, i64), StoreError> {
 }
 
 /// `None` if there is nothing to add, now or later.
-async fn add(db: &mut Db<'_>, message_no: i64, limit: i64) -> Result<Option<Chunk>, StoreError> {
+async fn add(db: &mut Db<'_>, message_no: i64, limit: i64, now: Time) -> Result<Option<Chunk>, StoreError> {
     let row = db.row(sql(MESSAGE).bind(message_no)).await?.ok_or_else(|| broken("no such message"))?;
     // Closing a message makes its audience final too.
     if get(&row, "audience_final")? {
@@ -208,6 +208,21 @@ async fn add(db: &mut Db<'_>, message_no: i64, limit: i64) -> Result<Option<Chun
     while let Some(source) = source_at(chunk.source_no) {
         if left == 0 {
             break;
+        }
+        if let Source::Directory { list_no, from } = source
+            && copy_read::chosen(db, *list_no, (lane_no, from), now).await?
+        {
+            let place = (chunk.after, left);
+            let piece = copy_read::expand(db, (lane_no, from), message_no, place).await?;
+            chunk.added += piece.added;
+            chunk.duplicates += piece.meant - piece.added;
+            (chunk.source_no, chunk.after) = if piece.read < left {
+                (chunk.source_no + 1, 0)
+            } else {
+                (chunk.source_no, piece.last.unwrap_or(chunk.after))
+            };
+            left -= piece.read;
+            continue;
         }
         let source_no = usize::try_from(chunk.source_no).unwrap_or(usize::MAX);
         chunk.wants = fill::wanted(db, source_no, source).await?;

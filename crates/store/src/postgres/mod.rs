@@ -4,6 +4,12 @@ mod commit;
 mod commit_message;
 mod control;
 mod conversations;
+mod copies;
+mod copy_compare;
+mod copy_page;
+#[cfg(test)]
+mod copy_plans;
+mod copy_read;
 mod db;
 mod evidence;
 mod expand;

@@ -14,7 +14,7 @@ use super::{
     recover, rows, settle, standing, submit, teams, testify, verify, views,
 };
 
-const FILL: &str = "
+pub(super) const FILL: &str = "
     INSERT INTO lanes (app, tenant) SELECT 'app', format('tenant %s', i) FROM generate_series(1, 20) AS i;
     INSERT INTO messages (id, lane_no, key_no, class, state, content, max_recipients, sources, fence_at, expires_at, created_at, open)
     SELECT gen_random_uuid(), i % 20 + 1, 1, 'normal', 'sending', '{\"text\": \"x\"}', 1, '[]', 1, 1, 1, i % 50 = 0
@@ -41,7 +41,7 @@ const FILL: &str = "
     INSERT INTO welcomes (lane_no, at, place) SELECT 1, i, format('place %s', i) FROM generate_series(1, 50000) AS i;";
 
 /// The generic plan, with the names of its parameters for their values.
-async fn plan(connection: &mut PgConnection, statement: &str) -> Vec<String> {
+pub(super) async fn plan(connection: &mut PgConnection, statement: &str) -> Vec<String> {
     let parameters = (1..30).rev().find(|n| statement.contains(&format!("${n}"))).unwrap_or(0);
     let nulls = vec!["NULL"; parameters].join(", ");
     let arguments = if nulls.is_empty() { nulls } else { format!("({nulls})") };

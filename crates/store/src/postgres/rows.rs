@@ -19,13 +19,19 @@ pub(crate) const OPEN: &str = "
        AND (message_no > $2 OR control IS NOT NULL OR gathers)
      ORDER BY message_no + 0";
 
-/// The page is taken first and the rest joined to it. A delivery comes once for each of its references.
+/// The page is taken first and the rest joined to it. A delivery comes once for each of its references. Of whom a copy of
+/// the directory has, the directory says again with every round what it said before; a copy that was good when the message
+/// was made says it for the message (`docs/adr/0025`).
 macro_rules! rows {
     ($page:literal) => {
         concat!(
             "SELECT d.message_no, d.recipient_no, d.thread_no, d.attempts::bigint, d.tries::bigint, d.resent, d.due_at,
                     r.kind, r.key, r.mri, r.reach, r.reach_at,
-                    r.guest, r.external, r.enabled, r.licensed, r.directory_at,
+                    r.guest, r.external, r.enabled, r.licensed,
+                    CASE WHEN r.in_directory THEN greatest(r.directory_at, (
+                            SELECT CASE WHEN f.fresh_until > m.created_at THEN m.created_at ELSE f.complete_at END
+                              FROM directory_copies AS f CROSS JOIN messages AS m
+                             WHERE f.lane_no = r.lane_no AND m.message_no = d.message_no)) ELSE r.directory_at END AS directory_at,
                     EXISTS (SELECT 1 FROM message_exclusions AS e
                              WHERE e.message_no = d.message_no AND e.key = r.key) AS excluded,
                     EXISTS (SELECT 1 FROM opt_outs AS o WHERE o.recipient_no = d.recipient_no) AS opted_out,

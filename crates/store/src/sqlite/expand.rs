@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::intake::{Kind, Written};
 use super::writer::Queue;
-use super::{fill, names};
+use super::{copy_read, fill, names};
 use crate::control::CONFIRM;
 use crate::error::{broken, of_sqlx};
 use crate::words::{from_json, get, json, time_or_null, word};
@@ -228,6 +228,18 @@ async fn chunk(
     while let Some(source) = sources.get(source_no) {
         if left == 0 {
             break;
+        }
+        if let Source::Directory { list_no, from } = source
+            && copy_read::chosen(&mut *connection, *list_no, (lane_no, from), ask.now).await?
+        {
+            let place = (after, left);
+            let piece = copy_read::expand(&mut *connection, (lane_no, from), ask.message_no, place).await?;
+            expanded.added += piece.added;
+            expanded.duplicates += piece.meant - piece.added;
+            (source_no, after) =
+                if piece.read < left { (source_no + 1, 0) } else { (source_no, piece.last.unwrap_or(after)) };
+            left -= piece.read;
+            continue;
         }
         expanded.wants = fill::wanted(&mut *connection, source_no, source).await?;
         expanded.names_of = names::wanted(&mut *connection, source).await?;

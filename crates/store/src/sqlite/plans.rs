@@ -10,7 +10,7 @@ use super::{
     submit, views,
 };
 
-const FILL: &str = "
+pub(super) const FILL: &str = "
     INSERT INTO lanes (app, tenant) VALUES ('app', 'tenant');
     INSERT INTO messages (id, lane_no, key_no, class, state, content, max_recipients, sources, fence_at, expires_at, created_at)
     VALUES (x'00', 1, 1, 'normal', 'sending', '{\"text\": \"x\"}', 1, '[]', 1, 1, 1);
@@ -25,7 +25,7 @@ const FILL: &str = "
     UPDATE deliveries SET due_at = recipient_no WHERE recipient_no % 100 = 0;
     INSERT INTO reach_history (recipient_no, at, state, evidence) SELECT recipient_no, 1, 'blocked', '' FROM recipients;";
 
-async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+pub(super) async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let explain = format!("EXPLAIN QUERY PLAN {statement}");
     let rows = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(connection).await.unwrap();
     rows.iter().map(|row| row.get::<String, _>("detail")).collect()

@@ -54,7 +54,9 @@ pub(crate) const HELD: &str = "
                     WHERE a.lane_no = l.lane_no AND a.looked_up < a.names) AS names
       FROM jsonb_each(?1) AS j CROSS JOIN lanes AS l ON l.lane_no = j.value ->> 0";
 
-/// The page is taken first and the rest joined to it. A delivery comes once for each of its references.
+/// The page is taken first and the rest joined to it. A delivery comes once for each of its references. Of whom a copy of
+/// the directory has, the directory says again with every round what it said before; a copy that was good when the message
+/// was made says it for the message (`docs/adr/0025`).
 macro_rules! rows {
     ($more:literal, $page:literal) => {
         concat!(
@@ -62,7 +64,11 @@ macro_rules! rows {
             $more,
             "d.message_no, d.recipient_no, d.thread_no, d.attempts, d.tries, d.resent, d.due_at,
                     r.kind, r.key, r.mri, r.reach, r.reach_at,
-                    r.guest, r.external, r.enabled, r.licensed, r.directory_at,
+                    r.guest, r.external, r.enabled, r.licensed,
+                    iif(r.in_directory = 1, max(coalesce(r.directory_at, 0), coalesce((
+                            SELECT iif(f.fresh_until > m.created_at, m.created_at, f.complete_at)
+                              FROM directory_copies AS f CROSS JOIN messages AS m
+                             WHERE f.lane_no = r.lane_no AND m.message_no = d.message_no), 0)), r.directory_at) AS directory_at,
                     EXISTS (SELECT 1 FROM message_exclusions AS e
                              WHERE e.message_no = d.message_no AND e.key = r.key) AS excluded,
                     EXISTS (SELECT 1 FROM opt_outs AS o WHERE o.recipient_no = d.recipient_no) AS opted_out,

@@ -8,7 +8,7 @@ use nuncio_domain::lists::{Deleted, NewList, Unresolved, UploadedList};
 use nuncio_domain::message::Named;
 use nuncio_domain::own_words::{Lines, Occasion, Say, Word};
 use nuncio_domain::people::{Learned, LearnedDone, PeopleFilter, Person, Reference, SeenPerson};
-use nuncio_domain::ports::{Ledger, Preview, Registry};
+use nuncio_domain::ports::{DirectoryCopies, Ledger, Preview, Registry};
 use nuncio_domain::{AudienceId, Counts, MessageId, ReachState, RecipientKind, Scope, Time};
 use nuncio_store::{Pooler, PostgresStore, SqliteStore};
 use nuncio_testkit::Postgres;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 /// A store in a database of its own.
 #[async_trait]
 pub(crate) trait Database: Send + Sync {
-    type Store: Ledger + Registry + Preview;
+    type Store: Ledger + Registry + Preview + DirectoryCopies;
 
     /// A new one.
     async fn make() -> Self;

@@ -5,6 +5,7 @@
 mod activities;
 mod agree;
 mod conform;
+mod copies;
 mod evidence;
 mod files;
 mod installs;

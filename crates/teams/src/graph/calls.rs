@@ -3,8 +3,8 @@
 use super::batch::{self, Answered};
 use super::request::{self, BatchError};
 use super::{
-    AppIs, CallError, Channel, Chat, ConversationMember, DirectoryObject, Graph, GraphRequest, Group,
-    Install, Installation, List, Pages, ResourcePermission, Scope, Team, TeamsApp, User, reply,
+    AppIs, CallError, ChangedUser, Channel, Chat, ConversationMember, DirectoryObject, Graph, GraphRequest,
+    Group, Install, Installation, List, Pages, ResourcePermission, Scope, Team, TeamsApp, User, reply,
 };
 
 /// Why a batch brought nothing.
@@ -36,7 +36,7 @@ impl Graph {
 
     /// Everyone, then what changes: when the pages end, [`Pages::delta_link`] is where the next round starts
     /// ([`Graph::resume`]).
-    pub fn users_delta(&self, select: &[&str]) -> Pages<User> {
+    pub fn users_delta(&self, select: &[&str]) -> Pages<ChangedUser> {
         Pages::of(self.clone(), request::users_delta(select))
     }
 

@@ -12,7 +12,9 @@ use super::error::{CallError, is_json};
 use crate::http::{ANSWER_LIMIT, Answer};
 
 pub use apps::{Chat, Install, Installation, TeamsApp};
-pub use directory::{AssignedPlan, DirectoryObject, Group, Removed, TEAMS_SERVICE_PLANS, User};
+pub use directory::{
+    AssignedPlan, ChangedUser, DirectoryObject, Group, Removed, TEAMS_SERVICE_PLANS, Told, User,
+};
 pub use page::Page;
 pub use teams::{Channel, ConversationMember, Team};
 

@@ -1,6 +1,6 @@
 //! People and groups: what is asked, and what is read of the answer.
 
-use nuncio_teams::graph::{CallError, List, PageSize, TEAMS_SERVICE_PLANS, User};
+use nuncio_teams::graph::{CallError, ChangedUser, List, PageSize, TEAMS_SERVICE_PLANS, User};
 use serde_json::json;
 
 use crate::graph_world::{GROUP, GraphWorld, INES, OMAR, fixture};
@@ -90,7 +90,7 @@ async fn a_round_of_changes_and_the_next() {
     );
 
     world.answers(&["users_delta_last"]);
-    let mut next = world.graph.resume::<User>(&link).unwrap();
+    let mut next = world.graph.resume::<ChangedUser>(&link).unwrap();
     next.next().await.unwrap().unwrap();
     assert_eq!(world.asked(), "GET /users/delta?$deltatoken=oEcOySpF_hWYmTIUZBOIfPzcwisr");
     assert_eq!(next.delta_link(), Some(link.as_str()));
@@ -102,7 +102,7 @@ async fn a_round_that_is_too_old_says_so() {
     for name in ["delta_gone", "delta_expired"] {
         world.answers(&[name]);
         let link = world.here("https://graph.microsoft.com/v1.0/users/delta?$deltatoken=old");
-        let mut pages = world.graph.resume::<User>(&link).unwrap();
+        let mut pages = world.graph.resume::<ChangedUser>(&link).unwrap();
         let error = pages.next().await.unwrap().unwrap_err();
         assert!(matches!(error, CallError::ResyncNeeded(_)), "{name}: {error}");
         assert_eq!(error.refused().unwrap().refusal.as_str(), "gone");

@@ -2,6 +2,7 @@
 
 mod accept;
 mod channel;
+mod directory;
 mod durable;
 mod expansion;
 mod idle;
@@ -70,6 +71,8 @@ pub(crate) const ROWS: &[Row] = rows! {
     "million-postgres" Full "the same on PostgreSQL": million::million_postgres;
     "expansion" Alone "from an audience to deliveries": expansion::run;
     "preview" Alone "what a message to 300,000 would come to": preview::run;
+    "directory" Full "the copy of a directory of 300,000 people and 5,000 groups, and audiences from it": directory::sqlite;
+    "directory-postgres" Full "the same on PostgreSQL": directory::postgres;
     "accept" Alone "messages for one, taken in over 128 connections": accept::run;
     "inbound" Alone "an administrator pushes the app to everybody": inbound::run;
     "reachability" Alone "who can be reached, of a million: CSV, counts, lists": reachability::run;

@@ -1,6 +1,6 @@
 //! Users, groups and what else is in a directory.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::or_default;
@@ -43,11 +43,63 @@ pub struct User {
 impl User {
     /// Have they one of these service plans, in use or in its days of grace (`Warning`)?
     pub fn has_plan(&self, plans: &[&str]) -> bool {
-        self.assigned_plans.iter().any(|plan| {
-            let usable = matches!(plan.capability_status.as_deref(), Some("Enabled" | "Warning"));
-            let id = plan.service_plan_id.as_deref().unwrap_or_default();
-            usable && plans.iter().any(|wanted| wanted.eq_ignore_ascii_case(id))
-        })
+        self.assigned_plans.iter().any(|plan| plan.is_usable() && plan.is_one_of(plans))
+    }
+}
+
+/// A person in a round of changes: what is not told has not changed (Microsoft, "Use delta query to track changes in
+/// Microsoft Graph data"), and may so be told from what is not there any more.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ChangedUser {
+    /// The object id.
+    pub id: Option<String>,
+    /// The name to sign in with.
+    pub user_principal_name: Option<String>,
+    /// The name to show.
+    pub display_name: Option<String>,
+    /// The mail address.
+    pub mail: Told<String>,
+    /// `Member` or `Guest`.
+    pub user_type: Option<String>,
+    /// Whether they can sign in.
+    pub account_enabled: Option<bool>,
+    /// What their licences hold.
+    pub assigned_plans: Told<Vec<AssignedPlan>>,
+    /// They are there no more.
+    #[serde(rename = "@removed")]
+    pub removed: Option<Removed>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl ChangedUser {
+    /// Have they one of these service plans in use, as [`User::has_plan`]? `None` where nothing is told of plans.
+    pub fn has_plan(&self, plans: &[&str]) -> Option<bool> {
+        match &self.assigned_plans {
+            Told::Unchanged => None,
+            Told::Nothing => Some(false),
+            Told::Is(told) => Some(told.iter().any(|plan| plan.is_usable() && plan.is_one_of(plans))),
+        }
+    }
+}
+
+/// What a round of changes tells of a property.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Told<T> {
+    /// It is not there: as it was.
+    #[default]
+    Unchanged,
+    /// `null`: there is none any more.
+    Nothing,
+    /// This.
+    Is(T),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Told<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Option::deserialize(from).map(|told| told.map_or(Self::Nothing, Self::Is))
     }
 }
 
@@ -64,6 +116,17 @@ pub struct AssignedPlan {
     /// Everything else.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl AssignedPlan {
+    fn is_usable(&self) -> bool {
+        matches!(self.capability_status.as_deref(), Some("Enabled" | "Warning"))
+    }
+
+    fn is_one_of(&self, plans: &[&str]) -> bool {
+        let id = self.service_plan_id.as_deref().unwrap_or_default();
+        plans.iter().any(|wanted| wanted.eq_ignore_ascii_case(id))
+    }
 }
 
 /// Why an object is there no more.
@@ -137,5 +200,24 @@ impl DirectoryObject {
     /// `user`, `group`, `device`, …
     pub fn kind(&self) -> Option<&str> {
         self.odata_type.as_deref()?.strip_prefix("#microsoft.graph.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_told_is_not_what_is_not_there() {
+        let user = |body: &str| serde_json::from_str::<ChangedUser>(body).unwrap();
+        let partial = user(r#"{"id": "1", "accountEnabled": false}"#);
+        assert_eq!((&partial.mail, partial.has_plan(&TEAMS_SERVICE_PLANS)), (&Told::Unchanged, None));
+        let gone = user(r#"{"id": "1", "mail": null, "assignedPlans": null}"#);
+        assert_eq!((&gone.mail, gone.has_plan(&TEAMS_SERVICE_PLANS)), (&Told::Nothing, Some(false)));
+        let plan =
+            format!(r#"[{{"servicePlanId": "{}", "capabilityStatus": "Enabled"}}]"#, TEAMS_SERVICE_PLANS[0]);
+        let there = user(&format!(r#"{{"id": "1", "mail": "a@b", "assignedPlans": {plan}}}"#));
+        assert_eq!(there.mail, Told::Is("a@b".to_owned()));
+        assert_eq!(there.has_plan(&TEAMS_SERVICE_PLANS), Some(true));
     }
 }
