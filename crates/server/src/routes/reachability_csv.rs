@@ -5,6 +5,8 @@
 //! read. If the database fails on the way the answer is cut off, which a client can tell from a whole one. Cells that a
 //! spreadsheet would take for a formula begin with `'`.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +15,7 @@ use futures_util::stream;
 use nuncio_api::{Evidence, REACHABILITY_COLUMNS};
 use nuncio_domain::people::{PeopleFilter, Person};
 use nuncio_domain::views::Page;
+use tokio::task::JoinHandle;
 
 use super::people::{FILTERS, filter};
 use crate::access::{Access, Caller, CanRead};
@@ -21,8 +24,8 @@ use crate::problem::Refusal;
 use crate::query::Params;
 use crate::views;
 
-/// No read transaction is longer (`docs/engine.md`, Tables).
-const PAGE: i64 = 5000;
+/// Of a size that holds up no other request for long; a look of the store is up to 5,000 rows.
+const PAGE: i64 = 1000;
 
 pub(crate) async fn csv(caller: Caller<CanRead>, params: Params) -> Result<Response, Refusal> {
     let params = params.only(&FILTERS)?;
@@ -34,9 +37,10 @@ pub(crate) async fn csv(caller: Caller<CanRead>, params: Params) -> Result<Respo
         (CONTENT_TYPE, "text/csv; charset=utf-8"),
         (CONTENT_DISPOSITION, "attachment; filename=\"reachability.csv\""),
     ];
+    let filter = Arc::new(filter);
     let chunks = stream::try_unfold(State::First(first), move |state| {
-        let (access, filter) = (access.clone(), filter.clone());
-        async move { next(&access, &filter, state).await }
+        let (access, filter) = (access.clone(), Arc::clone(&filter));
+        async move { next(access, filter, state).await }
     });
     Ok((headers, Body::from_stream(chunks)).into_response())
 }
@@ -44,7 +48,8 @@ pub(crate) async fn csv(caller: Caller<CanRead>, params: Params) -> Result<Respo
 /// What is to be written next.
 enum State {
     First(Page<Person>),
-    After(i64),
+    /// It is read while the one before is written.
+    Coming(JoinHandle<Result<Page<Person>, Refusal>>),
     End,
 }
 
@@ -57,14 +62,21 @@ enum Cut {
     Write(#[from] csv::Error),
 }
 
-async fn next(access: &Access, filter: &PeopleFilter, state: State) -> Result<Option<(Bytes, State)>, Cut> {
-    let (page, with_header) = match state {
-        State::First(page) => (page, true),
-        State::After(after) => (page(access, filter, Some(after)).await.map_err(|_| Cut::Read)?, false),
+async fn next(
+    access: Access,
+    filter: Arc<PeopleFilter>,
+    state: State,
+) -> Result<Option<(Bytes, State)>, Cut> {
+    let (current, with_header) = match state {
+        State::First(first) => (first, true),
+        State::Coming(coming) => (coming.await.map_err(|_| Cut::Read)?.map_err(|_| Cut::Read)?, false),
         State::End => return Ok(None),
     };
-    let following = page.next.map_or(State::End, State::After);
-    Ok(Some((lines(page.items, with_header)?, following)))
+    let following = match current.next {
+        Some(after) => State::Coming(tokio::spawn(async move { page(&access, &filter, Some(after)).await })),
+        None => State::End,
+    };
+    Ok(Some((lines(current.items, with_header)?, following)))
 }
 
 async fn page(access: &Access, filter: &PeopleFilter, after: Option<i64>) -> Result<Page<Person>, Refusal> {

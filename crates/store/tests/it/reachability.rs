@@ -26,13 +26,14 @@ both!(
     long_lists_are_looked_through_in_parts,
 );
 
-struct Lane<D> {
+/// A lane in a database of its own.
+struct Ground<D> {
     table: Table<D>,
     lane_no: i64,
     events: u64,
 }
 
-impl<D: Database> Lane<D> {
+impl<D: Database> Ground<D> {
     async fn lay() -> Self {
         let table = Table::<D>::make().await;
         let lane_no = table.store().lane("app", "tenant").await.unwrap().lane_no;
@@ -143,8 +144,8 @@ fn said(key: &str) -> DirectoryPerson {
 
 /// One of each kind: ann installed, bob removed it, cid refused, dan wrote, eve took a call, and of fay, gus and hal
 /// the directory knows something.
-async fn everybody<D: Database>() -> Lane<D> {
-    let mut lane = Lane::<D>::lay().await;
+async fn everybody<D: Database>() -> Ground<D> {
+    let mut lane = Ground::<D>::lay().await;
     for key in ["ann", "bob", "cid"] {
         lane.installs(key, 10).await;
     }
@@ -223,7 +224,7 @@ async fn each_is_listed_with_how_it_is_known<D: Database>() {
 }
 
 async fn what_contradicts_stands_beside<D: Database>() {
-    let mut lane = Lane::<D>::lay().await;
+    let mut lane = Ground::<D>::lay().await;
     lane.installs("ann", 10).await;
     lane.removes("ann", 20).await;
     assert_eq!(lane.person("ann").await.contradicted_by, None);
@@ -252,7 +253,7 @@ async fn what_contradicts_stands_beside<D: Database>() {
 }
 
 async fn the_directory_counts_until_something_newer_is_seen<D: Database>() {
-    let mut lane = Lane::<D>::lay().await;
+    let mut lane = Ground::<D>::lay().await;
     lane.installs("ann", 10).await;
     let disabled = DirectoryPerson { enabled: Some(false), ..said("ann") };
     lane.directory(vec![disabled.clone(), disabled.clone()], 20).await;
@@ -390,7 +391,7 @@ async fn changes_come_in_order_and_none_twice<D: Database>() {
     }
     let stranger = Scope { app: Some("other".to_owned()), ..OPERATOR };
     assert_eq!(store.reach_changes(&stranger, &all, None, 100).await.unwrap().items, []);
-    let empty = Lane::<D>::lay().await;
+    let empty = Ground::<D>::lay().await;
     let none = empty.store().reach_changes(&OPERATOR, &all, None, 100).await.unwrap();
     assert_eq!((none.items.len(), none.reached, none.more), (0, Position::default(), false));
 }
@@ -420,7 +421,7 @@ async fn a_recipient_of_an_id_and_its_history_stay_within_scope<D: Database>() {
 }
 
 async fn long_lists_are_looked_through_in_parts<D: Database>() {
-    let mut lane = Lane::<D>::lay().await;
+    let mut lane = Ground::<D>::lay().await;
     let people = (0..12_000)
         .map(|n| nuncio_domain::message::Named { kind: RecipientKind::Person, key: format!("person {n}") });
     let new = nuncio_domain::NewMessage { named: people.collect(), ..message(lane.lane_no, 7) };

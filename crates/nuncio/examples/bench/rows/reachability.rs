@@ -94,7 +94,7 @@ async fn measure(
 async fn list_rare(product: &Product) {
     let rare = PeopleFilter { state: Some("chat_gone".to_owned()), ..PeopleFilter::default() };
     let found = product.client.people(&rare, PageOf::default()).await.unwrap();
-    assert_eq!((found.items.len(), found.next), (1, None));
+    assert_eq!(found.items.len(), 1);
 }
 
 async fn timed(work: impl AsyncFnOnce()) -> f64 {
@@ -108,7 +108,7 @@ struct Lines(i64);
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.iter().filter(|byte| **byte == b'\n').count() as i64;
+        self.0 += bytes.split(|byte| *byte == b'\n').skip(1).count() as i64;
         Ok(bytes.len())
     }
 
