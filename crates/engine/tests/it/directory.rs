@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use nuncio_domain::directory::{DirectoryError, DirectoryPerson, DirectorySource, Next, Resolved, Wanted};
 use nuncio_domain::lane::LaneConfig;
-use nuncio_domain::lists::{ListedName, NewList};
+use nuncio_domain::lists::{Found, ListedName, NewList};
 use nuncio_domain::message::Control;
-use nuncio_domain::{AudienceId, DeliveryState, MessageState};
+use nuncio_domain::ports::Ledger as _;
+use nuncio_domain::{AudienceId, DeliveryState, MessageState, Time};
+use nuncio_testkit::MemoryLedger;
 use nuncio_testkit::conformance::Fixture as _;
 
 use crate::service::{SECOND, Weather};
@@ -28,15 +30,18 @@ pub(crate) struct TestDirectory {
 }
 
 impl TestDirectory {
-    pub(crate) fn resolve(
+    /// Looks up the next names of a list and stores what comes of them.
+    pub(crate) async fn look_up(
         &self,
-        now: i64,
-        names: Vec<ListedName>,
-    ) -> Result<Vec<(ListedName, Resolved)>, DirectoryError> {
+        ledger: &MemoryLedger,
+        list_no: i64,
+        (now, wall): (i64, Time),
+    ) -> Result<(), DirectoryError> {
         if let Some((.., error)) = self.refuses.iter().find(|(from, until, _)| (*from..*until).contains(&now))
         {
             return Err(error.clone());
         }
+        let Some(next) = ledger.names(list_no, 30).await.unwrap() else { return Ok(()) };
         let resolve = |listed: &ListedName| match self.names.get(&listed.name) {
             Some(id) => Resolved::One(Box::new(DirectoryPerson {
                 object_id: id.clone(),
@@ -44,7 +49,10 @@ impl TestDirectory {
             })),
             None => Resolved::None,
         };
-        Ok(names.into_iter().map(|listed| (listed.clone(), resolve(&listed))).collect())
+        let names = next.names.into_iter().map(|listed| (listed.clone(), resolve(&listed))).collect();
+        let found = Found { list_no, after: next.after, names: Ok(names) };
+        ledger.found(found, wall).await.unwrap();
+        Ok(())
     }
 
     pub(crate) fn page(

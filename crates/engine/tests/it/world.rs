@@ -7,7 +7,6 @@ use nuncio_domain::batch::{Batch, Late, Row};
 use nuncio_domain::delivery::Counts;
 use nuncio_domain::directory::{Fill, Wanted};
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
-use nuncio_domain::lists::Found;
 use nuncio_domain::message::{
     Body, Class, Content, Control, ControlRequest, LaneControl, Named, NewMessage, OnAmbiguous,
     SettleRequest, Settled, Submitted, Verdict, WhenUnreachable,
@@ -479,17 +478,7 @@ impl World {
             }
             Action::LookUp { message_no, list_no } => {
                 let takes = self.dice.below(300_000) as i64;
-                let fetched = match self.ledger.names(list_no, 30).await.unwrap() {
-                    None => Ok(()),
-                    Some(next) => match self.directory.resolve(self.now, next.names) {
-                        Ok(names) => {
-                            let found = Found { list_no, after: next.after, names: Ok(names) };
-                            self.ledger.found(found, now).await.unwrap();
-                            Ok(())
-                        }
-                        Err(error) => Err(error),
-                    },
-                };
+                let fetched = self.directory.look_up(&self.ledger, list_no, (self.now, now)).await;
                 return self.at(takes, Event::Input(Input::Fetched { message_no, fetched }));
             }
             Action::LoadPage { message_no, after, limit } => {

@@ -7,7 +7,7 @@ use nuncio_domain::{Scope, Time};
 
 use super::db::{Db, sql};
 use crate::views::lane_view;
-use crate::words::time_or_null;
+use crate::words::{get, time_or_null};
 
 pub(crate) const VIEWS: &str = "
     SELECT l.lane_no, l.app, l.tenant, l.service_url, l.paused_at, l.status,
@@ -36,11 +36,28 @@ pub(crate) async fn control(
     Ok(db.run(sql(statement).bind(lane_no).bind(&scope.app).bind(now.0)).await? == 1)
 }
 
-/// Since when a lane is held, and when it last went on.
-pub(crate) async fn held(db: &mut Db<'_>, lane_no: i64) -> Result<(Option<Time>, Option<Time>), StoreError> {
-    let row = db.row(sql("SELECT paused_at, resumed_at FROM lanes WHERE lane_no = $1").bind(lane_no)).await?;
-    let Some(row) = row else { return Ok((None, None)) };
-    Ok((time_or_null(&row, "paused_at")?, time_or_null(&row, "resumed_at")?))
+pub(crate) const HELD: &str = "
+    SELECT l.paused_at, l.resumed_at,
+           EXISTS (SELECT 1 FROM audiences AS a WHERE a.lane_no = l.lane_no AND a.looked_up < a.names) AS names
+      FROM lanes AS l WHERE l.lane_no = $1";
+
+/// What is known of a lane itself.
+#[derive(Default)]
+pub(crate) struct Held {
+    /// Since when it is held, and when it last went on.
+    pub(crate) paused_at: Option<Time>,
+    pub(crate) resumed_at: Option<Time>,
+    /// Whether its lists have names to be looked up.
+    pub(crate) names: bool,
+}
+
+pub(crate) async fn held(db: &mut Db<'_>, lane_no: i64) -> Result<Held, StoreError> {
+    let Some(row) = db.row(sql(HELD).bind(lane_no)).await? else { return Ok(Held::default()) };
+    Ok(Held {
+        paused_at: time_or_null(&row, "paused_at")?,
+        resumed_at: time_or_null(&row, "resumed_at")?,
+        names: get(&row, "names")?,
+    })
 }
 
 pub(crate) async fn views(db: &mut Db<'_>, scope: &Scope) -> Result<Vec<LaneView>, StoreError> {

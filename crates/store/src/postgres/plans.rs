@@ -153,6 +153,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ),
         ("cursor of a list", fill::MOVE, &["using audience_lists_pkey on audience_lists"]),
         ("list of the directory", fill::LIST, &["using audience_lists_pkey on audience_lists"]),
+        ("held", lanes::HELD, &["using lanes_pkey on lanes l", "using audiences_with_names on audiences a"]),
         ("uploaded lists", lists::LIST, &["using audiences_pkey on audiences a"]),
         ("an uploaded list", lists::ONE, &["using audiences_id_key on audiences a"]),
         ("lists of a message", lists::ALL_THERE, &["using audiences_pkey on audiences a"]),

@@ -77,11 +77,12 @@ pub(crate) const REFERENCES: &str = "
 pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
     let found = db.rows(sql(OPEN).bind(lane_no).bind(after)).await?;
     let messages = found.iter().map(open_message).collect::<Result<_, _>>()?;
-    let (paused_at, resumed_at) = lanes::held(db, lane_no).await?;
+    let held = lanes::held(db, lane_no).await?;
     let settlements = settle::open(db, lane_no).await?;
     let reached = reached::is_any(db, lane_no).await?;
-    let names_of = names::lists(db, lane_no).await?;
-    Ok(Opened { messages, paused: paused_at.is_some(), resumed_at, settlements, reached, names_of })
+    let names_of = if held.names { names::lists(db, lane_no).await? } else { Vec::new() };
+    let (paused, resumed_at) = (held.paused_at.is_some(), held.resumed_at);
+    Ok(Opened { messages, paused, resumed_at, settlements, reached, names_of })
 }
 
 pub(crate) async fn page(
