@@ -313,7 +313,11 @@ impl Client {
     }
 }
 
-pub(crate) fn paged(request: RequestBuilder, filters: &[(&str, &Option<String>)], page: PageOf<'_>) -> RequestBuilder {
+pub(crate) fn paged(
+    request: RequestBuilder,
+    filters: &[(&str, &Option<String>)],
+    page: PageOf<'_>,
+) -> RequestBuilder {
     let limit = page.limit.map(|limit| limit.to_string());
     let mut query: Vec<(&str, &str)> =
         filters.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();

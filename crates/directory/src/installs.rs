@@ -74,9 +74,9 @@ pub(crate) async fn install(tenant: &Tenant, app: &TeamsApp, row: &Row) -> Insta
             Err(later) => return unasked(&later, row.kind),
         };
         // Most of these say no more than that something was not found: the app, or whom it is for.
-        let unclear = error.refused().is_some_and(|refused| {
-            refused.status == 404 && refused.refusal != GraphRefusal::UserNotFound
-        });
+        let unclear = error
+            .refused()
+            .is_some_and(|refused| refused.status == 404 && refused.refusal != GraphRefusal::UserNotFound);
         if !unclear {
             return failed(&error, row.kind);
         }
@@ -159,11 +159,7 @@ fn unasked(unasked: &Unasked, kind: RecipientKind) -> InstallAnswer {
 }
 
 /// The app's id in the catalogue of the tenant, which is kept until an install does not find it (`not`).
-async fn catalogue_id(
-    tenant: &Tenant,
-    app: &TeamsApp,
-    not: Option<&str>,
-) -> Result<String, InstallAnswer> {
+async fn catalogue_id(tenant: &Tenant, app: &TeamsApp, not: Option<&str>) -> Result<String, InstallAnswer> {
     let known = || tenant.catalogue.id().clone().filter(|id| not != Some(id.as_str()));
     if let Some(id) = known() {
         return Ok(id);

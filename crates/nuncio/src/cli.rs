@@ -12,8 +12,8 @@ use clap::{Parser, Subcommand};
 use nuncio_client::ClientError;
 
 use crate::commands::{
-    self, Failure, app_package, conversations, demo, install, keys, lanes, messages, opt_outs, people, reachability,
-    send, serve, sim, teams,
+    self, Failure, app_package, conversations, demo, install, keys, lanes, messages, opt_outs, people,
+    reachability, send, serve, sim, teams,
 };
 use crate::config::ConfigError;
 use nuncio_sim::SimError;

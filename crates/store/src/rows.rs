@@ -10,8 +10,8 @@ use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::{Origin, Reference};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{
-    Class, Content, Control, DeliveryState, InstallPolicy, Key, MessageId, MessageState, OnAmbiguous, ReachState,
-    RecipientKind, Time,
+    Class, Content, Control, DeliveryState, InstallPolicy, Key, MessageId, MessageState, OnAmbiguous,
+    ReachState, RecipientKind, Time,
 };
 
 use crate::reach::Known;

@@ -78,7 +78,8 @@ async fn the_catalogue_is_asked_once_and_409_is_a_success() {
     let table = Table::new().await;
     let first = table.install([catalogue("cat-1"), Answer::new(201, Value::Null)]).await;
     assert_eq!((first.outcome, first.status), (InstallOutcome::Installed, Some(201)));
-    let second = table.install([Answer::new(409, refusal("Conflict", "The app is already installed."))]).await;
+    let second =
+        table.install([Answer::new(409, refusal("Conflict", "The app is already installed."))]).await;
     assert_eq!((second.outcome, second.status), (InstallOutcome::AlreadyThere, Some(409)));
     let asked = table.stand_in.asked();
     assert!(asked[0].contains("/appCatalogs/teamsApps?$filter=externalId%20eq"), "{asked:?}");
@@ -119,13 +120,19 @@ async fn what_a_refusal_means() {
     let person = |reason, reach| InstallOutcome::Refused { reason, reach };
     let waits = InstallOutcome::Waits { retry_after: None };
     let passes = InstallOutcome::Unavailable { retry_after: None };
-    let policy = "App is blocked by app permission policy. TenantId: t, UserObjectId: u, AppId: a, AppType: Private";
+    let policy =
+        "App is blocked by app permission policy. TenantId: t, UserObjectId: u, AppId: a, AppType: Private";
     let role = "Missing role permissions on the request. API requires one of 'TeamsAppInstallation.ReadWriteSelfForUser.All'. \
                 Roles on the request ''.";
     let itself = "AAD App Id 'a' is not allowed to manage the Teams App 'b'";
     let consent = "The app requires resource-specific consent, which was not supplied.";
     for (status, message, outcome, says) in [
-        (403, policy, person(FailReason::BlockedByPolicy, Some(ReachState::PolicyBlocked)), "permission policy"),
+        (
+            403,
+            policy,
+            person(FailReason::BlockedByPolicy, Some(ReachState::PolicyBlocked)),
+            "permission policy",
+        ),
         (403, role, waits.clone(), "TeamsAppInstallation.ReadWriteSelfForUser.All"),
         (403, itself, waits.clone(), "webApplicationInfo.id"),
         (400, consent, waits.clone(), "resource_permissions"),
@@ -151,7 +158,10 @@ async fn what_a_refusal_means() {
     // The next one is not made, and not waited for either.
     let before = table.asked();
     let later = table.install([]).await;
-    assert!(matches!(later.outcome, InstallOutcome::NotMade { retry_after } if retry_after > minute / 2), "{later:?}");
+    assert!(
+        matches!(later.outcome, InstallOutcome::NotMade { retry_after } if retry_after > minute / 2),
+        "{later:?}"
+    );
     assert_eq!(table.asked(), before);
 }
 
@@ -166,10 +176,17 @@ async fn the_chat_of_an_installation() {
     ]);
     assert_eq!(find().await.outcome, InstallOutcome::Chat("19:a_b@unq.gbl.spaces".to_owned()));
     let asked = table.stand_in.asked();
-    assert!(asked[2].contains("/users/ann/teamwork/installedApps/inst") && asked[2].ends_with("/chat"), "{asked:?}");
+    assert!(
+        asked[2].contains("/users/ann/teamwork/installedApps/inst") && asked[2].ends_with("/chat"),
+        "{asked:?}"
+    );
     table.stand_in.answers([nothing()]);
     let missing = find().await;
-    table.stand_in.answers([nothing(), Answer::ok(json!({"value": [{"id": "inst=="}]})), refuses(404, "No user found.")]);
+    table.stand_in.answers([
+        nothing(),
+        Answer::ok(json!({"value": [{"id": "inst=="}]})),
+        refuses(404, "No user found."),
+    ]);
     let ask = || table.directory.call(call(Operation::AskInstalled, RecipientKind::Person));
     assert_eq!(ask().await.outcome, InstallOutcome::NotThere);
     assert_eq!(ask().await.outcome, InstallOutcome::AlreadyThere);
@@ -180,7 +197,11 @@ async fn the_chat_of_an_installation() {
 #[tokio::test]
 async fn teams_and_chats_have_paths_of_their_own_and_channels_none() {
     let table = Table::new().await;
-    table.stand_in.answers([catalogue("cat-1"), Answer::new(201, Value::Null), Answer::new(201, Value::Null)]);
+    table.stand_in.answers([
+        catalogue("cat-1"),
+        Answer::new(201, Value::Null),
+        Answer::new(201, Value::Null),
+    ]);
     for (kind, path) in [
         (RecipientKind::Team, "POST /v1.0/teams/ann/installedApps"),
         (RecipientKind::Chat, "POST /v1.0/chats/ann/installedApps"),

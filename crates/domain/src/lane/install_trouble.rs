@@ -125,7 +125,8 @@ impl LaneCore {
                 continue;
             };
             let told = open.to_install.told.as_ref().filter(|_| open.state == MessageState::Waiting);
-            let waits = if told.is_some() { open.queue.is_empty() } else { self.only_installs(message_no, open) };
+            let waits =
+                if told.is_some() { open.queue.is_empty() } else { self.only_installs(message_no, open) };
             let wanted = trouble.as_ref().filter(|_| waits);
             if wanted != told {
                 self.tell_install(message_no, wanted.cloned());

@@ -155,7 +155,8 @@ impl LaneCore {
         }
         let leave = open.to_install.len() >= HELD && open.installs(row);
         if leave {
-            let first = open.to_install.left.map_or(row.key.recipient_no, |left| left.min(row.key.recipient_no));
+            let first =
+                open.to_install.left.map_or(row.key.recipient_no, |left| left.min(row.key.recipient_no));
             open.to_install.left = Some(first);
         }
         leave
@@ -399,7 +400,9 @@ impl LaneCore {
             InstallOutcome::Throttled { .. }
             | InstallOutcome::NotMade { .. }
             | InstallOutcome::Waits { .. } => Fate::Again(Next::Front),
-            InstallOutcome::Chat(_) | InstallOutcome::NotThere => Fate::Final(DeliveryState::Failed, Some(FailReason::UpstreamError)),
+            InstallOutcome::Chat(_) | InstallOutcome::NotThere => {
+                Fate::Final(DeliveryState::Failed, Some(FailReason::UpstreamError))
+            }
         }
     }
 
@@ -423,7 +426,12 @@ impl LaneCore {
         }
     }
 
-    fn note_refused(&mut self, now: Time, item: &Item, (reach, answer): (Option<ReachState>, &InstallAnswer)) {
+    fn note_refused(
+        &mut self,
+        now: Time,
+        item: &Item,
+        (reach, answer): (Option<ReachState>, &InstallAnswer),
+    ) {
         if let Some(state) = reach {
             self.note(now, item, (state, answer));
         }
@@ -447,4 +455,3 @@ impl LaneCore {
         dropped
     }
 }
-

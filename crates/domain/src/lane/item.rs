@@ -45,7 +45,14 @@ pub(super) struct Item {
 impl Item {
     pub(super) fn new(row: Row) -> Self {
         let holds = row.due_at.is_some();
-        Self { row: Arc::new(row), gone: 0, fetched: Fetched::Not, met: Met::Other, install: Step::Open, holds }
+        Self {
+            row: Arc::new(row),
+            gone: 0,
+            fetched: Fetched::Not,
+            met: Met::Other,
+            install: Step::Open,
+            holds,
+        }
     }
 
     /// The row to be changed. No call has it any more then.

@@ -63,7 +63,9 @@ mod tests {
 
     #[test]
     fn what_a_survey_makes_of_what_was_known() {
-        use ReachState::{Blocked, BlockedOrRemoved, NeverInstalled, PolicyBlocked, Reachable, Removed, Unknown};
+        use ReachState::{
+            Blocked, BlockedOrRemoved, NeverInstalled, PolicyBlocked, Reachable, Removed, Unknown,
+        };
         for (before, has, has_not) in [
             (Unknown, Some(Reachable), Some(NeverInstalled)),
             (NeverInstalled, Some(Reachable), Some(NeverInstalled)),

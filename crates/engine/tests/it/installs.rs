@@ -333,10 +333,11 @@ async fn calls_that_were_not_made_leave_no_trace() {
     assert_eq!(world.finish(id, 60).await.counts.delivered, 40);
     assert!(world.deliveries(id).await.iter().all(|delivery| delivery.attempts <= 2));
     // Cancelled while it waits, nothing more begins.
-    world.installer.refuses = vec![(world.now, world.now + 60 * SECOND, InstallAnswer::bare(
-        InstallOutcome::NotMade { retry_after: Duration::from_mins(1) },
-        "later",
-    ))];
+    world.installer.refuses = vec![(
+        world.now,
+        world.now + 60 * SECOND,
+        InstallAnswer::bare(InstallOutcome::NotMade { retry_after: Duration::from_mins(1) }, "later"),
+    )];
     let more: Vec<String> = (1000..1010).map(|n| uuid::Uuid::from_u128(n).to_string()).collect();
     let id = world.submit(&more, first(InstallPolicy::IfNeverInstalled)).await;
     world.run_for(5).await;

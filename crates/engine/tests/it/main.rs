@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "what surprises a test ends it")]
 
 mod directory;
-mod installs;
 mod fault_table;
+mod installs;
 mod pace;
 mod seeds;
 mod service;

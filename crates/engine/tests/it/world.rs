@@ -488,7 +488,9 @@ impl World {
             }
             Action::MakeDue => Input::MadeDue { deliveries: self.ledger.reached(LANE, now).await.unwrap() },
             Action::Look => return self.look().await,
-            Action::Commit { .. } | Action::Call(_) | Action::Install { .. } | Action::Forget { .. } => return,
+            Action::Commit { .. } | Action::Call(_) | Action::Install { .. } | Action::Forget { .. } => {
+                return;
+            }
         };
         self.at(0, Event::Input(input));
     }

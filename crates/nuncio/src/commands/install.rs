@@ -196,7 +196,8 @@ async fn list(
     let limit = Some(limit.unwrap_or(20));
     let runs = collect(limit, async |page| client.installs(&filter, page.of()).await).await?;
     show(as_json, &runs, |runs| {
-        let header = ["id", "state", "label", "audience", "installed", "failed", "skipped", "pending", "created"];
+        let header =
+            ["id", "state", "label", "audience", "installed", "failed", "skipped", "pending", "created"];
         output::table(&header, runs.iter().map(row))
     })?;
     Ok(())
@@ -205,7 +206,8 @@ async fn list(
 fn row(run: &Install) -> [String; 9] {
     let counts = run.counts;
     let [audience, installed, failed, skipped, pending] =
-        [counts.audience, counts.installed, counts.failed, counts.skipped, counts.pending].map(output::grouped);
+        [counts.audience, counts.installed, counts.failed, counts.skipped, counts.pending]
+            .map(output::grouped);
     let label = output::or_dash(run.label.as_deref());
     let created = output::second(&run.created_at);
     [run.id.clone(), run.state.clone(), label, audience, installed, failed, skipped, pending, created]
@@ -261,7 +263,8 @@ mod tests {
 
     #[test]
     fn a_run_as_people_read_it() {
-        let counts = InstallCounts { audience: 1_240, installed: 1_200, failed: 40, ..InstallCounts::default() };
+        let counts =
+            InstallCounts { audience: 1_240, installed: 1_200, failed: 40, ..InstallCounts::default() };
         let run = Install {
             id: "msg_1".to_owned(),
             app: "main".to_owned(),

@@ -60,7 +60,10 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
                     let installs = if key.may_install { "yes" } else { "no" }.to_owned();
                     [key.id, key.name, key.role, app, installs, output::second(&key.created_at), revoked]
                 });
-                output::print(&output::table(&["id", "name", "role", "app", "installs", "created", "revoked"], rows))?;
+                output::print(&output::table(
+                    &["id", "name", "role", "app", "installs", "created", "revoked"],
+                    rows,
+                ))?;
             }
         }
         Command::Create { name, role, app, may_install } => {

@@ -90,7 +90,12 @@ async fn a_key_of_one_app_sees_nothing_of_the_other() {
     let world = two_apps().await;
     let theirs = world.sent(&by("alerts", "for alerts only")).await;
     let delivery = world.deliveries(&theirs.id).await[0].id.clone();
-    let key = NewKey { name: "main only".to_owned(), role: "admin".to_owned(), app: Some("main".to_owned()), may_install: false };
+    let key = NewKey {
+        name: "main only".to_owned(),
+        role: "admin".to_owned(),
+        app: Some("main".to_owned()),
+        may_install: false,
+    };
     let key = world.client.create_key(&key).await.unwrap();
     let client = Client::new(&world.url, &key.secret).unwrap();
 
@@ -115,7 +120,12 @@ async fn a_key_of_one_app_sees_nothing_of_the_other() {
     assert_eq!(code(client.report_csv(&theirs.id, &mut Vec::new()).await), "not_found");
 
     // Nor can it make itself a key that does.
-    let wider = NewKey { name: "wider".to_owned(), role: "read".to_owned(), app: Some("alerts".to_owned()), may_install: false };
+    let wider = NewKey {
+        name: "wider".to_owned(),
+        role: "read".to_owned(),
+        app: Some("alerts".to_owned()),
+        may_install: false,
+    };
     assert!(client.create_key(&wider).await.is_err());
     let same = NewKey { name: "same".to_owned(), role: "read".to_owned(), app: None, may_install: false };
     let made = client.create_key(&same).await.unwrap();

@@ -50,7 +50,10 @@ async fn people_who_never_had_the_app_get_the_message_and_no_welcome() {
     let world = strangers(10).await;
     let people = everybody(&world).await;
     let sent = world.sent(&given(&people, "hello")).await;
-    assert_eq!((sent.counts, sent.install.as_str()), (counts! { audience: 10, delivered: 10 }, "if_never_installed"));
+    assert_eq!(
+        (sent.counts, sent.install.as_str()),
+        (counts! { audience: 10, delivered: 10 }, "if_never_installed")
+    );
     for person in &people {
         assert_eq!(world.sim.times(person).await, 1);
     }
@@ -73,11 +76,9 @@ async fn people_who_never_had_the_app_get_the_message_and_no_welcome() {
     world.sim.post("reset", &json!({"people": 1, "teams": 0})).await;
     world.everyone_installs().await;
     let welcomed = everybody(&world).await;
-    let came = nuncio_testkit::wait_until(
-        async || world.sim.times(&welcomed[0]).await == 1,
-        crate::world::LONG,
-    )
-    .await;
+    let came =
+        nuncio_testkit::wait_until(async || world.sim.times(&welcomed[0]).await == 1, crate::world::LONG)
+            .await;
     assert!(came, "no welcome");
     world.end().await;
 }
@@ -129,10 +130,8 @@ async fn a_policy_that_forbids_it_and_a_removal_by_hand() {
     let reach = world.run(&["reachability", "--json"]).await.exits(0).stdout;
     assert!(reach.contains("policy_blocked"), "{reach}");
     // Asked for by name, it is given again.
-    let also = NewMessage {
-        install: Some("also_if_removed".to_owned()),
-        ..to_users(&people[2..3], "once more")
-    };
+    let also =
+        NewMessage { install: Some("also_if_removed".to_owned()), ..to_users(&people[2..3], "once more") };
     assert_eq!(world.sent(&also).await.counts, counts! { audience: 1, delivered: 1 });
     world.end().await;
 }

@@ -68,15 +68,14 @@ pub(super) async fn group_of(
     (app, tenant): &(String, String),
     id: &str,
 ) -> Result<Result<String, &'static str>, Refusal> {
-    let filter =
-        TeamFilter { app: Some(app.clone()), tenant: Some(tenant.clone()), ..TeamFilter::default() };
+    let filter = TeamFilter { app: Some(app.clone()), tenant: Some(tenant.clone()), ..TeamFilter::default() };
     let known = access.registry().team(access.scope(), id, &filter).await?;
     Ok(match known.first() {
         Some(team) => match &team.group_id {
             Some(group) => Ok(group.to_ascii_lowercase()),
-            None => {
-                Err("the app has not learned which Entra group belongs to this team: give the group's object id")
-            }
+            None => Err(
+                "the app has not learned which Entra group belongs to this team: give the group's object id",
+            ),
         },
         None => Err("the app knows no such team: give the Entra object id of its group"),
     })

@@ -103,7 +103,11 @@ fn people(findings: &mut Findings, asked: &NewInstall) -> Checked {
         findings.add(Code::InvalidValue, "/audience/installed", "these have the app");
     }
     for (named, pointer, text) in [
-        (&audience.channels, "/audience/channels", "a channel gets the app with its team: name the team in /teams"),
+        (
+            &audience.channels,
+            "/audience/channels",
+            "a channel gets the app with its team: name the team in /teams",
+        ),
         (&audience.chats, "/audience/chats", "name group chats in /chats"),
     ] {
         if !named.is_empty() {
@@ -118,7 +122,11 @@ fn people(findings: &mut Findings, asked: &NewInstall) -> Checked {
 }
 
 /// Teams as Teams calls them are given back, with where they stand.
-fn teams_and_chats(findings: &mut Findings, asked: &NewInstall, checked: &mut Checked) -> Vec<(String, String)> {
+fn teams_and_chats(
+    findings: &mut Findings,
+    asked: &NewInstall,
+    checked: &mut Checked,
+) -> Vec<(String, String)> {
     let mut met = Vec::new();
     if fits(findings, "/teams", asked.teams.len()) {
         for (index, text) in asked.teams.iter().enumerate() {

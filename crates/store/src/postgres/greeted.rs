@@ -24,10 +24,7 @@ pub(crate) async fn greeted(db: &mut Db<'_>, greeted: &[Greeted]) -> Result<(), 
     let column = |of: fn(&Greeted) -> i64| last.values().map(|one| of(one)).collect::<Vec<i64>>();
     let places: Vec<_> = last.values().map(|one| plain(&one.place)).collect();
     let removed: Vec<Option<i64>> = last.values().map(|one| left_long_ago(one).map(|at| at.0)).collect();
-    let statement = sql(GREETED)
-        .bind(column(|one| one.lane_no))
-        .bind(places)
-        .bind(column(|one| one.at.0))
-        .bind(removed);
+    let statement =
+        sql(GREETED).bind(column(|one| one.lane_no)).bind(places).bind(column(|one| one.at.0)).bind(removed);
     db.run(statement).await.map(|_| ())
 }

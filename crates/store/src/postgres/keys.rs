@@ -9,16 +9,17 @@ use crate::views::{self, api_key};
 use crate::words::get;
 
 pub(crate) async fn add(db: &mut Db<'_>, key: &ApiKey, hash: [u8; 32]) -> Result<(), StoreError> {
-    let statement = sql("INSERT INTO api_keys (id, name, role, app, hash, created_at, revoked_at, may_install)
+    let statement =
+        sql("INSERT INTO api_keys (id, name, role, app, hash, created_at, revoked_at, may_install)
                          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-    .bind(key.id.0)
-    .bind(plain(&key.name))
-    .bind(key.role.as_str())
-    .bind(&key.app)
-    .bind(hash.as_slice())
-    .bind(key.created_at.0)
-    .bind(key.revoked_at.map(|at| at.0))
-    .bind(key.may_install);
+        .bind(key.id.0)
+        .bind(plain(&key.name))
+        .bind(key.role.as_str())
+        .bind(&key.app)
+        .bind(hash.as_slice())
+        .bind(key.created_at.0)
+        .bind(key.revoked_at.map(|at| at.0))
+        .bind(key.may_install);
     db.run(statement).await.map(|_| ())
 }
 
@@ -42,6 +43,7 @@ pub(crate) async fn speaker(db: &mut Db<'_>, key_no: i64) -> Result<String, Stor
 }
 
 pub(crate) async fn caller(db: &mut Db<'_>, hash: [u8; 32]) -> Result<Option<Scope>, StoreError> {
-    let statement = sql("SELECT key_no, role, app, may_install FROM api_keys WHERE hash = $1 AND revoked_at IS NULL");
+    let statement =
+        sql("SELECT key_no, role, app, may_install FROM api_keys WHERE hash = $1 AND revoked_at IS NULL");
     db.row(statement.bind(hash.as_slice())).await?.as_ref().map(views::scope).transpose()
 }

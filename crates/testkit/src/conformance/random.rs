@@ -9,8 +9,8 @@ use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::{Origin, SeenPerson};
 use nuncio_domain::views::{DeliveryFilter, MessageFilter};
 use nuncio_domain::{
-    Batch, Class, Committed, Control, DeliveryState, FailReason, InstallPolicy, Key, MessageState, NewMessage,
-    OnAmbiguous, ReachState, RecipientKind, SkipReason, Time,
+    Batch, Class, Committed, Control, DeliveryState, FailReason, InstallPolicy, Key, MessageState,
+    NewMessage, OnAmbiguous, ReachState, RecipientKind, SkipReason, Time,
 };
 
 use super::{ALL, Fixture, OPERATOR, Table, attempt, id};

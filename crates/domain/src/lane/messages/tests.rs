@@ -81,8 +81,7 @@ fn it_can_be_cancelled_and_held_like_any_other() {
 #[test]
 fn a_lane_reads_less_where_others_hold_much() {
     let mut core = LaneCore::new(LaneConfig::new(1, Some(50.0), 1), at(0));
-    let message =
-        OpenMessage { gathers: false, audience_final: true, send_at: None, ..gathering(0, None) };
+    let message = OpenMessage { gathers: false, audience_final: true, send_at: None, ..gathering(0, None) };
     let limit = |actions: Vec<Action>| {
         actions.iter().find_map(|action| match action {
             Action::LoadPage { limit, .. } => Some(*limit),

@@ -32,7 +32,11 @@ pub(crate) async fn run(options: &Options) -> Outcome {
     .await;
 
     let journal = world.journal_end().await;
-    let audience = Audience { everyone: true, include: vec!["guests".to_owned(), "disabled".to_owned()], ..Audience::default() };
+    let audience = Audience {
+        everyone: true,
+        include: vec!["guests".to_owned(), "disabled".to_owned()],
+        ..Audience::default()
+    };
     let install = Some("if_never_installed".to_owned());
     let (id, _) = world.send(&NewMessage { install, ..message(audience, "normal") }).await;
     let within = Duration::from_secs_f64(120.0 + 2.0 * people.len() as f64 / INSTALLS);
@@ -53,8 +57,18 @@ pub(crate) async fn run(options: &Options) -> Outcome {
     let over = (whole / slower - 1.0) * 100.0;
 
     let mut outcome = Outcome::default();
-    outcome.line(format!("{strangers} installed"), format!("{rate:.2}/s"), ">= 29/s", Verdict::of(rate >= 29.0));
-    outcome.line("installs answered with 429", format!("{percent:.3} %"), "<= 0.1 %", Verdict::of(percent <= 0.1));
+    outcome.line(
+        format!("{strangers} installed"),
+        format!("{rate:.2}/s"),
+        ">= 29/s",
+        Verdict::of(rate >= 29.0),
+    );
+    outcome.line(
+        "installs answered with 429",
+        format!("{percent:.3} %"),
+        "<= 0.1 %",
+        Verdict::of(percent <= 0.1),
+    );
     outcome.line(
         format!("{} sends meanwhile: over the slower of the two", people.len()),
         format!("{over:.1} %"),
