@@ -115,6 +115,8 @@ async fn an_event_that_is_missed_is_made_up_for_by_graph() {
 #[tokio::test]
 async fn a_policy_that_forbids_it_and_a_removal_by_hand() {
     let world = strangers(6).await;
+    // Whether Teams tells of a removal is not sure; here it does.
+    world.sim.patch("settings", &json!({"uninstall_event": "remove"})).await;
     let people = everybody(&world).await;
     for person in &people[..2] {
         world.sim.turn(person, "policy_blocked").await;
