@@ -260,7 +260,7 @@ done              2026-11-22T10:01:05Z";
             "more than 1,000 recipients: it would wait for a confirmation",
             "It would expire at 2026-11-23T10:00:00Z, before it is done",
             "Nothing goes out at the moment (paused): an operator holds the lane: resume it",
-            "  would be waited for     10   0.8 %",
+            "  would be waited for      10   0.8 %",
             "pace              no limit",
             "done              not known",
         ] {
