@@ -260,7 +260,10 @@ async fn who_cannot_be_reached_is_waited_for() {
     let id = world.submit(&to, |message| message.when_unreachable = WhenUnreachable::Wait).await;
     world.run_for(30).await;
     let message = world.message(id).await;
-    assert_eq!((message.state, message.cause.as_deref()), (MessageState::Waiting, Some("recipients_unreachable")));
+    assert_eq!(
+        (message.state, message.cause.as_deref()),
+        (MessageState::Waiting, Some("recipients_unreachable"))
+    );
     let counts = world.check_ledger(id, 40).await;
     assert_eq!((counts.delivered, counts.pending), (37, 3));
     let calls = world.service.calls;

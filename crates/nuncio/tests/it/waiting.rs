@@ -21,7 +21,8 @@ async fn it_goes_out_on_install_and_on_a_word() {
     world.sim.turn(&people[2], "uninstalled").await;
     let wait = Some("wait".to_owned());
     let id = world.send(&NewMessage { when_unreachable: wait, ..to_users(&people, "for all of you") }).await;
-    let unreachable = |message: &nuncio_api::Message| message.cause.as_deref() == Some("recipients_unreachable");
+    let unreachable =
+        |message: &nuncio_api::Message| message.cause.as_deref() == Some("recipients_unreachable");
     let waiting = world.until(&id, "those left cannot be reached", unreachable).await;
     assert_eq!(waiting.state, "waiting");
     assert!(waiting.cause_text.unwrap().contains("cannot be reached now"));

@@ -69,16 +69,13 @@ fn fields(row: &str, separator: char) -> Option<Vec<String>> {
             loop {
                 let (before, after) = inside.split_once('"')?;
                 text.push_str(before);
-                match after.strip_prefix('"') {
-                    Some(more) => {
-                        text.push('"');
-                        inside = more;
-                    }
-                    None => {
-                        inside = after;
-                        break;
-                    }
-                }
+                // Two quotes stand for one.
+                let Some(more) = after.strip_prefix('"') else {
+                    inside = after;
+                    break;
+                };
+                text.push('"');
+                inside = more;
             }
             field = text;
             rest = inside;
