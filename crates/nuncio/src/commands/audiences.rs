@@ -198,7 +198,7 @@ fn shown(list: &UploadedList) -> String {
     ] {
         rows.push([what.to_owned(), output::grouped(count)]);
     }
-    let mut text = output::table(&["", ""], rows.into_iter());
+    let mut text = output::table(&["", ""], rows).trim_start().to_owned();
     if let Some(cause) = &list.cause_text {
         text.push_str(&format!("\nNames are not looked up: {cause}"));
     }
