@@ -6,6 +6,7 @@ mod directory;
 mod estimate;
 mod fault_table;
 mod installs;
+mod look;
 mod pace;
 mod seeds;
 mod service;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nuncio_domain::batch::{Batch, Late, Row};
-use nuncio_domain::delivery::Counts;
 use nuncio_domain::directory::{Fill, Wanted};
 use nuncio_domain::lane::{Action, CallOrder, Input, LaneConfig, LaneCore};
 use nuncio_domain::message::{
@@ -14,8 +13,8 @@ use nuncio_domain::message::{
 use nuncio_domain::outcome::{Answer, Operation, Outcome};
 use nuncio_domain::people::{RecipientKind, SeenPerson};
 use nuncio_domain::ports::Ledger;
-use nuncio_domain::views::{DeliveryFilter, DeliveryView, MessageView};
-use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, ReachState, Role, Scope, Time};
+use nuncio_domain::views::MessageView;
+use nuncio_domain::{Key, MessageId, MessageState, ReachState, Role, Scope, Time};
 use nuncio_testkit::MemoryLedger;
 use uuid::Uuid;
 
@@ -301,32 +300,6 @@ impl World {
         let message = self.message(id).await;
         assert_eq!(message.state, MessageState::Completed, "{message:?}");
         message
-    }
-
-    pub(crate) async fn message(&self, id: MessageId) -> MessageView {
-        self.ledger.message(&self.scope, id).await.unwrap().unwrap()
-    }
-
-    pub(crate) async fn deliveries(&self, id: MessageId) -> Vec<DeliveryView> {
-        let all = DeliveryFilter::default();
-        let page = self.ledger.deliveries(&self.scope, id, &all, None, 1_000_000).await.unwrap();
-        page.unwrap().items
-    }
-
-    pub(crate) async fn states(&self, id: MessageId) -> BTreeMap<String, DeliveryState> {
-        self.deliveries(id).await.into_iter().map(|delivery| (delivery.address, delivery.state)).collect()
-    }
-
-    /// The counts must be what the rows are, and their sum the audience.
-    pub(crate) async fn check_ledger(&self, id: MessageId, audience: i64) -> Counts {
-        let mut counted = Counts::default();
-        for delivery in self.deliveries(id).await {
-            *counted.of(delivery.state) += 1;
-        }
-        let message = self.message(id).await;
-        assert_eq!(message.counts, counted, "counts and rows");
-        assert_eq!(counted.audience(), audience, "the audience");
-        counted
     }
 
     async fn handle(&mut self, process: u64, event: Event) {

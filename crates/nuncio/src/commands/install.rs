@@ -1,5 +1,6 @@
 //! `nuncio install`: have the app installed for people, in teams and in group chats.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -225,7 +226,7 @@ fn print(run: &Install, as_json: bool) -> anyhow::Result<()> {
 fn shown(run: &Install) -> String {
     let mut text = format!("{}  {}\n", run.id, run.state);
     if let Some(why) = run.cause_text.as_deref().or(run.cause.as_deref()) {
-        text.push_str(&format!("waits for  {}\n", output::clean(why)));
+        let _ = writeln!(text, "waits for  {}", output::clean(why));
     }
     let counts = run.counts;
     let mut rows = vec![("audience".to_owned(), counts.audience), ("installed".to_owned(), counts.installed)];
@@ -248,7 +249,7 @@ fn shown(run: &Install) -> String {
     let numbers: Vec<String> = rows.iter().map(|(_, n)| output::grouped(*n)).collect();
     let digits = numbers.iter().map(String::len).max().unwrap_or(0);
     for ((name, _), number) in rows.iter().zip(&numbers) {
-        text.push_str(&format!("{name:width$}  {number:>digits$}\n"));
+        let _ = writeln!(text, "{name:width$}  {number:>digits$}");
     }
     text.trim_end().to_owned()
 }
