@@ -107,7 +107,6 @@ mod tests {
     }
 
     /// Ids, names with their lines, and (lines, blanks, duplicates).
-    /// Whom it names, the lines that name nobody, and three counts.
     type Read = (Vec<String>, Vec<(i64, String)>, (i64, i64, i64));
 
     fn of(text: &str) -> Read {
