@@ -42,6 +42,7 @@ async fn measure(
 
     let asked = json!({"audience": {"installed": true}, "max_recipients": 1_000_000});
     let mut took_s = Vec::new();
+    let before = product.sample();
     for _ in 0..ROUNDS {
         let began = Instant::now();
         let (status, told) = connection.json("POST", "/v1/audiences/preview", &asked).await;
@@ -49,7 +50,8 @@ async fn measure(
         assert_eq!((status, &told["audience"]), (200, &json!(PEOPLE)), "{told}");
         assert_eq!(told["would_send"]["known"], PEOPLE);
     }
-    let peak_mib = product.sample().peak_mib;
+    let after = product.sample();
+    let (peak_mib, cpu_s) = (after.peak_mib, (after.cpu_s - before.cpu_s) / ROUNDS as f64);
     product.stop().await;
 
     let took = median(&took_s);
@@ -66,6 +68,7 @@ async fn measure(
         ">= 100,000/s",
         Verdict::of(rate >= 100_000.0),
     );
+    outcome.told(format!("{database}: CPU of the server for each"), format!("{cpu_s:.2} s"));
     outcome.told(format!("{database}: peak memory of the server"), format!("{peak_mib:.0} MiB"));
-    json!({"database": database, "took_s": took_s, "peak_mib": peak_mib})
+    json!({"database": database, "took_s": took_s, "cpu_s": cpu_s, "peak_mib": peak_mib})
 }
