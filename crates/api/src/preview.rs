@@ -15,7 +15,7 @@ pub struct Preview {
     pub complete: bool,
     /// The parts that were not read to their end, and why.
     pub incomplete: Vec<Unread>,
-    /// Distinct recipients: the sum of `would_send.total`, `would_wait` and all of `would_skip`.
+    /// Distinct recipients: the sum of `would_send.total`, `would_wait` and all of `would_fail` and `would_skip`.
     pub audience: i64,
     /// How many times someone is named who is in the audience already.
     pub duplicates_removed: i64,
@@ -23,6 +23,8 @@ pub struct Preview {
     pub would_send: WouldSend,
     /// Who cannot be reached now and would be waited for (`when_unreachable`): until they can be, or the message expires.
     pub would_wait: i64,
+    /// Entries of lists that are not exactly one person: `recipient_not_found`, without a call.
+    pub would_fail: BTreeMap<String, i64>,
     /// Whom no call would be made for, by reason: those of `skipped_by_reason` of a message.
     pub would_skip: BTreeMap<String, i64>,
     /// People with whom no conversation is known and of whom nothing, or a refusal, says that they never had the app.
@@ -60,7 +62,7 @@ pub struct Preview {
     pub cause_text: Option<String>,
     /// Until when the lane waits, RFC 3339.
     pub cooling_until: Option<String>,
-    /// Up to 10 recipients of each reason of `would_skip`, and of `would_wait`, `first_contact`, `needs_install` and `removed`.
+    /// Up to 10 recipients of each reason of `would_fail` and `would_skip`, and of `would_wait`, `first_contact`, `needs_install` and `removed`.
     pub sample: BTreeMap<String, Vec<Sampled>>,
 }
 
@@ -102,7 +104,7 @@ pub struct Ahead {
 /// A part of the directory that was not read to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unread {
-    /// `everyone`, `group` or `team`.
+    /// `everyone`, `group`, `team`, or `list` (of which names are still being looked up).
     pub source: String,
     /// The Entra object id of the group or team.
     pub id: Option<String>,

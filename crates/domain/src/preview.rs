@@ -1,7 +1,7 @@
 //! What a message would come to, counted before it is one (`docs/adr/0026`): whom it would reach, whom not and why.
 //!
 //! What is counted are the rows that the owner of the lane would load, and who is skipped is said by the function that it
-//! uses ([`why_skipped`]). How long it would take is in [`estimate`].
+//! uses ([`without_a_call`]). How long it would take is in [`estimate`].
 
 pub mod estimate;
 #[cfg(test)]
@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::batch::{Key, Row};
-use crate::delivery::SkipReason;
+use crate::batch::{Key, Row, Why};
+use crate::delivery::{FailReason, SkipReason};
 use crate::directory::{DirectoryPerson, Standing};
 use crate::message::{Named, WhenUnreachable};
 use crate::people::{ReachState, RecipientKind};
 use crate::ports::StoreError;
 use crate::scope::Scope;
-use crate::skip::{Policy, why_skipped};
+use crate::skip::{Policy, without_a_call};
 use crate::time::Time;
 use estimate::Ahead;
 
@@ -42,6 +42,22 @@ pub trait Preview: Send + Sync + 'static {
         lane_no: i64,
         after: i64,
         limit: i64,
+    ) -> Result<Vec<Row>, StoreError>;
+    /// Who is in a stored list: by recipient number after `after`.
+    async fn listed(
+        &self,
+        scope: &Scope,
+        lane_no: i64,
+        list_no: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Row>, StoreError>;
+    /// These recipients of a lane.
+    async fn numbered(
+        &self,
+        scope: &Scope,
+        lane_no: i64,
+        recipients: &[i64],
     ) -> Result<Vec<Row>, StoreError>;
     /// Of these recipients of a lane those that are known, each once.
     async fn known(&self, scope: &Scope, lane_no: i64, of: &[Named]) -> Result<Vec<Row>, StoreError>;
@@ -113,7 +129,7 @@ pub struct Example {
     pub upn: Option<String>,
 }
 
-/// What was counted. The audience is the sum of `known`, `first_contact`, `waits` and `skipped`.
+/// What was counted. The audience is the sum of `known`, `first_contact`, `waits`, `failed` and `skipped`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Count {
     pub audience: i64,
@@ -124,7 +140,11 @@ pub struct Count {
     pub first_contact: i64,
     /// Would wait until they can be reached.
     pub waits: i64,
+    /// Would fail without a call: names in lists that are not exactly one person's.
+    pub failed: BTreeMap<FailReason, i64>,
     pub skipped: BTreeMap<SkipReason, i64>,
+    /// Would be given the app first.
+    pub installs: i64,
     /// People with whom no conversation is known and of whom nothing, or a refusal, says that they never had the app. Not
     /// those whom a message is not for.
     pub needs_install: i64,
@@ -182,6 +202,11 @@ impl Tally {
         self.source = self.source.saturating_add(1);
     }
 
+    /// Somebody is left out, whoever names them.
+    pub fn exclude(&mut self, key: String) {
+        self.exclude.insert(key);
+    }
+
     /// So many were named more than once in one request.
     pub const fn named_again(&mut self, times: i64) {
         self.count.duplicates += times;
@@ -204,17 +229,21 @@ impl Tally {
             return;
         }
         row.excluded |= self.exclude.contains(&row.address);
-        let reason = why_skipped(&row, self.policy, self.now);
+        let reason = without_a_call(&row, self.policy, self.now);
         self.count.audience += 1;
         *self.count.by_state.entry(row.reach).or_default() += 1;
         let is_person = row.kind == RecipientKind::Person;
         let first = is_person && row.reference.is_none();
         match reason {
-            Some(SkipReason::Unreachable) if self.when_unreachable == WhenUnreachable::Wait => {
+            Some(Why::Skipped(SkipReason::Unreachable)) if self.when_unreachable == WhenUnreachable::Wait => {
                 self.count.waits += 1;
                 self.example(WAITS, &row, person);
             }
-            Some(reason) => {
+            Some(Why::Failed(reason)) => {
+                *self.count.failed.entry(reason).or_default() += 1;
+                self.example(reason.as_str(), &row, person);
+            }
+            Some(Why::Skipped(reason)) => {
                 *self.count.skipped.entry(reason).or_default() += 1;
                 self.example(reason.as_str(), &row, person);
             }
@@ -225,7 +254,10 @@ impl Tally {
             None => self.count.known += 1,
         }
         let never = matches!(row.reach, ReachState::Unknown | ReachState::NeverInstalled);
-        if first && never && matches!(reason, None | Some(SkipReason::Unreachable)) {
+        if reason.is_none() && self.policy.install.wants(&row) {
+            self.count.installs += 1;
+        }
+        if first && never && matches!(reason, None | Some(Why::Skipped(SkipReason::Unreachable))) {
             self.count.needs_install += 1;
             self.example(NEEDS_INSTALL, &row, person);
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use nuncio_api as api;
-use nuncio_domain::directory::DirectorySource;
 use nuncio_domain::lane::pace::Pace;
 use nuncio_domain::outcome::LaneCauseKind;
 use nuncio_domain::ports::StoreError;
@@ -22,7 +21,7 @@ pub(super) async fn answer(
 ) -> Result<api::Preview, StoreError> {
     let Counted { count, pages, read_for, unread } = counted;
     let now = reader.access.app().now();
-    let calls = Calls { create: count.first_contact, send: count.would_send(), install: 0, pages };
+    let calls = Calls { create: count.first_contact, send: count.would_send(), install: count.installs, pages };
     let lane = reader.lane.map(|view| views::lane(view.clone(), None, now));
     // What its owner says of it, else what it will begin with.
     let rate = lane.as_ref().and_then(|lane| lane.allowed_per_s).or_else(|| {
@@ -45,7 +44,7 @@ pub(super) async fn answer(
         app: reader.asker.app.to_owned(),
         tenant: reader.asker.tenant.to_owned(),
         complete: unread.is_empty(),
-        incomplete: unread.into_iter().map(unread_part).collect(),
+        incomplete: unread,
         audience,
         duplicates_removed: count.duplicates,
         would_send: api::preview::WouldSend {
@@ -54,6 +53,7 @@ pub(super) async fn answer(
             first_contact: count.first_contact,
         },
         would_wait: count.waits,
+        would_fail: words(&count.failed),
         would_skip: words(&count.skipped),
         needs_install: count.needs_install,
         removed: count.removed,
@@ -98,15 +98,6 @@ fn words<T: ToString>(counted: &BTreeMap<T, i64>) -> BTreeMap<String, i64> {
 fn before(ahead: &[Ahead]) -> api::preview::Ahead {
     let of = |class| ahead.iter().find(|one| one.class == class).map_or(0, |one| one.deliveries);
     api::preview::Ahead { urgent: of(Class::Urgent), normal: of(Class::Normal), bulk: of(Class::Bulk) }
-}
-
-fn unread_part((source, text): (DirectorySource, String)) -> api::preview::Unread {
-    let (source, id) = match source {
-        DirectorySource::Everyone => ("everyone", None),
-        DirectorySource::Group(id) => ("group", Some(id)),
-        DirectorySource::Team(id) => ("team", Some(id)),
-    };
-    api::preview::Unread { source: source.to_owned(), id, text }
 }
 
 fn sample(count: Count) -> BTreeMap<String, Vec<api::preview::Sampled>> {

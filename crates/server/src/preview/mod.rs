@@ -1,16 +1,17 @@
 //! Counting an audience that is not stored (`docs/adr/0026`).
 //!
-//! Whom the directory names comes first: what it says of people decides of them wherever else they are named. Then who is
-//! named, then who has the app.
+//! Who is left out comes first, and then whom the directory names: what it says of people decides of them wherever else they
+//! are named. Then lists, who is named, and who has the app. Where there is a fresh copy of the directory, it is read.
 
 mod answer;
+mod parts;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use nuncio_domain::RecipientKind;
 use nuncio_domain::batch::Row;
-use nuncio_domain::directory::{Asker, DirectoryError, DirectoryPerson, DirectorySource};
+use nuncio_domain::directory::{Asker, DirectoryPerson};
 use nuncio_domain::message::Named;
 use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::LaneView;
@@ -21,22 +22,20 @@ use nuncio_domain::{NewMessage, Time};
 use tokio::time::Instant;
 
 use crate::access::Access;
+use parts::Takes;
 
 /// No read transaction is longer (`docs/engine.md`, SQLite).
 const PAGE: i64 = 5_000;
 /// Named recipients that are looked up together.
 const CHUNK: usize = 1_000;
-/// How often a part of the directory is begun: whenever its pages become shorter, and once more.
-const BEGINNINGS: u32 = 6;
-
 /// What was counted, and what could not be.
 pub(crate) struct Counted {
     pub(crate) count: Count,
     /// Pages of the directory that were read.
     pub(crate) pages: i64,
     pub(crate) read_for: Duration,
-    /// Parts of the directory that were not read to their end, and why.
-    pub(crate) unread: Vec<(DirectorySource, String)>,
+    /// Parts that were not read to their end, and why.
+    pub(crate) unread: Vec<nuncio_api::preview::Unread>,
 }
 
 /// What a message would come to if it were handed in now. The directory is asked until `deadline`.
@@ -88,66 +87,27 @@ impl Reader<'_> {
             .when_unreachable(message.when_unreachable);
         let (mut pages, mut unread) = (0, Vec::new());
         let begun = self.access.app().now();
+        for source in &message.exclude_groups {
+            if let Err(why) = self.part(&mut Takes::Out(&mut tally), source, &mut pages).await? {
+                unread.push(parts::unread(source, why));
+            }
+        }
         for source in &message.directory {
             tally.next_source();
-            if let Err(why) = self.part(&mut tally, source, &mut pages).await? {
-                unread.push((source.clone(), why));
+            if let Err(why) = self.part(&mut Takes::In(&mut tally), source, &mut pages).await? {
+                unread.push(parts::unread(source, why));
             }
         }
         let read_for = self.access.app().now().since(begun);
+        for list_no in &message.lists {
+            tally.next_source();
+            unread.extend(self.list(&mut tally, *list_no).await?);
+        }
         self.named(&mut tally, message).await?;
         if message.installed {
             self.installed(&mut tally).await?;
         }
         Ok(Counted { count: tally.into_count(), pages, read_for, unread })
-    }
-
-    /// A part of the directory, to its end or to where it says no more, and why.
-    async fn part(
-        &self,
-        tally: &mut Tally,
-        source: &DirectorySource,
-        pages: &mut i64,
-    ) -> Result<Result<(), String>, StoreError> {
-        let mut cursor: Option<String> = None;
-        let mut beginnings = 1;
-        loop {
-            let page = self.access.directory().page(self.asker, source, cursor.as_deref());
-            let page = match tokio::time::timeout_at(self.deadline, page).await {
-                Ok(Ok(page)) => page,
-                // Whom it named before is not counted again.
-                Ok(Err(DirectoryError::Anew(_))) if beginnings < BEGINNINGS => {
-                    beginnings += 1;
-                    cursor = None;
-                    continue;
-                }
-                Ok(Err(error)) => return Ok(Err(error.to_string())),
-                Err(_) => {
-                    let text = format!(
-                        "Microsoft Graph did not name all of them within {:?}; a message takes the time that it needs",
-                        self.access.app().preview_within()
-                    );
-                    return Ok(Err(text));
-                }
-            };
-            *pages += 1;
-            let people: Vec<Named> = page
-                .people
-                .iter()
-                .map(|person| Named {
-                    kind: RecipientKind::Person,
-                    key: person.object_id.to_ascii_lowercase(),
-                })
-                .collect();
-            for (mut row, person) in self.rows(&people).await?.into_iter().zip(&page.people) {
-                told(&mut row, person, self.now);
-                tally.add(row, Some(person));
-            }
-            cursor = page.next;
-            if cursor.is_none() {
-                return Ok(Ok(()));
-            }
-        }
     }
 
     async fn named(&self, tally: &mut Tally, message: &NewMessage) -> Result<(), StoreError> {

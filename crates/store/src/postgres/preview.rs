@@ -27,6 +27,25 @@ pub(crate) const INSTALLED: &str = rows!(
       ORDER BY p.lane_no, p.recipient_no LIMIT $3"
 );
 
+pub(crate) const LISTED: &str = rows!(
+    "SELECT 0::bigint AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
+            0 AS tries, false AS resent, NULL::bigint AS due_at
+       FROM (SELECT recipient_no FROM audience_members
+              WHERE list_no = $1 AND recipient_no > $2 ORDER BY list_no, recipient_no LIMIT $3) AS a
+      CROSS JOIN LATERAL (SELECT * FROM recipients AS k WHERE k.recipient_no = a.recipient_no LIMIT 1) AS p
+      WHERE p.lane_no = $5
+        AND EXISTS (SELECT 1 FROM lanes AS l WHERE l.lane_no = $5 AND ($4::text IS NULL OR l.app = $4))"
+);
+
+pub(crate) const NUMBERED: &str = rows!(
+    "SELECT 0::bigint AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
+            0 AS tries, false AS resent, NULL::bigint AS due_at
+       FROM unnest($1::bigint[]) AS j (recipient_no)
+      CROSS JOIN LATERAL (SELECT * FROM recipients AS k WHERE k.recipient_no = j.recipient_no LIMIT 1) AS p
+      WHERE p.lane_no = $2
+        AND EXISTS (SELECT 1 FROM lanes AS l WHERE l.lane_no = $2 AND ($3::text IS NULL OR l.app = $3))"
+);
+
 /// Each is looked up by itself: the lane's own index looks as good, and would be walked through.
 pub(crate) const KNOWN: &str = rows!(
     "SELECT 0::bigint AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
@@ -66,6 +85,30 @@ impl Preview for PostgresStore {
     ) -> Result<Vec<Row>, StoreError> {
         let page = sql(INSTALLED).bind(lane_no).bind(after).bind(limit).bind(&scope.app);
         gather(&self.readers.reading().await?.db().rows(page).await?)
+    }
+
+    #[tracing::instrument(name = "store.preview_listed", level = "debug", skip(self, scope))]
+    async fn listed(
+        &self,
+        scope: &Scope,
+        lane_no: i64,
+        list_no: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Row>, StoreError> {
+        let page = sql(LISTED).bind(list_no).bind(after).bind(limit).bind(&scope.app).bind(lane_no);
+        gather(&self.readers.reading().await?.db().rows(page).await?)
+    }
+
+    #[tracing::instrument(name = "store.preview_numbered", level = "debug", skip_all, fields(lane_no))]
+    async fn numbered(
+        &self,
+        scope: &Scope,
+        lane_no: i64,
+        recipients: &[i64],
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = sql(NUMBERED).bind(recipients).bind(lane_no).bind(&scope.app);
+        gather(&self.readers.reading().await?.db().rows(rows).await?)
     }
 
     #[tracing::instrument(name = "store.preview_known", level = "debug", skip_all, fields(lane_no, of = of.len()))]

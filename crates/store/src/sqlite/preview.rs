@@ -28,6 +28,25 @@ pub(crate) const INSTALLED: &str = rows!(
       ORDER BY p.recipient_no LIMIT ?3"
 );
 
+pub(crate) const LISTED: &str = rows!(
+    "",
+    "SELECT 0 AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
+            0 AS tries, 0 AS resent, NULL AS due_at
+       FROM audience_members AS a CROSS JOIN recipients AS p ON p.recipient_no = a.recipient_no
+      WHERE a.list_no = ?1 AND a.recipient_no > ?2 AND p.lane_no = ?5
+        AND EXISTS (SELECT 1 FROM lanes AS l WHERE l.lane_no = ?5 AND (?4 IS NULL OR l.app = ?4))
+      ORDER BY a.recipient_no LIMIT ?3"
+);
+
+pub(crate) const NUMBERED: &str = rows!(
+    "",
+    "SELECT 0 AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
+            0 AS tries, 0 AS resent, NULL AS due_at
+       FROM jsonb_each(?1) AS j CROSS JOIN recipients AS p ON p.recipient_no = j.value
+      WHERE p.lane_no = ?2
+        AND EXISTS (SELECT 1 FROM lanes AS l WHERE l.lane_no = ?2 AND (?3 IS NULL OR l.app = ?3))"
+);
+
 pub(crate) const KNOWN: &str = rows!(
     "",
     "SELECT 0 AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
@@ -65,6 +84,30 @@ impl Preview for SqliteStore {
     ) -> Result<Vec<Row>, StoreError> {
         let page = sqlx::query(INSTALLED).bind(lane_no).bind(after).bind(limit).bind(&scope.app);
         gather(&page.fetch_all(&self.readers).await.map_err(of_sqlx)?)
+    }
+
+    #[tracing::instrument(name = "store.preview_listed", level = "debug", skip(self, scope))]
+    async fn listed(
+        &self,
+        scope: &Scope,
+        lane_no: i64,
+        list_no: i64,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Row>, StoreError> {
+        let page = sqlx::query(LISTED).bind(list_no).bind(after).bind(limit).bind(&scope.app).bind(lane_no);
+        gather(&page.fetch_all(&self.readers).await.map_err(of_sqlx)?)
+    }
+
+    #[tracing::instrument(name = "store.preview_numbered", level = "debug", skip_all, fields(lane_no))]
+    async fn numbered(
+        &self,
+        scope: &Scope,
+        lane_no: i64,
+        recipients: &[i64],
+    ) -> Result<Vec<Row>, StoreError> {
+        let rows = sqlx::query(NUMBERED).bind(json(recipients)?).bind(lane_no).bind(&scope.app);
+        gather(&rows.fetch_all(&self.readers).await.map_err(of_sqlx)?)
     }
 
     #[tracing::instrument(name = "store.preview_known", level = "debug", skip_all, fields(lane_no, of = of.len()))]

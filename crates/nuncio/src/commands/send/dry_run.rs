@@ -58,6 +58,9 @@ fn audience(preview: &Preview) -> String {
     if preview.would_wait > 0 {
         row("  would be waited for", preview.would_wait, names("would_wait"));
     }
+    for (reason, count) in &preview.would_fail {
+        row(&format!("  would fail: {reason}"), *count, names(reason));
+    }
     let skipped: i64 = preview.would_skip.values().sum();
     row("  would be skipped", skipped, String::new());
     for (reason, count) in &preview.would_skip {
@@ -187,6 +190,7 @@ mod tests {
             duplicates_removed: 3,
             would_send: WouldSend { total: 1_150, known: 1_100, first_contact: 50 },
             would_wait: 0,
+            would_fail: BTreeMap::new(),
             would_skip: BTreeMap::from([("guest".to_owned(), 40), ("unreachable".to_owned(), 10)]),
             needs_install: 50,
             removed: 0,
