@@ -123,6 +123,7 @@ async fn a_policy_that_forbids_it_and_a_removal_by_hand() {
     }
     // This one had it and took it away.
     world.sim.post(&format!("people/{}/installs", people[2]), &json!({})).await;
+    world.sim.events_answered().await;
     world.sim.post(&format!("people/{}/removes", people[2]), &json!({})).await;
     world.sim.events_answered().await;
     let sent = world.sent(&given(&people, "hello")).await;

@@ -103,7 +103,7 @@ async fn preview_and_message_agree(plan: Plan) {
     let waited = world.client.preview(&waits).await.unwrap();
     assert_eq!(Some(&waited.would_wait), told.would_skip.get("unreachable"));
     let id = world.send(&waits).await;
-    let waiting = |message: &nuncio_api::Message| message.cause.as_deref() == Some("unreachable");
+    let waiting = |message: &nuncio_api::Message| message.cause.as_deref() == Some("recipients_unreachable");
     let sent = world.until(&id, "it waits", waiting).await;
     assert_eq!((sent.counts.pending, sent.counts.delivered), (waited.would_wait, waited.would_send.total));
     world.run(&["messages", "cancel", &id]).await.exits(0);

@@ -234,7 +234,7 @@ async fn it_is_checked_like_a_message_and_nothing_is_stored() {
         (json!({"tenant": GROUP}), 422, "unknown_tenant", "/tenant"),
         (json!({"content": {"text": " "}}), 422, "empty_content", "/content/text"),
         (json!({"content": {"summary": "Look"}}), 422, "empty_content", "/content"),
-        (json!({"install": "if_never_installed"}), 422, "not_supported_yet", "/install"),
+        (json!({"install": "if_never_installed"}), 422, "install_not_allowed", "/install"),
         (json!({"when_unreachable": "hope"}), 422, "invalid_value", "/when_unreachable"),
         (json!({"max_recipients": 0}), 422, "invalid_value", "/max_recipients"),
         (json!({"expires_at": "2026-11-22T09:00:00Z"}), 422, "invalid_value", "/expires_at"),

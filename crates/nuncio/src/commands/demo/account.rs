@@ -62,7 +62,13 @@ fn round(value: f64) -> f64 {
 }
 
 /// Compares what Nuncio says with what the simulator counted by itself.
-pub(super) async fn draw_up(stage: &Stage, broadcast: &Message, thread: &Message) -> anyhow::Result<Account> {
+/// `strangers` never had the app before.
+pub(super) async fn draw_up(
+    stage: &Stage,
+    broadcast: &Message,
+    thread: &Message,
+    strangers: &[String],
+) -> anyhow::Result<Account> {
     let counts = stage.counts().await?;
     let reachability = stage.client.reachability(&PeopleFilter::default()).await?;
     let people = |state: &str| counts["people"][state].as_i64().unwrap_or(0);
@@ -71,12 +77,18 @@ pub(super) async fn draw_up(stage: &Stage, broadcast: &Message, thread: &Message
     let accepted = counts["accepted"].as_i64().context("the simulator counts no messages")?;
     let most_per_recipient = counts["most_per_recipient"].as_i64().unwrap_or(-1);
     let throttled = counts["throttled"]["limits"].as_i64().unwrap_or(0);
+    let (listed, met) = recipients(stage, &broadcast.id, strangers).await?;
     let mut lines = Vec::new();
     let mut line = |what: &str, nuncio: i64, simulator: i64| {
         lines.push(Line { what: what.to_owned(), nuncio, simulator });
     };
     line("people in the audience", ledger.audience, counts["people_total"].as_i64().unwrap_or(-1));
     line("messages accepted", ledger.delivered + thread.counts.delivered, accepted);
+    line(
+        "given the app, and then the message",
+        met,
+        counts["requests"]["graph.install"]["201"].as_i64().unwrap_or(0),
+    );
     line("blocked the bot", failed("blocked_by_user"), people("blocked"));
     line(
         "not installed (any more)",
@@ -92,7 +104,7 @@ pub(super) async fn draw_up(stage: &Stage, broadcast: &Message, thread: &Message
     line("most of one message to one recipient", 1, most_per_recipient);
     line(
         "recipients listed, each once",
-        recipients(stage, &broadcast.id).await?,
+        listed,
         counts["people_total"].as_i64().unwrap_or(-1),
     );
     Ok(Account {
@@ -106,17 +118,23 @@ pub(super) async fn draw_up(stage: &Stage, broadcast: &Message, thread: &Message
     })
 }
 
-/// Distinct recipients over all pages of a message's deliveries.
-async fn recipients(stage: &Stage, id: &str) -> anyhow::Result<i64> {
-    let mut seen = BTreeSet::new();
+/// Distinct recipients over all pages of a message's deliveries, and how many of these strangers have it.
+async fn recipients(stage: &Stage, id: &str, strangers: &[String]) -> anyhow::Result<(i64, i64)> {
+    let strangers: BTreeSet<&str> = strangers.iter().map(String::as_str).collect();
+    let (mut seen, mut met) = (BTreeSet::new(), 0);
     let mut cursor: Option<String> = None;
     loop {
         let page = PageOf { cursor: cursor.as_deref(), limit: Some(1000) };
         let list = stage.client.deliveries(id, &DeliveryFilter::default(), page).await?;
-        seen.extend(list.items.into_iter().map(|delivery| delivery.recipient));
+        for delivery in list.items {
+            if delivery.state == "delivered" && strangers.contains(delivery.recipient.as_str()) {
+                met += 1;
+            }
+            seen.insert(delivery.recipient);
+        }
         match list.next {
             Some(next) => cursor = Some(next),
-            None => return Ok(seen.len() as i64),
+            None => return Ok((seen.len() as i64, met)),
         }
     }
 }
@@ -129,13 +147,14 @@ fn rate(message: &Message) -> Option<f64> {
     (seconds > 0.0).then(|| message.counts.audience as f64 / seconds)
 }
 
-/// Requests to the Connector, without those for tokens and keys.
+/// Requests to the Connector, without those for tokens and keys and those to Graph.
 fn connector_requests(counts: &Value) -> i64 {
     let by_operation: BTreeMap<String, BTreeMap<String, i64>> =
         serde_json::from_value(counts["requests"].clone()).unwrap_or_default();
     by_operation
         .iter()
         .filter(|(operation, _)| !matches!(operation.as_str(), "token" | "metadata" | "keys"))
+        .filter(|(operation, _)| !operation.starts_with("graph."))
         .flat_map(|(_, by_status)| by_status.values())
         .sum()
 }

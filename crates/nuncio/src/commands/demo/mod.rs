@@ -1,5 +1,5 @@
-//! `nuncio demo`: a simulated organisation, a server, a broadcast to everyone and a thread in a channel, and the
-//! ledger held against the simulator's own counts.
+//! `nuncio demo`: a simulated organisation, a server, a broadcast to everyone (who never had the app is given it on the
+//! way) and a thread in a channel, and the ledger held against the simulator's own counts.
 
 mod account;
 mod show;
@@ -46,7 +46,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
     let never_installed = stage.people_in("never_installed").await?;
     let broadcast = NewMessage {
-        audience: Audience { installed: true, users: never_installed, ..Audience::default() },
+        audience: Audience { installed: true, users: never_installed.clone(), ..Audience::default() },
         content: ContentRequest {
             text: Some(
                 "**The canteen opens at eight from Monday.** You get this because you have the Dispatch Bot."
@@ -56,6 +56,8 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             ..ContentRequest::default()
         },
         label: Some("demo".to_owned()),
+        // Who never had the app is given it through Graph, and this is the first that they see of it.
+        install: Some("if_never_installed".to_owned()),
         max_recipients: Some(i64::from(args.people)),
         ..NewMessage::default()
     };
@@ -79,7 +81,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let sent = stage.client.send(&thread, Some("demo-thread")).await?;
     let thread = follow(&stage.client, &sent.id, |_| ()).await?;
 
-    let account = account::draw_up(&stage, &broadcast, &thread).await?;
+    let account = account::draw_up(&stage, &broadcast, &thread, &never_installed).await?;
     let memory = stage.memory_mib();
     if args.json {
         println!("{}", account.json(&broadcast, started.elapsed(), memory));

@@ -44,7 +44,7 @@ impl Stage {
             &config,
             format!(
                 "[server]\nlisten = \"127.0.0.1:0\"\n\n[app.demo]\napp_id = \"{APP_ID}\"\ntenant_id = \"{tenant}\"\n\
-                 client_secret = \"{SECRET}\"\ncloud = \"simulator\"\nendpoints = {{ base = \"{sim}\" }}\n"
+                 client_secret = \"{SECRET}\"\ncloud = \"simulator\"\nmay_install = true\nendpoints = {{ base = \"{sim}\" }}\n"
             ),
         )
         .context("the configuration cannot be written")?;
@@ -52,7 +52,9 @@ impl Stage {
         let (config, key_path) = (config.display().to_string(), key_file.display().to_string());
         let serve_args = ["serve", "--config", &config, "--key-file", &key_path];
         let (nuncio, server) = start(&binary, &serve_args, folder.path(), "server").await?;
-        let bot = json!({"app_id": APP_ID, "secret": SECRET, "endpoint": format!("{server}/api/messages")});
+        // In the catalogue with the app id as the manifest's, as `nuncio app-package` makes it.
+        let endpoint = format!("{server}/api/messages");
+        let bot = json!({"app_id": APP_ID, "secret": SECRET, "endpoint": endpoint, "manifest_id": APP_ID});
         post(&http, &format!("{sim}/sim/bots"), &bot).await?;
         let key = std::fs::read_to_string(&key_file).context("the server wrote no key")?.trim().to_owned();
         let client = Client::new(&server, &key)?;
