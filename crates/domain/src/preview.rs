@@ -53,12 +53,8 @@ pub trait Preview: Send + Sync + 'static {
         limit: i64,
     ) -> Result<Vec<Row>, StoreError>;
     /// These recipients of a lane.
-    async fn numbered(
-        &self,
-        scope: &Scope,
-        lane_no: i64,
-        recipients: &[i64],
-    ) -> Result<Vec<Row>, StoreError>;
+    async fn numbered(&self, scope: &Scope, lane_no: i64, recipients: &[i64])
+    -> Result<Vec<Row>, StoreError>;
     /// Of these recipients of a lane those that are known, each once.
     async fn known(&self, scope: &Scope, lane_no: i64, of: &[Named]) -> Result<Vec<Row>, StoreError>;
     /// Names and sign-in names of these recipients of a lane.

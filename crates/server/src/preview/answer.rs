@@ -21,7 +21,8 @@ pub(super) async fn answer(
 ) -> Result<api::Preview, StoreError> {
     let Counted { count, pages, read_for, unread } = counted;
     let now = reader.access.app().now();
-    let calls = Calls { create: count.first_contact, send: count.would_send(), install: count.installs, pages };
+    let calls =
+        Calls { create: count.first_contact, send: count.would_send(), install: count.installs, pages };
     let lane = reader.lane.map(|view| views::lane(view.clone(), None, now));
     // What its owner says of it, else what it will begin with.
     let rate = lane.as_ref().and_then(|lane| lane.allowed_per_s).or_else(|| {

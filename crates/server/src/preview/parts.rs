@@ -75,7 +75,9 @@ impl Reader<'_> {
         let key = |person: &DirectoryPerson| person.object_id.to_ascii_lowercase();
         let tally = match takes {
             Takes::Out(tally) => {
-                people.iter().for_each(|person| tally.exclude(key(person)));
+                for person in people {
+                    tally.exclude(key(person));
+                }
                 return Ok(());
             }
             Takes::In(tally) => tally,
@@ -133,7 +135,8 @@ impl Reader<'_> {
         Ok(names.map(|_| Unread {
             source: "list".to_owned(),
             id: None,
-            text: "names of the list are still being looked up: nuncio audiences show says how far".to_owned(),
+            text: "names of the list are still being looked up: nuncio audiences show says how far"
+                .to_owned(),
         }))
     }
 }

@@ -102,11 +102,7 @@ pub(super) async fn draw_up(
     );
     line("ambiguous", ledger.ambiguous, counts["answers_lost"].as_i64().unwrap_or(-1));
     line("most of one message to one recipient", 1, most_per_recipient);
-    line(
-        "recipients listed, each once",
-        listed,
-        counts["people_total"].as_i64().unwrap_or(-1),
-    );
+    line("recipients listed, each once", listed, counts["people_total"].as_i64().unwrap_or(-1));
     Ok(Account {
         lines,
         reachability,
