@@ -44,6 +44,7 @@ mod directory;
 mod fault_table;
 mod faults;
 mod inbound;
+mod install_runs;
 mod installs;
 mod judges;
 mod kill;
