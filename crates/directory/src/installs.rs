@@ -60,7 +60,7 @@ pub(crate) async fn install(tenant: &Tenant, app: &TeamsApp, row: &Row) -> Insta
         return InstallAnswer::bare(InstallOutcome::Refused { reason, reach: None }, text);
     };
     let consents = consents(app, scope);
-    let mut looked = tenant.catalogue.id().is_none();
+    let mut again = false;
     let mut id = match catalogue_id(tenant, app, None).await {
         Ok(id) => id,
         Err(answer) => return answer,
@@ -80,10 +80,10 @@ pub(crate) async fn install(tenant: &Tenant, app: &TeamsApp, row: &Row) -> Insta
         if !unclear {
             return failed(&error, row.kind);
         }
-        if looked {
+        if again {
             return not_found(&error, row.kind);
         }
-        looked = true;
+        again = true;
         match catalogue_id(tenant, app, Some(&id)).await {
             // It was put there anew, under another id.
             Ok(new) if new != id => id = new,

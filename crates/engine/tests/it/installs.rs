@@ -98,6 +98,31 @@ fn waits(text: &str) -> InstallAnswer {
 }
 
 impl World {
+    /// Conversations with these people are known.
+    pub(crate) fn met(&self, people: &[String]) {
+        for person in people {
+            let seen = SeenPerson {
+                object_id: person.clone(),
+                conversation_id: Some(format!("a:{person}")),
+                reach: Some((ReachState::Reachable, "the app was installed".to_owned())),
+                ..SeenPerson::default()
+            };
+            self.ledger.hear(LANE, &seen, "https://service.example/", self.wall());
+        }
+    }
+
+    /// They install the app, or let it speak again.
+    pub(crate) fn can_be_reached(&mut self, person: &str) {
+        self.service.weather.blocked.remove(person);
+        let seen = SeenPerson {
+            object_id: person.to_owned(),
+            reach: Some((ReachState::Reachable, "installed".to_owned())),
+            ..SeenPerson::default()
+        };
+        self.ledger.hear(LANE, &seen, "https://service.example/", self.wall());
+        self.at(0, Event::Look);
+    }
+
     /// Graph does what it was asked to, whether the process is there to hear of it or not.
     pub(crate) fn install(&mut self, operation: Operation, row: &Row, started_at: Time) {
         let (answer, tells) = self.installer.arrive(self.now, operation, row);

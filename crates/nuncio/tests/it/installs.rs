@@ -121,7 +121,8 @@ async fn a_policy_that_forbids_it_and_a_removal_by_hand() {
     for person in &people[..2] {
         world.sim.turn(person, "policy_blocked").await;
     }
-    // This one had it and took it away.
+    // This one had it and took it away, of which Teams told.
+    world.sim.patch("settings", &json!({"uninstall_event": "remove"})).await;
     world.sim.post(&format!("people/{}/installs", people[2]), &json!({})).await;
     world.sim.events_answered().await;
     world.sim.post(&format!("people/{}/removes", people[2]), &json!({})).await;

@@ -54,6 +54,7 @@ mod fault_table;
 mod faults;
 mod healing;
 mod inbound;
+mod install_runs;
 mod installs;
 mod judges;
 mod kill;
