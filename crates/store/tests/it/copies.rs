@@ -83,13 +83,13 @@ fn empty() -> CopyPage {
 }
 
 /// One lane and its copy.
-struct Lane<D: Database> {
+struct Copied<D: Database> {
     table: Table<D>,
     lane_no: i64,
     links: AtomicU64,
 }
 
-impl<D: Database> Lane<D> {
+impl<D: Database> Copied<D> {
     async fn new() -> Self {
         let table = Table::<D>::make().await;
         let lane_no = table.lane("app", "tenant").await;
@@ -221,7 +221,7 @@ fn sorted(mut keys: Vec<String>) -> Vec<String> {
 }
 
 async fn a_round_is_kept_page_by_page<D: Database>() {
-    let lane = Lane::<D>::new().await;
+    let lane = Copied::<D>::new().await;
     let never = lane.store().copy(lane.lane_no).await.unwrap();
     assert_eq!((never.rev, never.status.state), (0, CopyState::Never));
     lane.begin(true, NOW).await;
@@ -248,7 +248,7 @@ async fn a_round_is_kept_page_by_page<D: Database>() {
 }
 
 async fn who_is_not_named_any_more_goes_at_the_end<D: Database>() {
-    let lane = Lane::<D>::new().await;
+    let lane = Copied::<D>::new().await;
     let all = ["ann", "bob", "cid", "dan"];
     let of = || vec![group("g", &["ann", "bob"]), group("h", &["cid", "+g"])];
     lane.round(true, NOW, people(&all), of()).await;
@@ -295,7 +295,7 @@ async fn who_is_not_named_any_more_goes_at_the_end<D: Database>() {
 }
 
 async fn groups_in_groups_and_circles_end<D: Database>() {
-    let lane = Lane::<D>::new().await;
+    let lane = Copied::<D>::new().await;
     let of = vec![
         // The inner ones are met as members before they are told.
         group("a", &["ann", "+b"]),
@@ -320,7 +320,7 @@ async fn groups_in_groups_and_circles_end<D: Database>() {
 }
 
 async fn an_audience_is_expanded_from_the_copy<D: Database>() {
-    let lane = Lane::<D>::new().await;
+    let lane = Copied::<D>::new().await;
     let all: Vec<String> = (0..25).map(|n| format!("p{n:02}")).collect();
     let ids: Vec<&str> = all.iter().map(String::as_str).collect();
     let of = vec![group("g", &ids[..10]), group("h", &["p09", "p20", "+g"])];
@@ -369,7 +369,7 @@ fn view(number: u128) -> MessageId {
 }
 
 async fn what_the_copy_says_skips_as_the_directory_does<D: Database>() {
-    let lane = Lane::<D>::new().await;
+    let lane = Copied::<D>::new().await;
     let mut page = people(&["ann", "bob"]);
     page.people[0].guest = Some(true);
     page.people[1].enabled = Some(false);
@@ -399,7 +399,7 @@ async fn what_the_copy_says_skips_as_the_directory_does<D: Database>() {
 }
 
 async fn names_are_found_and_only_while_it_is_fresh<D: Database>() {
-    let lane = Lane::<D>::new().await;
+    let lane = Copied::<D>::new().await;
     let mut page = people(&["ann", "bob", "cid", "dan"]);
     page.people[2].mail = Some("team@contoso.com".to_owned());
     page.people[3].mail = Some("team@contoso.com".to_owned());
@@ -433,7 +433,7 @@ async fn names_are_found_and_only_while_it_is_fresh<D: Database>() {
 }
 
 async fn words_of_operators_are_kept_for_the_task<D: Database>() {
-    let lane = Lane::<D>::new().await;
+    let lane = Copied::<D>::new().await;
     let (store, lane_no) = (lane.store(), lane.lane_no);
     let other = Scope { app: Some("other".to_owned()), ..OPERATOR };
     assert!(!store.tell_copy(&other, lane_no, CopyWord::Changes).await.unwrap());

@@ -239,7 +239,7 @@ async fn graph_calls(http: &HttpClient, endpoints: &Endpoints) -> usize {
     let list = List::default();
     let user = Scope::User("u");
     let never = |error: graph::CallError| {
-        assert!(matches!(error, graph::CallError::Failed(CallFailure::NotSent { .. })), "{error}")
+        assert!(matches!(error, graph::CallError::Failed(CallFailure::NotSent { .. })), "{error}");
     };
     let mut made = 0;
     macro_rules! each {
