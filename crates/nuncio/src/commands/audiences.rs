@@ -1,5 +1,6 @@
 //! `nuncio audiences`: uploaded lists of people.
 
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -158,7 +159,7 @@ pub(super) fn said(list: &UploadedList) -> String {
     );
     if list.names > 0 {
         let names = output::grouped(list.names);
-        said.push_str(&format!("; {names} of them by name, which are being looked up"));
+        let _ = write!(said, "; {names} of them by name, which are being looked up");
     }
     said
 }
@@ -200,7 +201,7 @@ fn shown(list: &UploadedList) -> String {
     }
     let mut text = output::table(&["", ""], rows).trim_start().to_owned();
     if let Some(cause) = &list.cause_text {
-        text.push_str(&format!("\nNames are not looked up: {cause}"));
+        let _ = write!(text, "\nNames are not looked up: {cause}");
     }
     if !list.unresolved_names.is_empty() {
         let names = list.unresolved_names.iter().map(|one| {
@@ -210,7 +211,7 @@ fn shown(list: &UploadedList) -> String {
         text.push_str(&output::table(&["line", "name", "why"], names));
         let more = list.unresolved - list.unresolved_names.len() as i64;
         if more > 0 {
-            text.push_str(&format!("\nand {} more", output::grouped(more)));
+            let _ = write!(text, "\nand {} more", output::grouped(more));
         }
     }
     text

@@ -1,5 +1,7 @@
 //! Uploaded lists and groups that are left out, from the command line to the simulator.
 
+use std::fmt::Write as _;
+
 use nuncio_api::{Audience, Exclude};
 use nuncio_client::{ListFormat, ListOf};
 use nuncio_testkit::wait_until;
@@ -9,7 +11,7 @@ use crate::counts;
 use crate::directory::{consent, group, people};
 use crate::world::{LONG, Plan, World, message, reasons};
 
-fn write(world: &World, name: &str, text: &str) {
+fn file(world: &World, name: &str, text: &str) {
     std::fs::write(world.folder.path().join(name), text).unwrap();
 }
 
@@ -29,10 +31,10 @@ async fn ids_and_names_in_a_csv_but_for_a_group() {
     // Ids, names, somebody twice (by id and by name), nobody, and an empty line; as Excel writes it.
     let mut csv = "\u{feff}Name;User\r\n".to_owned();
     for (n, (id, upn)) in all.iter().enumerate().take(8) {
-        csv += &format!("Person {n};{}\r\n", if n % 2 == 0 { id.clone() } else { upn.to_uppercase() });
+        write!(csv, "Person {n};{}\r\n", if n % 2 == 0 { id.clone() } else { upn.to_uppercase() }).unwrap();
     }
-    csv += &format!(";\r\nPerson 2 again;{}\r\nGone;gone@contoso.example\r\n", all[2].1);
-    write(&world, "staff.csv", &csv);
+    write!(csv, ";\r\nPerson 2 again;{}\r\nGone;gone@contoso.example\r\n", all[2].1).unwrap();
+    file(&world, "staff.csv", &csv);
     let ran = world
         .run(&[
             "send",
@@ -79,7 +81,7 @@ async fn ids_and_names_in_a_csv_but_for_a_group() {
     assert_eq!(retried.counts, counts! { audience: 3, failed: 1, skipped: 2 });
 
     // The same list again, and another beside it.
-    write(&world, "more.ndjson", &format!("\"{}\"\n{{\"upn\": \"{}\"}}\n", id(2), all[8].1));
+    file(&world, "more.ndjson", &format!("\"{}\"\n{{\"upn\": \"{}\"}}\n", id(2), all[8].1));
     let more = world.run(&["audiences", "upload", "more.ndjson", "--name", "More"]).await.exits(0);
     let more = more.stdout.trim().to_owned();
     ready(&world, &more).await;
@@ -140,7 +142,7 @@ async fn consent_for_the_names_of_a_list_is_waited_for() {
 async fn what_is_wrong_with_a_list_is_said_by_line() {
     let world = Plan::people(3).start().await;
     let ids: Vec<String> = people(&world).await.into_iter().map(|(id, _)| id).collect();
-    write(&world, "staff.csv", &format!("id\n{}\nInes\n\n{}\n7\n", ids[0], ids[1]));
+    file(&world, "staff.csv", &format!("id\n{}\nInes\n\n{}\n7\n", ids[0], ids[1]));
     for command in [&["audiences", "upload", "staff.csv"][..], &["send", "hello", "--list", "staff.csv"]] {
         let ran = world.run(command).await.exits(2);
         for line in ["/line/3: this names nobody", "/line/6: this names nobody", "hint: Correct the lines"] {
