@@ -69,15 +69,12 @@ fn fields(row: &str, separator: char) -> Option<Vec<String>> {
             loop {
                 let (before, after) = inside.split_once('"')?;
                 text.push_str(before);
-                match after.strip_prefix('"') {
-                    Some(more) => {
-                        text.push('"');
-                        inside = more;
-                    }
-                    None => {
-                        inside = after;
-                        break;
-                    }
+                if let Some(more) = after.strip_prefix('"') {
+                    text.push('"');
+                    inside = more;
+                } else {
+                    inside = after;
+                    break;
                 }
             }
             field = text;

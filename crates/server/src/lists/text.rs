@@ -32,7 +32,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, i64> {
 }
 
 fn line_at(before: &[u8]) -> i64 {
-    1 + before.iter().filter(|byte| **byte == b'\n').count() as i64
+    before.split(|byte| *byte == b'\n').count() as i64
 }
 
 #[cfg(test)]
