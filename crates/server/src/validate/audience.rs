@@ -167,7 +167,8 @@ fn lists(findings: &mut Findings, entries: &[String], checked: &mut Checked) {
         match text.parse() {
             Ok(id) => checked.list_ids.push((id, pointer)),
             Err(_) => {
-                findings.add(Code::UnknownList, pointer, "this must be the id of an uploaded list, `aud_…`")
+                let text = "this must be the id of an uploaded list, `aud_…`";
+                findings.add(Code::UnknownList, pointer, text);
             }
         }
     }
