@@ -164,12 +164,11 @@ fn lists(findings: &mut Findings, entries: &[String], checked: &mut Checked) {
     }
     for (index, text) in entries.iter().enumerate() {
         let pointer = format!("/audience/lists/{index}");
-        match text.parse() {
-            Ok(id) => checked.list_ids.push((id, pointer)),
-            Err(_) => {
-                let text = "this must be the id of an uploaded list, `aud_…`";
-                findings.add(Code::UnknownList, pointer, text);
-            }
+        if let Ok(id) = text.parse() {
+            checked.list_ids.push((id, pointer));
+        } else {
+            let text = "this must be the id of an uploaded list, `aud_…`";
+            findings.add(Code::UnknownList, pointer, text);
         }
     }
 }
