@@ -105,8 +105,8 @@ async fn a_hundred_thousand_lines_of_which_two_hundred_are_bad() {
     assert_eq!(server.get("/v1/audiences").await.json()["items"], json!([]));
     assert_eq!(server.get("/v1/people").await.json()["items"], json!([]));
 
-    let right: String =
-        csv.lines().filter(|line| !line.ends_with(";0000-0000")).map(|line| format!("{line}\r\n")).collect();
+    let right: Vec<&str> = csv.lines().filter(|line| !line.ends_with(";0000-0000")).collect();
+    let right = right.join("\r\n");
     let begin = std::time::Instant::now();
     let list = uploaded(&server, CSV, &right).await;
     eprintln!("storing 99,800 lines took {:?}", begin.elapsed());
@@ -183,8 +183,8 @@ async fn messages_to_lists() {
     let server = server(known()).await;
     let mut lists = Vec::new();
     for part in [0..6, 4..9] {
-        let csv: String = part.map(|n| format!("{}\n", id(n))).collect();
-        lists.push(uploaded(&server, CSV, &csv).await["id"].as_str().unwrap().to_owned());
+        let csv: Vec<String> = part.map(id).collect();
+        lists.push(uploaded(&server, CSV, &csv.join("\n")).await["id"].as_str().unwrap().to_owned());
     }
     let audience = json!({"users": [id(0)], "lists": [lists[0], lists[1], lists[0]]});
     let message = server.sent(&to(&audience)).await;
