@@ -107,7 +107,9 @@ mod tests {
     }
 
     /// Ids, names with their lines, and (lines, blanks, duplicates).
-    fn of(text: &str) -> (Vec<String>, Vec<(i64, String)>, (i64, i64, i64)) {
+    type Read = (Vec<String>, Vec<(i64, String)>, (i64, i64, i64));
+
+    fn of(text: &str) -> Read {
         let Entries { people, names, lines, blanks, duplicates, .. } = entries(text);
         let names = names.into_iter().map(|listed| (listed.line, listed.name)).collect();
         (people, names, (lines, blanks, duplicates))
