@@ -104,7 +104,10 @@ impl World {
             let seen = SeenPerson {
                 object_id: person.clone(),
                 conversation_id: Some(format!("a:{person}")),
-                reach: Some((ReachState::Reachable, "the app was installed".to_owned())),
+                reach: Some((
+                    ReachState::Reachable,
+                    nuncio_domain::ReachEvidence::event("the app was installed"),
+                )),
                 ..SeenPerson::default()
             };
             self.ledger.hear(LANE, &seen, "https://service.example/", self.wall());
@@ -116,7 +119,7 @@ impl World {
         self.service.weather.blocked.remove(person);
         let seen = SeenPerson {
             object_id: person.to_owned(),
-            reach: Some((ReachState::Reachable, "installed".to_owned())),
+            reach: Some((ReachState::Reachable, nuncio_domain::ReachEvidence::event("installed"))),
             ..SeenPerson::default()
         };
         self.ledger.hear(LANE, &seen, "https://service.example/", self.wall());

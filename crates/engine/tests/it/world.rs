@@ -11,10 +11,10 @@ use nuncio_domain::message::{
     SettleRequest, Settled, Submitted, Verdict, WhenUnreachable,
 };
 use nuncio_domain::outcome::{Answer, Operation, Outcome};
-use nuncio_domain::people::{RecipientKind, SeenPerson};
+use nuncio_domain::people::RecipientKind;
 use nuncio_domain::ports::Ledger;
 use nuncio_domain::views::MessageView;
-use nuncio_domain::{Key, MessageId, MessageState, ReachState, Role, Scope, Time};
+use nuncio_domain::{Key, MessageId, MessageState, Role, Scope, Time};
 use nuncio_testkit::MemoryLedger;
 use uuid::Uuid;
 
@@ -207,34 +207,6 @@ impl World {
         assert_eq!(submitted, Submitted::Stored);
         self.at(0, Event::Look);
         id
-    }
-
-    /// Conversations with these people are known.
-    pub(crate) fn met(&self, people: &[String]) {
-        for person in people {
-            let seen = SeenPerson {
-                object_id: person.clone(),
-                conversation_id: Some(format!("a:{person}")),
-                reach: Some((
-                    ReachState::Reachable,
-                    nuncio_domain::ReachEvidence::event("the app was installed"),
-                )),
-                ..SeenPerson::default()
-            };
-            self.ledger.hear(LANE, &seen, "https://service.example/", self.wall());
-        }
-    }
-
-    /// They install the app, or let it speak again.
-    pub(crate) fn can_be_reached(&mut self, person: &str) {
-        self.service.weather.blocked.remove(person);
-        let seen = SeenPerson {
-            object_id: person.to_owned(),
-            reach: Some((ReachState::Reachable, nuncio_domain::ReachEvidence::event("installed"))),
-            ..SeenPerson::default()
-        };
-        self.ledger.hear(LANE, &seen, "https://service.example/", self.wall());
-        self.at(0, Event::Look);
     }
 
     pub(crate) async fn control(&mut self, id: MessageId, control: Control) {
