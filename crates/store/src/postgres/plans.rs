@@ -256,6 +256,12 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
             &["using people_of_lane on recipients p", "using recipients_pkey on recipients r"],
         ),
         (
+            "preview of a list",
+            preview::LISTED,
+            &["using audience_members_pkey on audience_members", "using recipients_pkey on recipients r"],
+        ),
+        ("preview of the copy", preview::NUMBERED, &["using recipients_pkey on recipients k"]),
+        (
             "preview of named ones",
             preview::KNOWN,
             &[

@@ -40,7 +40,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 74] = [
+    let expected: [(&str, &str, &[&str]); 76] = [
         (
             "intents",
             commit::INTENTS,
@@ -260,6 +260,20 @@ async fn hot_statements_take_their_keys() {
                 "SEARCH r USING INTEGER PRIMARY KEY",
                 "SEARCH c USING INDEX sqlite_autoindex_conversations_1 (recipient_no=?)",
             ],
+        ),
+        (
+            "preview of a list",
+            preview::LISTED,
+            &[
+                "SEARCH a USING PRIMARY KEY (list_no=? AND recipient_no>?)",
+                "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)",
+                "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
+            ],
+        ),
+        (
+            "preview of the copy",
+            preview::NUMBERED,
+            &["SCAN j VIRTUAL TABLE", "SEARCH p USING INTEGER PRIMARY KEY (rowid=?)"],
         ),
         (
             "preview of named ones",
