@@ -157,7 +157,7 @@ async fn who_would_get_it_who_not_and_why() {
         // 7 twice in the request, and 6 has the app as well.
         "audience": 9, "duplicates_removed": 2,
         "would_send": {"total": 3, "known": 2, "first_contact": 1},
-        "would_wait": 0, "would_skip": {"opted_out": 1, "excluded": 1, "guest": 1, "unreachable": 3},
+        "would_wait": 0, "would_fail": {}, "would_skip": {"opted_out": 1, "excluded": 1, "guest": 1, "unreachable": 3},
         "needs_install": 2, "removed": 1,
         "by_state": {"unknown": 3, "reachable": 3, "blocked": 1, "removed": 1, "never_installed": 1},
         "calls": {"create": 1, "send": 3, "install": 0, "graph_pages": 0},
@@ -234,7 +234,7 @@ async fn it_is_checked_like_a_message_and_nothing_is_stored() {
         (json!({"tenant": GROUP}), 422, "unknown_tenant", "/tenant"),
         (json!({"content": {"text": " "}}), 422, "empty_content", "/content/text"),
         (json!({"content": {"summary": "Look"}}), 422, "empty_content", "/content"),
-        (json!({"install": "if_never_installed"}), 422, "install_not_allowed", "/install"),
+        (json!({"install": "always"}), 422, "invalid_value", "/install"),
         (json!({"when_unreachable": "hope"}), 422, "invalid_value", "/when_unreachable"),
         (json!({"max_recipients": 0}), 422, "invalid_value", "/max_recipients"),
         (json!({"expires_at": "2026-11-22T09:00:00Z"}), 422, "invalid_value", "/expires_at"),
