@@ -223,9 +223,9 @@ fn print(run: &Install, as_json: bool) -> anyhow::Result<()> {
 }
 
 fn shown(run: &Install) -> String {
-    let mut text = format!("{}  {}\n", run.id, run.state);
+    let mut lines = vec![format!("{}  {}", run.id, run.state)];
     if let Some(why) = run.cause_text.as_deref().or(run.cause.as_deref()) {
-        text.push_str(&format!("waits for  {}\n", output::clean(why)));
+        lines.push(format!("waits for  {}", output::clean(why)));
     }
     let counts = run.counts;
     let mut rows = vec![("audience".to_owned(), counts.audience), ("installed".to_owned(), counts.installed)];
@@ -248,9 +248,9 @@ fn shown(run: &Install) -> String {
     let numbers: Vec<String> = rows.iter().map(|(_, n)| output::grouped(*n)).collect();
     let digits = numbers.iter().map(String::len).max().unwrap_or(0);
     for ((name, _), number) in rows.iter().zip(&numbers) {
-        text.push_str(&format!("{name:width$}  {number:>digits$}\n"));
+        lines.push(format!("{name:width$}  {number:>digits$}"));
     }
-    text.trim_end().to_owned()
+    lines.join("\n")
 }
 
 #[cfg(test)]
