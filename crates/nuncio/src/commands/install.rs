@@ -224,7 +224,7 @@ fn print(run: &Install, as_json: bool) -> anyhow::Result<()> {
 }
 
 fn shown(run: &Install) -> String {
-    let mut text = format!("{}  {}\n", run.id, run.state);
+    let mut lines = vec![format!("{}  {}", run.id, run.state)];
     if let Some(why) = run.cause_text.as_deref().or(run.cause.as_deref()) {
         let _ = writeln!(text, "waits for  {}", output::clean(why));
     }
@@ -251,7 +251,7 @@ fn shown(run: &Install) -> String {
     for ((name, _), number) in rows.iter().zip(&numbers) {
         let _ = writeln!(text, "{name:width$}  {number:>digits$}");
     }
-    text.trim_end().to_owned()
+    lines.join("\n")
 }
 
 #[cfg(test)]
