@@ -50,7 +50,7 @@ fn cause_text(cause: &str, known: Option<String>) -> Option<String> {
             "the audience is larger than max_recipients: confirm the message to send it, or cancel it"
                 .to_owned(),
         ),
-        UNREACHABLE => Some(
+        UNREACHABLE if known.is_none() => Some(
             "those who are left cannot be reached now; it goes out to each when that changes, until it expires"
                 .to_owned(),
         ),
@@ -76,10 +76,12 @@ pub(crate) fn message(view: MessageView, now: Time, with_content: bool) -> api::
     let open = !view.state.is_final();
     let cooling_until =
         lane.cooling_until.filter(|until| open && *until > now.0).map(|until| text(Time(until)));
+    // Both a message and its lane can be waiting because of what is `unreachable`; the lane's words are for its own.
+    let of_lane = lane.cause_text.filter(|_| view.cause.is_none());
     let cause = view.cause.or(lane.cause).filter(|_| open);
     let (cause, known) = match cause.as_deref().and_then(directory::read_cause) {
         Some((word, why)) => (Some(word.to_owned()), Some(why.to_owned())),
-        None => (cause, lane.cause_text),
+        None => (cause, of_lane),
     };
     api::Message {
         id: view.id.to_string(),
