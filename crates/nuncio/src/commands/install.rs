@@ -1,6 +1,5 @@
 //! `nuncio install`: have the app installed for people, in teams and in group chats.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -226,7 +225,7 @@ fn print(run: &Install, as_json: bool) -> anyhow::Result<()> {
 fn shown(run: &Install) -> String {
     let mut lines = vec![format!("{}  {}", run.id, run.state)];
     if let Some(why) = run.cause_text.as_deref().or(run.cause.as_deref()) {
-        let _ = writeln!(text, "waits for  {}", output::clean(why));
+        lines.push(format!("waits for  {}", output::clean(why)));
     }
     let counts = run.counts;
     let mut rows = vec![("audience".to_owned(), counts.audience), ("installed".to_owned(), counts.installed)];
@@ -249,7 +248,7 @@ fn shown(run: &Install) -> String {
     let numbers: Vec<String> = rows.iter().map(|(_, n)| output::grouped(*n)).collect();
     let digits = numbers.iter().map(String::len).max().unwrap_or(0);
     for ((name, _), number) in rows.iter().zip(&numbers) {
-        let _ = writeln!(text, "{name:width$}  {number:>digits$}");
+        lines.push(format!("{name:width$}  {number:>digits$}"));
     }
     lines.join("\n")
 }
