@@ -10,9 +10,12 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 const POLL: Duration = Duration::from_millis(10);
+/// What a process said last is on its way for no longer, unless a child of its own holds its output open.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Waits until a condition holds; false if it did not within that time. The one place where tests poll: use it for
 /// what gives no signal, such as a port that begins to listen.
@@ -76,6 +79,7 @@ pub struct Process {
     child: Child,
     pid: u32,
     said: Arc<Said>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -85,13 +89,14 @@ impl Process {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let pid = child.id().expect("a process just started has an id");
         let said = Arc::new(Said::default());
+        let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(read(stdout, Stream::Stdout, Arc::clone(&said)));
+            readers.push(tokio::spawn(read(stdout, Stream::Stdout, Arc::clone(&said))));
         }
         if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(read(stderr, Stream::Stderr, Arc::clone(&said)));
+            readers.push(tokio::spawn(read(stderr, Stream::Stderr, Arc::clone(&said))));
         }
-        Self { child, pid, said }
+        Self { child, pid, said, readers }
     }
 
     pub const fn pid(&self) -> u32 {
@@ -182,12 +187,16 @@ impl Process {
         self.ended(within).await
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself, and has said all that it had to say.
     pub async fn ended(&mut self, within: Duration) -> ExitStatus {
         let waited = timeout_at(Instant::now() + within, self.child.wait()).await;
         let Ok(status) = waited else {
             panic!("still running after {within:?}; the process said:\n{}", self.output())
         };
+        let deadline = Instant::now() + LAST_WORDS;
+        for reader in self.readers.drain(..) {
+            let _ = timeout_at(deadline, reader).await;
+        }
         status.unwrap_or_else(|error| panic!("wait: {error}"))
     }
 }
