@@ -7,6 +7,7 @@ use nuncio_testkit::{Postgres, wait_until};
 use serde_json::{Value, json};
 
 use crate::counts;
+use crate::preview::compared;
 use crate::world::{APP_ID, LONG, Plan, World, message, reasons};
 
 const SYNCHRONISED: &str = "directory = \"synchronised\"";
@@ -95,10 +96,11 @@ async fn counted(world: &World) -> i64 {
     counted.counts.audience
 }
 
-/// Sent without a call to Graph.
+/// Counted and sent without a call to Graph, to the same effect.
 async fn sent_from_copy(world: &World, message: &NewMessage) -> Message {
     let before = asked_of_graph(world).await;
-    let sent = world.sent(message).await;
+    let (told, sent) = compared(world, message).await;
+    assert_eq!(told.calls.graph_pages, 0);
     assert_eq!(asked_of_graph(world).await, before, "{sent:?}");
     sent
 }

@@ -7,6 +7,7 @@ use nuncio_client::{Client, ClientError, MessageFilter, PageOf};
 use serde_json::json;
 
 use crate::counts;
+use crate::preview::compared;
 use crate::world::{APP_ID, Plan, World, reasons, to_users};
 
 const CATALOGUE: &str = "AppCatalog.Read.All";
@@ -49,7 +50,8 @@ async fn waits(world: &World, id: &str) -> (Message, String) {
 async fn people_who_never_had_the_app_get_the_message_and_no_welcome() {
     let world = strangers(10).await;
     let people = everybody(&world).await;
-    let sent = world.sent(&given(&people, "hello")).await;
+    let (told, sent) = compared(&world, &given(&people, "hello")).await;
+    assert_eq!((told.calls.install, told.needs_install), (10, 10));
     assert_eq!(
         (sent.counts, sent.install.as_str()),
         (counts! { audience: 10, delivered: 10 }, "if_never_installed")

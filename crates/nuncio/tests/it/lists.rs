@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::counts;
 use crate::directory::{consent, group, people};
+use crate::preview::compared;
 use crate::world::{LONG, Plan, World, message, reasons};
 
 fn write(world: &World, name: &str, text: &str) {
@@ -84,6 +85,15 @@ async fn ids_and_names_in_a_csv_but_for_a_group() {
     let more = world.run(&["audiences", "upload", "more.ndjson", "--name", "More"]).await.exits(0);
     let more = more.stdout.trim().to_owned();
     ready(&world, &more).await;
+    // Counted before, without the group and with it, as they come to.
+    let lists = vec![list.clone(), more.clone()];
+    let exclude = Exclude { groups: vec![out], ..Exclude::default() };
+    let without = Audience { lists: lists.clone(), exclude, ..Audience::default() };
+    let (told, _) = compared(&world, &message(without, "some of you")).await;
+    assert_eq!((&told.would_skip, &told.would_fail), (&reasons(&[("excluded", 2)]), &sent.failed_by_reason));
+    let whole = message(Audience { lists, ..Audience::default() }, "all of you");
+    let (told, _) = compared(&world, &whole).await;
+    assert_eq!((told.audience, told.duplicates_removed, told.would_skip.len()), (10, 1, 0));
     let ran =
         world.run(&["send", "again", "--list", &list, "--list", &more, "--wait", "--json"]).await.exits(0);
     let both = world.message(ran.json()["id"].as_str().unwrap()).await;

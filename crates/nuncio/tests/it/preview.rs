@@ -1,19 +1,13 @@
 //! What a message would come to, asked before it is sent: then it is sent, and comes to that.
 
 use nuncio_api::preview::Preview;
-use nuncio_api::{Audience, Exclude, NewMessage};
+use nuncio_api::{Audience, Exclude, Message, NewMessage};
 use nuncio_client::{MessageFilter, PageOf};
 use nuncio_testkit::Postgres;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::directory::people;
 use crate::world::{Plan, World, message, to_installed};
-
-/// Entra ids and sign-in names, in the simulator's order.
-async fn people(world: &World) -> Vec<(String, String)> {
-    let page = world.sim.get("people?limit=1000").await;
-    let text = |person: &Value, field: &str| person[field].as_str().unwrap().to_owned();
-    page["items"].as_array().unwrap().iter().map(|person| (text(person, "id"), text(person, "upn"))).collect()
-}
 
 /// How many messages there are.
 async fn messages(world: &World) -> usize {
@@ -21,16 +15,21 @@ async fn messages(world: &World) -> usize {
     world.client.messages(&MessageFilter::default(), page).await.unwrap().items.len()
 }
 
-/// Sends it, and compares; what was counted before.
-async fn comes_to_that(world: &World, message: &NewMessage) -> Preview {
+/// Sends it, and compares; what was counted before, and what it came to.
+pub(crate) async fn compared(world: &World, message: &NewMessage) -> (Preview, Message) {
     let told = world.client.preview(message).await.unwrap();
     assert!(told.complete, "{told:#?}");
     let sent = world.sent(message).await;
     assert_eq!(sent.counts.audience, told.audience, "{told:#?}");
     assert_eq!(sent.duplicates_removed, told.duplicates_removed);
     assert_eq!(sent.skipped_by_reason, told.would_skip);
-    assert_eq!(sent.counts.delivered + sent.counts.failed, told.would_send.total, "{sent:#?}");
-    told
+    let would_fail: i64 = told.would_fail.values().sum();
+    assert_eq!(sent.counts.delivered + sent.counts.failed, told.would_send.total + would_fail, "{sent:#?}");
+    (told, sent)
+}
+
+async fn comes_to_that(world: &World, message: &NewMessage) -> Preview {
+    compared(world, message).await.0
 }
 
 async fn preview_and_message_agree(plan: Plan) {

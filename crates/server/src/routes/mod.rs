@@ -18,6 +18,7 @@ pub(crate) mod reachability;
 pub(crate) mod reachability_csv;
 pub(crate) mod report;
 pub(crate) mod retry;
+mod runs;
 pub(crate) mod send;
 pub(crate) mod settle;
 pub(crate) mod surveys;

@@ -1,54 +1,36 @@
 //! `POST /v1/reachability/surveys`, `GET /v1/reachability/surveys`, `GET /v1/reachability/surveys/{id}`: asking Microsoft Graph
 //! who has the app (`docs/adr/0027`). Nobody is disturbed.
 //!
-//! A survey is a message that says nothing: its id is one of a message, `Idempotency-Key` is taken as for one, and
-//! `/v1/messages/{id}/pause`, `/resume`, `/confirm` and `/cancel` are for surveys too.
+//! A survey is a message that says nothing (`runs.rs`).
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, Request};
 use axum::response::Response;
 use nuncio_api::{List, Survey, SurveyCounts};
-use nuncio_domain::MessageState;
 use nuncio_domain::own_words::Purpose;
-use nuncio_domain::views::{MessageFilter, MessageView};
+use nuncio_domain::views::MessageView;
 
 use super::message_id;
-use super::send::hand_in;
+use super::runs::Runs;
 use crate::access::{Caller, CanRead, CanSend};
 use crate::problem::Refusal;
-use crate::query::{Paging, Params};
+use crate::query::Params;
 use crate::times::text;
 use crate::{body, validate, views};
 
-const LARGEST: usize = 1024 * 1024;
-const LARGEST_PAGE: i64 = 200;
-/// What [`MessageState::Sending`] is called here.
-const ASKING: &str = "asking";
+const RUNS: Runs = Runs { purpose: Purpose::Survey, name: "surveys", one: "survey", under_way: "asking" };
 
 pub(crate) async fn begin(caller: Caller<CanSend>, request: Request<Body>) -> Result<Response, Refusal> {
-    let (parts, unread) = request.into_parts();
-    let raw = body::read(&parts.headers, unread, LARGEST).await?;
-    // A key that was used for a message is not one for a survey.
-    hand_in(&caller, &parts.headers, &[b"survey", &raw], async || {
-        let asked: nuncio_api::NewSurvey = body::json(&raw)?;
+    RUNS.begin(&caller, request, async |raw| {
+        let asked: nuncio_api::NewSurvey = body::json(raw)?;
         validate::survey(&caller, asked).await
     })
     .await
 }
 
 pub(crate) async fn list(caller: Caller<CanRead>, params: Params) -> Result<Json<List<Survey>>, Refusal> {
-    let params = params.only(&["state", "label", "cursor", "limit"])?;
-    let words: Vec<&str> = MessageState::ALL.iter().map(|state| word(*state)).collect();
-    let of_word = |text: &str| MessageState::ALL.iter().copied().find(|state| word(*state) == text);
-    let filter = MessageFilter {
-        purpose: Some(Purpose::Survey),
-        state: params.word("state", of_word, &words)?,
-        label: params.owned("label"),
-    };
-    let paging = Paging::of(&caller, "surveys", &params, LARGEST_PAGE)?;
-    let page = caller.ledger().messages(caller.scope(), &filter, paging.after, paging.limit).await?;
-    Ok(Json(paging.list(page, shown)))
+    RUNS.list(&caller, params, shown).await.map(Json)
 }
 
 pub(crate) async fn get(
@@ -57,13 +39,7 @@ pub(crate) async fn get(
     params: Params,
 ) -> Result<Json<Survey>, Refusal> {
     params.only(&[])?;
-    let view = caller.ledger().message(caller.scope(), message_id(&id)?).await?;
-    let view = view.filter(|view| view.purpose == Purpose::Survey);
-    Ok(Json(shown(view.ok_or_else(|| Refusal::not_found("survey"))?)))
-}
-
-fn word(state: MessageState) -> &'static str {
-    if state == MessageState::Sending { ASKING } else { state.as_str() }
+    Ok(Json(shown(RUNS.find(&caller, message_id(&id)?).await?)))
 }
 
 fn shown(view: MessageView) -> Survey {
@@ -81,7 +57,7 @@ fn shown(view: MessageView) -> Survey {
         id: view.id.to_string(),
         app: view.app,
         tenant: view.tenant,
-        state: word(state).to_owned(),
+        state: RUNS.word(state).to_owned(),
         cause,
         cause_text,
         requested: view.control.map(|control| control.to_string()),

@@ -164,6 +164,7 @@ async fn rows_are_those_of_the_owner<D: Database>() {
     assert_eq!((known.len(), known[3].standing.guest), (4, Some(true)));
 
     let numbers: Vec<i64> = installed.iter().map(|row| row.key.recipient_no).take(1).collect();
+    assert_eq!(table.store().numbered(&OPERATOR, lane_no, &numbers).await.unwrap(), installed[..1]);
     let name = |recipient_no| NameOf {
         recipient_no,
         name: Some("Name of ann".to_owned()),
@@ -178,6 +179,7 @@ async fn rows_are_those_of_the_owner<D: Database>() {
     let scope = other_app();
     assert_eq!(table.store().installed(&scope, lane_no, 0, 9).await.unwrap(), []);
     assert_eq!(table.store().known(&scope, lane_no, &[person("ann")]).await.unwrap(), []);
+    assert_eq!(table.store().numbered(&scope, lane_no, &numbers).await.unwrap(), []);
     assert_eq!(Preview::names(table.store(), &scope, lane_no, &numbers).await.unwrap(), []);
     assert_eq!(table.store().ahead(&scope, lane_no, Time(9), 9).await.unwrap(), []);
     table.0.close().await;
