@@ -18,6 +18,14 @@ pub(crate) async fn install_run(access: &Access, asked: &NewInstall) -> Result<N
     run(access, asked, Purpose::Install).await
 }
 
+/// The same for one that is not going to be stored: without a lane's number, and with the app and the tenant of its lane.
+pub(crate) async fn install_preview(
+    access: &Access,
+    asked: &NewInstall,
+) -> Result<(NewMessage, (String, String)), Refusal> {
+    draft(access, asked, Purpose::Install).await
+}
+
 /// The survey that was asked for, ready to be stored.
 pub(crate) async fn survey(access: &Access, asked: NewSurvey) -> Result<NewMessage, Refusal> {
     let NewSurvey { app, tenant, audience, label, max_recipients, expires_at } = asked;
@@ -27,6 +35,17 @@ pub(crate) async fn survey(access: &Access, asked: NewSurvey) -> Result<NewMessa
 }
 
 async fn run(access: &Access, asked: &NewInstall, purpose: Purpose) -> Result<NewMessage, Refusal> {
+    let (mut message, (app, tenant)) = draft(access, asked, purpose).await?;
+    // Only now, so that a refused request leaves no lane behind.
+    message.lane_no = access.app().lane_no(&app, &tenant).await?;
+    Ok(message)
+}
+
+async fn draft(
+    access: &Access,
+    asked: &NewInstall,
+    purpose: Purpose,
+) -> Result<(NewMessage, (String, String)), Refusal> {
     let now = access.app().now();
     let mut findings = Findings::default();
     let of_message = nuncio_api::NewMessage {
@@ -71,11 +90,9 @@ async fn run(access: &Access, asked: &NewInstall, purpose: Purpose) -> Result<Ne
     }
     findings.none()?;
 
-    // Only now, so that a refused request leaves no lane behind.
-    let (app, tenant) = lane.expect("a missing lane was found above");
-    Ok(NewMessage {
+    let message = NewMessage {
         id: MessageId(access.app().new_uuid()),
-        lane_no: access.app().lane_no(&app, &tenant).await?,
+        lane_no: 0,
         class: Class::Bulk,
         content: Content { body: Body::Text(String::new()), summary: None },
         label,
@@ -97,7 +114,8 @@ async fn run(access: &Access, asked: &NewInstall, purpose: Purpose) -> Result<Ne
         expires_at: policy.expires_at,
         created_at: now,
         idempotency: None,
-    })
+    };
+    Ok((message, lane.expect("a missing lane was found above")))
 }
 
 fn people(findings: &mut Findings, asked: &NewInstall) -> Checked {
