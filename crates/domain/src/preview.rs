@@ -265,8 +265,12 @@ impl Tally {
             }
             None => self.count.known += 1,
         }
+        // To a run nobody is to be reached.
+        if !self.policy.purpose.speaks() {
+            return;
+        }
         let never = matches!(row.reach, ReachState::Unknown | ReachState::NeverInstalled);
-        if reason.is_none() && self.policy.purpose.speaks() && self.policy.install.wants(&row) {
+        if reason.is_none() && self.policy.install.wants(&row) {
             self.count.installs += 1;
         }
         if first && never && matches!(reason, None | Some(Why::Skipped(SkipReason::Unreachable))) {

@@ -49,22 +49,21 @@ async fn draft(
     let now = access.app().now();
     let mut findings = Findings::default();
     let of_message = nuncio_api::NewMessage {
-        install: asked.install.clone(),
         max_recipients: asked.max_recipients,
         send_at: asked.send_at.clone(),
         expires_at: asked.expires_at.clone(),
         ..nuncio_api::NewMessage::default()
     };
     let policy = policy::check(&mut findings, &of_message, Class::Bulk, now);
-    let given = match policy.install {
-        InstallPolicy::Never if asked.install.is_some() => {
+    let given = match (asked.install.as_deref().map(InstallPolicy::of_word), purpose) {
+        (None, Purpose::Survey) => InstallPolicy::Never,
+        (None, _) => InstallPolicy::IfNeverInstalled,
+        (Some(Some(given)), _) if given != InstallPolicy::Never => given,
+        (Some(_), _) => {
             let text = "this must be one of: if_never_installed, also_if_removed";
             findings.add(Code::InvalidValue, "/install", text);
             InstallPolicy::Never
         }
-        InstallPolicy::Never if purpose == Purpose::Survey => InstallPolicy::Never,
-        InstallPolicy::Never => InstallPolicy::IfNeverInstalled,
-        given => given,
     };
     let mut checked = people(&mut findings, asked);
     let met = teams_and_chats(&mut findings, asked, &mut checked);

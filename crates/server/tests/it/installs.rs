@@ -181,7 +181,7 @@ async fn the_same_key_begins_one_run() {
     // Neither for another body, nor for something else with the same one.
     let other = with(&json!({"label": "wave 1"}));
     for (path, body) in [(INSTALLS, &other), (SURVEYS, &to_ines())] {
-        world.repeated(path, body).await.refused_at(422, "idempotency_key_reused", "Idempotency-Key:");
+        world.repeated(path, body).await.refused_at(422, "idempotency_key_reused", "idempotency-key:");
     }
     assert!(world.ids(SURVEYS).await.is_empty());
 }
@@ -205,7 +205,7 @@ async fn runs_are_listed_and_found_as_what_they_are() {
     // What is sent of a message is not of a run.
     for path in BOTH {
         server.get(&format!("{path}?state=sending")).await.refused_at(400, "invalid_request", "?state");
-        server.get(&format!("{path}?sort=1")).await.refused_at(400, "invalid_request", "?sort");
+        server.get(&format!("{path}?sort=1")).await.refused_at(400, "unknown_field", "?sort");
     }
     let page = server.get("/v1/installs?limit=1").await.json();
     let next = page["next"].as_str().unwrap();
@@ -267,6 +267,6 @@ async fn a_run_is_told_things_as_a_message_is() {
         }
         assert_eq!(world.server.woken.0.lock().unwrap().len(), woken + 3);
         // A cancel is never taken back.
-        world.post(&format!("/v1/messages/{run}/resume"), &Value::Null).await.refused(409, "conflict");
+        world.post(&format!("/v1/messages/{run}/resume"), &Value::Null).await.refused(409, "too_late");
     }
 }
