@@ -16,6 +16,7 @@ mod error;
 mod inherited;
 mod lists;
 mod new_message;
+mod person_row;
 pub mod postgres;
 mod reach;
 mod reach_terms;
