@@ -73,7 +73,8 @@ macro_rules! since {
 }
 pub(crate) use since;
 
-/// What the history says last, if it only stands beside the state. `$array` makes JSON of a row.
+/// What the history says last, if it only stands beside the state; what was overtaken is no contradiction. `$array` makes
+/// JSON of a row.
 macro_rules! contradicted_by {
     ($order:literal, $array:literal) => {
         concat!(
@@ -82,7 +83,7 @@ macro_rules! contradicted_by {
             " IS NOT NULL OR r.reach_seen AND r.reach NOT IN ('unknown', 'reachable') THEN
                   (SELECT CASE WHEN h.contradicts THEN ",
             $array,
-            " END FROM reach_history AS h WHERE h.recipient_no = r.recipient_no ORDER BY ",
+            " END FROM reach_history AS h WHERE h.recipient_no = r.recipient_no AND h.sent_at IS NULL ORDER BY ",
             $order,
             " DESC LIMIT 1) END"
         )
@@ -176,7 +177,12 @@ pub(crate) fn gathered(parts: Vec<Share>) -> Vec<Share> {
 
 pub(crate) fn past(row: &impl AnyRow) -> Result<Past, StoreError> {
     let state = word(row, "state", ReachState::of_word)?;
-    Ok(Past { state, known: known(row, state)?, contradicts: get(row, "contradicts")? })
+    Ok(Past {
+        state,
+        known: known(row, state)?,
+        contradicts: get(row, "contradicts")?,
+        sent_at: time_or_null(row, "sent_at")?,
+    })
 }
 
 pub(crate) fn position(row: &impl AnyRow) -> Result<Position, StoreError> {
