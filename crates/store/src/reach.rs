@@ -45,7 +45,8 @@ pub(crate) struct Entry<'c> {
 
 /// Of what is written into the history, who can be reached again and since when.
 pub(crate) fn again(history: &[Entry<'_>]) -> Vec<(i64, Time)> {
-    let again = history.iter().filter(|entry| entry.state == ReachState::Reachable && entry.sent_at.is_none());
+    let again =
+        history.iter().filter(|entry| entry.state == ReachState::Reachable && entry.sent_at.is_none());
     again.map(|entry| (entry.recipient_no, entry.at)).collect()
 }
 

@@ -5,7 +5,7 @@
 use nuncio_domain::directory::Standing;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::reach::{Known, Past, Position, Share, StateChange};
-use nuncio_domain::{How, ReachEvidence, ReachState, RecipientKind, Time};
+use nuncio_domain::{How, ReachEvidence, ReachState, RecipientKind};
 
 use crate::words::{AnyRow, get, small_or_null, time, time_or_null, word, word_or_null};
 

@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use nuncio_api::REACHABILITY_COLUMNS;
-use nuncio_domain::people::{PeopleFilter, Person};
 use nuncio_domain::Time;
+use nuncio_domain::people::{PeopleFilter, Person};
 use nuncio_domain::views::Page;
 use tokio::task::JoinHandle;
 

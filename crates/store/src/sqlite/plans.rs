@@ -389,6 +389,11 @@ async fn hot_statements_take_their_keys() {
             ],
         ),
         (
+            "newest activity",
+            reach::NEWEST,
+            &["SCAN j VIRTUAL TABLE", "SEARCH recipients USING INTEGER PRIMARY KEY (rowid=?)"],
+        ),
+        (
             "people",
             people::PEOPLE,
             &[

@@ -272,7 +272,10 @@ async fn what_came_late_is_no_contradiction<D: Database>() {
     ground.hears_sent("ann", removed(), Some(2_000), 10).await;
     ground.hears_sent("ann", installed(), Some(1_000), 20).await;
     let ann = ground.person("ann").await;
-    assert_eq!((ann.state(), ann.since, ann.contradicted_by.clone()), (ReachState::Removed, Some(Time(10)), None));
+    assert_eq!(
+        (ann.state(), ann.since, ann.contradicted_by.clone()),
+        (ReachState::Removed, Some(Time(10)), None)
+    );
     // A call that is taken afterwards is one.
     ground.calls("ann", ReachState::Reachable, 201, None, 30).await;
     ground.hears_sent("ann", installed(), Some(1_500), 40).await;
@@ -283,12 +286,7 @@ async fn what_came_late_is_no_contradiction<D: Database>() {
         history.iter().map(|past| (past.known.at.0, past.contradicts, past.sent_at)).collect();
     assert_eq!(
         history,
-        [
-            (40, true, Some(Time(1_500))),
-            (30, true, None),
-            (20, true, Some(Time(1_000))),
-            (10, false, None)
-        ]
+        [(40, true, Some(Time(1_500))), (30, true, None), (20, true, Some(Time(1_000))), (10, false, None)]
     );
     // Nobody is told of a change that was none.
     let changes = ground.store().reach_changes(&OPERATOR, &ChangeFilter::default(), None, 10).await.unwrap();

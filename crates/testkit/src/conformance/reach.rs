@@ -151,8 +151,9 @@ pub async fn a_call_does_not_wipe_what_an_activity_told(fixture: &dyn Fixture) {
 
 pub async fn what_was_overtaken_changes_nothing(fixture: &dyn Fixture) {
     let table = Table::lay(fixture).await;
-    let message_no =
-        table.send(NewMessage { when_unreachable: WhenUnreachable::Wait, ..table.message(1, &["ann"]) }).await;
+    let message_no = table
+        .send(NewMessage { when_unreachable: WhenUnreachable::Wait, ..table.message(1, &["ann"]) })
+        .await;
     let ann = table.page(message_no).await[0].key.recipient_no;
     // Microsoft's clock is its own: here it is far ahead of ours.
     let told = |state, sent_at: Option<i64>, at| {

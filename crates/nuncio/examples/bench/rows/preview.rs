@@ -56,8 +56,15 @@ async fn measure(
             let began = Instant::now();
             let (status, told) = connection.json("POST", "/v1/audiences/preview", &asked).await;
             took_s.push(began.elapsed().as_secs_f64());
-            assert_eq!((status, &told["audience"], &told["complete"]), (200, &json!(PEOPLE), &json!(true)), "{told}");
-            assert_eq!((&told["would_send"]["known"], &told["calls"]["graph_pages"]), (&json!(PEOPLE), &json!(0)));
+            assert_eq!(
+                (status, &told["audience"], &told["complete"]),
+                (200, &json!(PEOPLE), &json!(true)),
+                "{told}"
+            );
+            assert_eq!(
+                (&told["would_send"]["known"], &told["calls"]["graph_pages"]),
+                (&json!(PEOPLE), &json!(0))
+            );
         }
         let cpu_s = (product.sample().cpu_s - before.cpu_s) / ROUNDS as f64;
         let took = median(&took_s);

@@ -61,7 +61,9 @@ fn table(history: &[Past]) -> String {
         let state = if past.contradicts { format!("({})", past.state) } else { past.state.clone() };
         let text = match &past.sent_at {
             None => past.evidence.text.clone(),
-            Some(sent_at) => format!("{}; it was sent {} and came late", past.evidence.text, output::second(sent_at)),
+            Some(sent_at) => {
+                format!("{}; it was sent {} and came late", past.evidence.text, output::second(sent_at))
+            }
         };
         [output::second(&past.evidence.at), state, how(&past.evidence), text]
     });
