@@ -11,12 +11,10 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _, future, stream};
 use nuncio_api::REACHABILITY_COLUMNS;
 use nuncio_domain::Time;
 use nuncio_domain::people::{PeopleFilter, Person};
-use nuncio_domain::views::Page;
-use tokio::task::JoinHandle;
 
 use super::people::{FILTERS, filter};
 use crate::access::{Access, Caller, CanRead};
@@ -25,35 +23,33 @@ use crate::problem::Refusal;
 use crate::query::Params;
 use crate::times;
 
-/// Of a size that holds up no other request for long; a look of the store is up to 5,000 rows.
-const PAGE: i64 = 1000;
-/// What a line takes, nearly always.
+/// Numbers of recipients that are looked at together: so few that a page holds up no other request for long.
+const PAGE: i64 = 2_000;
+/// Pages that are worked on at a time: while one is written the next is read.
+const AT_A_TIME: usize = 2;
+/// Bytes of a line, nearly always.
 const LINE: usize = 320;
 
 pub(crate) async fn csv(caller: Caller<CanRead>, params: Params) -> Result<Response, Refusal> {
     let params = params.only(&FILTERS)?;
-    let filter = filter(&caller, &params).await?;
+    let filter = Arc::new(filter(&caller, &params).await?);
     let access = Access::clone(&caller);
-    // The first page decides between a refusal and an answer.
-    let first = page(&access, &filter, None).await?;
+    // Whoever comes after this is in the next report.
+    let last = access.registry().last_recipient().await?;
     let headers = [
         (CONTENT_TYPE, "text/csv; charset=utf-8"),
         (CONTENT_DISPOSITION, "attachment; filename=\"reachability.csv\""),
     ];
-    let filter = Arc::new(filter);
-    let chunks = stream::try_unfold(State::First(first), move |state| {
-        let (access, filter) = (access.clone(), Arc::clone(&filter));
-        async move { next(access, filter, state).await }
+    let header = future::ready(lines(&[], true).map_err(Cut::from));
+    let pages = stream::iter((0..last).step_by(PAGE as usize)).map(move |above| {
+        // Begun at once, whoever reads the answer.
+        let page = tokio::spawn(page(access.clone(), Arc::clone(&filter), (above, last.min(above + PAGE))));
+        async move { page.await.map_err(|_| Cut::Read)? }
     });
+    let chunks = stream::once(header).chain(pages.buffered(AT_A_TIME));
+    // An empty chunk would be the end.
+    let chunks = chunks.try_filter(|chunk| future::ready(!chunk.is_empty()));
     Ok((headers, Body::from_stream(chunks)).into_response())
-}
-
-/// What is to be written next.
-enum State {
-    First(Page<Person>),
-    /// It is read while the one before is written.
-    Coming(JoinHandle<Result<Page<Person>, Refusal>>),
-    End,
 }
 
 /// Only its being an error matters: it cuts the answer off.
@@ -65,27 +61,15 @@ enum Cut {
     Write(#[from] csv::Error),
 }
 
-async fn next(
-    access: Access,
-    filter: Arc<PeopleFilter>,
-    state: State,
-) -> Result<Option<(Bytes, State)>, Cut> {
-    let (current, with_header) = match state {
-        State::First(first) => (first, true),
-        State::Coming(coming) => (coming.await.map_err(|_| Cut::Read)?.map_err(|_| Cut::Read)?, false),
-        State::End => return Ok(None),
-    };
-    let following = match current.next {
-        Some(after) => State::Coming(tokio::spawn(async move { page(&access, &filter, Some(after)).await })),
-        None => State::End,
-    };
-    // Elsewhere: this thread has the following page and other requests to see to.
-    let written = tokio::task::spawn_blocking(move || lines(&current.items, with_header));
-    Ok(Some((written.await.map_err(|_| Cut::Read)??, following)))
-}
-
-async fn page(access: &Access, filter: &PeopleFilter, after: Option<i64>) -> Result<Page<Person>, Refusal> {
-    Ok(access.registry().people(access.scope(), filter, after, PAGE).await?)
+async fn page(access: Access, filter: Arc<PeopleFilter>, numbers: (i64, i64)) -> Result<Bytes, Cut> {
+    let people = access.registry().people_between(access.scope(), &filter, numbers).await;
+    let people = people.map_err(|error| {
+        tracing::warn!(%error, "a report of reachability is cut off");
+        Cut::Read
+    })?;
+    // Elsewhere: this thread has other requests to see to.
+    let written = tokio::task::spawn_blocking(move || lines(&people, false));
+    Ok(written.await.map_err(|_| Cut::Read)??)
 }
 
 fn lines(people: &[Person], with_header: bool) -> Result<Bytes, csv::Error> {

@@ -97,6 +97,9 @@ pub(crate) const UNTIL_OF_AUDIENCE: &str = "
     SELECT d.recipient_no FROM deliveries AS d
      WHERE d.message_no = $1 AND d.recipient_no > $2 ORDER BY d.message_no, d.recipient_no LIMIT 1 OFFSET $3";
 
+pub(crate) const LAST: &str =
+    "SELECT r.recipient_no FROM recipients AS r ORDER BY r.recipient_no DESC LIMIT 1";
+
 pub(crate) async fn people(
     db: &mut Db<'_>,
     scope: &Scope,
@@ -113,6 +116,21 @@ pub(crate) async fn people(
         .bind(limit.saturating_add(1));
     let people = db.rows(statement).await?.iter().map(person).collect::<Result<_, _>>()?;
     Ok(page(people, limit, end))
+}
+
+pub(crate) async fn between(
+    db: &mut Db<'_>,
+    scope: &Scope,
+    filter: &PeopleFilter,
+    (above, up_to): (i64, i64),
+) -> Result<Vec<Person>, StoreError> {
+    let statement = of(filter, scope, PEOPLE, AUDIENCE).bind(above).bind(up_to).bind(i64::MAX);
+    db.rows(statement).await?.iter().map(person).collect()
+}
+
+pub(crate) async fn last(db: &mut Db<'_>) -> Result<i64, StoreError> {
+    let row = db.row(sql(LAST)).await?;
+    row.map_or(Ok(0), |row| get(&row, "recipient_no"))
 }
 
 pub(crate) async fn one(

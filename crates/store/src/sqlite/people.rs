@@ -106,6 +106,8 @@ pub(crate) const UNTIL_OF_AUDIENCE: &str = "
     SELECT d.recipient_no FROM deliveries AS d
      WHERE d.message_no = ?1 AND d.recipient_no > ?2 ORDER BY d.recipient_no LIMIT 1 OFFSET ?3";
 
+pub(crate) const LAST: &str = "SELECT coalesce(max(r.recipient_no), 0) FROM recipients AS r";
+
 pub(crate) async fn people(
     readers: &SqlitePool,
     scope: &Scope,
@@ -121,6 +123,16 @@ pub(crate) async fn people(
         .bind(end.unwrap_or(i64::MAX))
         .bind(limit.saturating_add(1));
     Ok(page(read(readers, statement).await?, limit, end))
+}
+
+pub(crate) async fn between(
+    readers: &SqlitePool,
+    scope: &Scope,
+    filter: &PeopleFilter,
+    (above, up_to): (i64, i64),
+) -> Result<Vec<Person>, StoreError> {
+    let statement = of(filter, scope, PEOPLE, AUDIENCE).bind(above).bind(up_to).bind(i64::MAX);
+    read(readers, statement).await
 }
 
 pub(crate) async fn one(

@@ -410,6 +410,7 @@ async fn hot_statements_take_their_keys() {
                 "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
             ],
         ),
+        ("last recipient", people::LAST, &["SEARCH r"]),
         ("until", people::UNTIL, &["SEARCH r USING INTEGER PRIMARY KEY (rowid>?)"]),
         (
             "until of an audience",
