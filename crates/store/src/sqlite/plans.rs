@@ -40,7 +40,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 76] = [
+    let expected: [(&str, &str, &[&str]); 78] = [
         (
             "intents",
             commit::INTENTS,
