@@ -350,6 +350,12 @@ async fn few_are_counted_at_a_time() {
     let refused = answers.next().await.unwrap();
     assert_eq!((refused.status, &refused.json()["code"]), (503, &json!("busy")), "{}", refused.text);
     assert_eq!(refused.header("retry-after"), "5");
+    let both = async {
+        while most.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), both).await.expect("two are at work");
     gate.add_permits(18);
     let counted: Vec<_> = answers.collect().await;
     assert_eq!(counted.len(), 18);
