@@ -237,7 +237,7 @@ async fn an_install_that_arrives_after_the_removal_it_preceded() {
     let shown = world.run(&["reachability", "show", &person]).await.exits(0);
     assert!(shown.stdout.contains("came late"), "{}", shown.stdout);
     // Nobody is spoken to who has gone.
-    let sent = world.sent(&to_users(&[person.clone()], "hello?")).await;
+    let sent = world.sent(&to_users(std::slice::from_ref(&person), "hello?")).await;
     assert_eq!(sent.counts, counts! { audience: 1, skipped: 1 });
     world.end().await;
 }
