@@ -24,7 +24,7 @@ use crate::query::Params;
 use crate::times;
 
 /// Numbers of recipients that are looked at together: so few that a page holds up no other request for long.
-const PAGE: i64 = 2_000;
+const PAGE: i64 = 1_000;
 /// Pages that are worked on at a time: while one is written the next is read.
 const AT_A_TIME: usize = 2;
 /// Bytes of a line, nearly always.
