@@ -8,6 +8,7 @@ use nuncio_domain::reach::Known;
 use nuncio_domain::{How, ReachEvidence, ReachState, RecipientKind, Time};
 use serde::Deserialize;
 
+use crate::found_row::Flag;
 use crate::words::from_json;
 
 /// The columns, in their order.
@@ -36,17 +37,6 @@ pub(crate) struct PersonRow {
     pub(crate) since: Option<i64>,
     /// An entry of the history as JSON.
     pub(crate) contradicted_by: Option<String>,
-}
-
-/// SQLite has numbers for it.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(from = "u8")]
-pub(crate) struct Flag(pub(crate) bool);
-
-impl From<u8> for Flag {
-    fn from(number: u8) -> Self {
-        Self(number != 0)
-    }
 }
 
 impl PersonRow {

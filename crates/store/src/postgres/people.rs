@@ -11,7 +11,8 @@ use sqlx::{Postgres, Row as _};
 
 use super::db::{Db, Statement, plain, sql};
 use crate::error::{broken, of_sqlx};
-use crate::person_row::{Flag, PersonRow, page};
+use crate::found_row::Flag;
+use crate::person_row::{PersonRow, page};
 use crate::reach_terms::{MOST_OF_ONE_ID, ROWS, contradicted_by, how, share, since, state};
 use crate::words::get;
 

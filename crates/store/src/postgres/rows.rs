@@ -8,7 +8,8 @@ use nuncio_domain::ports::StoreError;
 
 use super::db::{Db, sql};
 use super::{lanes, names, reached, settle};
-use crate::rows::{best_first, gather, open_message, seen};
+use crate::found_row::gather;
+use crate::rows::{best_first, open_message, seen};
 
 /// Sorted, because in the order of their key would be a walk through all messages that there ever were.
 pub(crate) const OPEN: &str = "
