@@ -15,15 +15,17 @@ use crate::batch::{self, Closed, Deltas, sort, why};
 use crate::error::{broken, of_sqlx};
 use crate::words::{from_json, json};
 
+/// `OR FAIL`, here and below: what fails takes its whole batch back, so that SQLite need not keep a copy of each page that
+/// the statement touches, to take back the statement alone.
 pub(crate) const INTENTS: &str = "
-    UPDATE deliveries
+    UPDATE OR FAIL deliveries
        SET state = 'in_flight', due_at = NULL, started_at = j.value ->> 4, reference_no = j.value ->> 3
       FROM jsonb_each(?1) AS j
      WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
        AND deliveries.state = j.value ->> 2";
 
 pub(crate) const CHANGES: &str = "
-    UPDATE deliveries
+    UPDATE OR FAIL deliveries
        SET state = j.value ->> 3, reason = j.value ->> 4,
            activity_id = coalesce(j.value ->> 5, deliveries.activity_id), due_at = j.value ->> 6,
            tries = j.value ->> 7, resent = j.value ->> 8, done_at = j.value ->> 9,
@@ -34,14 +36,14 @@ pub(crate) const CHANGES: &str = "
 
 /// The number of an attempt is that of its delivery, which has counted it just before.
 pub(crate) const ATTEMPTS: &str = "
-    INSERT INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome, status, code, text, correlation)
+    INSERT OR FAIL INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome, status, code, text, correlation)
     SELECT d.message_no, d.recipient_no, d.attempts, j.value ->> 2, j.value ->> 3, j.value ->> 4,
            j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
       FROM jsonb_each(?1) AS j
      CROSS JOIN deliveries AS d ON d.message_no = j.value ->> 0 AND d.recipient_no = j.value ->> 1";
 
 pub(crate) const COUNTS: &str = "
-    UPDATE message_counts
+    UPDATE OR FAIL message_counts
        SET pending = pending + (j.value ->> 1), in_flight = in_flight + (j.value ->> 2),
            delivered = delivered + (j.value ->> 3), failed = failed + (j.value ->> 4),
            skipped = skipped + (j.value ->> 5), ambiguous = ambiguous + (j.value ->> 6),
