@@ -158,6 +158,11 @@ impl Shell {
         match &input {
             Input::Opened(opened) => {
                 self.looking = false;
+                let newest = opened.service_url.as_ref();
+                if newest.is_some_and(|newest| self.lane.service_url.as_ref() != Some(newest)) {
+                    let service_url = newest.cloned();
+                    self.lane = Arc::new(Lane { service_url, ..Lane::clone(&self.lane) });
+                }
                 for message in &opened.messages {
                     self.seen = self.seen.max(message.message_no);
                     self.contents
@@ -204,16 +209,13 @@ impl Shell {
             return;
         }
         self.looking = true;
-        let (shared, inbox, lane) =
-            (Arc::clone(&self.shared), Arc::clone(&self.inbox), Arc::clone(&self.lane));
+        let (shared, inbox, lane_no) = (Arc::clone(&self.shared), Arc::clone(&self.inbox), self.lane.lane_no);
         tokio::spawn(async move {
             let opened = insist("open", async || {
                 let _turn = shared.turns.acquire().await;
-                shared.ports.ledger.open(lane.lane_no, after).await
+                shared.ports.ledger.open(lane_no, after).await
             })
             .await;
-            // First contacts of what was found go to the newest service URL of the tenant.
-            inbox.tell(Event::Lane(as_it_is_now(&shared, &lane).await));
             inbox.tell(Input::Opened(opened));
         });
     }

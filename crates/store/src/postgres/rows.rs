@@ -83,7 +83,8 @@ pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Op
     let reached = reached::is_any(db, lane_no).await?;
     let names_of = if held.names { names::lists(db, lane_no).await? } else { Vec::new() };
     let (paused, resumed_at) = (held.paused_at.is_some(), held.resumed_at);
-    Ok(Opened { messages, paused, resumed_at, settlements, reached, names_of })
+    let service_url = held.service_url;
+    Ok(Opened { messages, paused, resumed_at, settlements, reached, names_of, service_url })
 }
 
 pub(crate) async fn page(

@@ -47,7 +47,7 @@ pub(crate) const OPEN: &str = concat!(
 /// Since when lanes are held, when they last went on, whether there are words for them, whether somebody is
 /// reached, and names to be looked up.
 pub(crate) const HELD: &str = "
-    SELECT j.key AS asked, l.paused_at, l.resumed_at,
+    SELECT j.key AS asked, l.paused_at, l.resumed_at, l.service_url,
            EXISTS (SELECT 1 FROM settlements AS s INDEXED BY settlements_open
                     WHERE s.lane_no = l.lane_no AND s.done_at IS NULL) AS words,
            EXISTS (SELECT 1 FROM reached AS q WHERE q.lane_no = l.lane_no) AS reached,
@@ -153,6 +153,7 @@ impl Question for Look {
                 opened.paused = time_or_null(row, "paused_at")?.is_some();
                 opened.resumed_at = time_or_null(row, "resumed_at")?;
                 opened.reached = get(row, "reached")?;
+                opened.service_url = get(row, "service_url")?;
                 if get(row, "words")? {
                     opened.settlements = settle::open(readers, asked.0).await?;
                 }
