@@ -123,7 +123,8 @@ impl Fill for Sqlite {
              SELECT 1, 1, 'group', group_no, 1 FROM directory_groups WHERE group_no > 1;
              INSERT INTO directory_members (lane_no, group_no, kind, member_no, round)
              SELECT 1, 2 + recipient_no % 100, 'person', recipient_no, 1 FROM recipients WHERE lane_no = 1 ORDER BY 2, 4;
-             INSERT INTO directory_copies (lane_no, rev, complete_at, fresh_until) VALUES (1, 1, {now}, {later});
+             INSERT INTO directory_copies (lane_no, rev, complete_at, fresh_until, status)
+             VALUES (1, 1, {now}, {later}, '{{\"state\":\"current\",\"complete_at\":{now},\"full_at\":{now},\"next_at\":{later}}}');
              COMMIT"
         ))
         .await;

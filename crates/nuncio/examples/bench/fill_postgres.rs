@@ -97,8 +97,8 @@ impl Fill for Postgres {
                JOIN directory_groups AS g
                  ON g.key = '00000000-0000-4000-a000-' || lpad((1 + r.recipient_no % 100)::text, 12, '0')
               ORDER BY 2, 4;
-             INSERT INTO directory_copies (lane_no, rev, complete_at, fresh_until)
-             SELECT min(lane_no), 1, {now}, {later} FROM lanes"
+             INSERT INTO directory_copies (lane_no, rev, complete_at, fresh_until, status)
+             SELECT min(lane_no), 1, {now}, {later}, '{{\"state\":\"current\",\"complete_at\":{now},\"full_at\":{now},\"next_at\":{later}}}' FROM lanes"
         ))
         .await;
     }

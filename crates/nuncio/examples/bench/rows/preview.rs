@@ -35,11 +35,12 @@ async fn measure(
 ) -> Value {
     let sink = Sink::start(&[]).await;
     let plan = Plan { base: &sink.base, tenant: &tenant(1), postgres, calls_per_s: "50" };
-    let place = Place::prepare(options, "preview", &plan).await;
+    let mut place = Place::prepare(options, "preview", &plan).await;
     let mut filled = place.database().await;
     filled.people(PEOPLE, 1, &format!("{}/teams/", sink.base)).await;
     filled.copied().await;
     filled.end().await;
+    place.env("NUNCIO_APP_MAIN_DIRECTORY", "synchronised");
     let product = place.start().await;
     let mut connection = Connection::open(&product.url, &place.key).await;
 
