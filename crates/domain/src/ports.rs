@@ -147,6 +147,16 @@ pub trait Registry: Send + Sync + 'static {
         after: Option<i64>,
         limit: i64,
     ) -> Result<Page<Person>, StoreError>;
+    /// The same of those whose numbers are above the first and up to the second, 5,000 numbers at most: whoever reads
+    /// everybody knows the ranges before and reads several at a time.
+    async fn people_between(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        numbers: (i64, i64),
+    ) -> Result<Vec<Person>, StoreError>;
+    /// The highest number that a recipient has, 0 where there are none.
+    async fn last_recipient(&self) -> Result<i64, StoreError>;
     /// The recipient of this object id, or of this id of a channel or chat, once for each app and tenant that knows it.
     /// Of the filter, app and tenant count.
     async fn person(

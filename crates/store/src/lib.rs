@@ -17,6 +17,7 @@ mod found_row;
 mod inherited;
 mod lists;
 mod new_message;
+mod person_row;
 pub mod postgres;
 mod reach;
 mod reach_terms;

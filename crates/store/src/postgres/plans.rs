@@ -218,6 +218,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
             people::SHARES_OF_AUDIENCE,
             &[DELIVERY, "using recipients_pkey on recipients r"],
         ),
+        ("last recipient", people::LAST, &["Index Only Scan Backward using recipients_pkey on recipients r"]),
         ("until", people::UNTIL, &["using recipients_pkey on recipients r"]),
         ("until of an audience", people::UNTIL_OF_AUDIENCE, &[DELIVERY]),
         (

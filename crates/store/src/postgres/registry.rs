@@ -57,6 +57,21 @@ impl Registry for PostgresStore {
         people::people(&mut self.readers.reading().await?.db(), scope, filter, after, limit).await
     }
 
+    #[tracing::instrument(name = "store.people_between", level = "debug", skip(self, scope, filter))]
+    async fn people_between(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        numbers: (i64, i64),
+    ) -> Result<Vec<Person>, StoreError> {
+        people::between(&mut self.readers.reading().await?.db(), scope, filter, numbers).await
+    }
+
+    #[tracing::instrument(name = "store.last_recipient", level = "debug", skip_all)]
+    async fn last_recipient(&self) -> Result<i64, StoreError> {
+        people::last(&mut self.readers.reading().await?.db()).await
+    }
+
     #[tracing::instrument(name = "store.reachability", level = "debug", skip_all)]
     async fn reachability(&self, scope: &Scope, filter: &PeopleFilter) -> Result<Vec<Share>, StoreError> {
         people::shares(&mut self.readers.reading().await?.db(), scope, filter).await

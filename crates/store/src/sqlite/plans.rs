@@ -40,7 +40,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 79] = [
+    let expected: [(&str, &str, &[&str]); 80] = [
         (
             "intents",
             commit::INTENTS,
@@ -402,6 +402,11 @@ async fn hot_statements_take_their_keys() {
                 "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)",
                 "SEARCH h USING INDEX reach_history_of_recipient (recipient_no=?)",
             ],
+        ),
+        (
+            "newest activity",
+            reach::NEWEST,
+            &["SCAN j VIRTUAL TABLE", "SEARCH recipients USING INTEGER PRIMARY KEY (rowid=?)"],
         ),
         (
             "people",

@@ -71,6 +71,21 @@ impl Registry for SqliteStore {
         people::people(&self.readers, scope, filter, after, limit).await
     }
 
+    #[tracing::instrument(name = "store.people_between", level = "debug", skip(self, scope, filter))]
+    async fn people_between(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        numbers: (i64, i64),
+    ) -> Result<Vec<Person>, StoreError> {
+        people::between(&self.readers, scope, filter, numbers).await
+    }
+
+    #[tracing::instrument(name = "store.last_recipient", level = "debug", skip_all)]
+    async fn last_recipient(&self) -> Result<i64, StoreError> {
+        sqlx::query_scalar(people::LAST).fetch_one(&self.readers).await.map_err(of_sqlx)
+    }
+
     #[tracing::instrument(name = "store.reachability", level = "debug", skip_all)]
     async fn reachability(&self, scope: &Scope, filter: &PeopleFilter) -> Result<Vec<Share>, StoreError> {
         people::shares(&self.readers, scope, filter).await
