@@ -11,6 +11,7 @@ mod copy_page;
 mod copy_plans;
 mod copy_read;
 mod db;
+mod events;
 mod evidence;
 mod expand;
 mod fill;

@@ -9,9 +9,9 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::db::{PLANS, Pooler};
 use super::{
-    PostgresStore, commit, commit_message, conversations, evidence, expand, fill, inherited, lanes, learn,
-    learn_places, lists, names, node, opt_outs, own_words, people, preview, reach, reach_history, reached,
-    recover, rows, settle, standing, submit, teams, testify, verify, views,
+    PostgresStore, commit, commit_message, conversations, events, evidence, expand, fill, inherited, lanes,
+    learn, learn_places, lists, names, node, opt_outs, own_words, people, preview, reach, reach_history,
+    reached, recover, rows, settle, standing, submit, teams, testify, verify, views,
 };
 
 pub(super) const FILL: &str = "
@@ -62,13 +62,13 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
     const DELIVERY: &str = "using deliveries_pkey on deliveries d";
     vec![
         ("fence", node::PASS, &["using node_fences_pkey on node_fences"]),
-        ("intents", commit::INTENTS, &["Function Scan on j", DELIVERY]),
-        ("changes", commit::CHANGES, &["Function Scan on j", DELIVERY]),
+        ("intents", commit::INTENTS, &["ProjectSet", DELIVERY]),
+        ("changes", commit::CHANGES, &["ProjectSet", DELIVERY]),
         ("counts", commit::COUNTS, &["using message_counts_pkey on message_counts c"]),
-        ("closed", commit::CLOSED, &["using messages_pkey on messages m"]),
+        ("found", commit::FOUND, &["using messages_pkey on messages m"]),
         (
-            "events",
-            commit::EVENTS,
+            "states",
+            events::STATES,
             &["using messages_pkey on messages m", "using message_counts_pkey on message_counts c"],
         ),
         ("known references", commit::KNOWN_REFERENCES, &["on conversations c"]),
@@ -280,7 +280,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
 }
 
 /// Sorts of what is at most a page, or a handful.
-const SORTS: [&str; 25] = [
+const SORTS: [&str; 24] = [
     "lists with names",
     "evidence",
     "settlements",
@@ -290,7 +290,6 @@ const SORTS: [&str; 25] = [
     "deliveries",
     "delivery",
     "open",
-    "events",
     "gathering",
     "reach known",
     "recipients",
