@@ -11,29 +11,72 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Batch, Committed, DeliveryState, Key};
 use sqlx::postgres::PgRow;
 
-use super::db::{Db, plain, plain_or_null, sql};
+use super::db::{Db, Statement, plain, plain_or_null, sql};
+use super::tids::{Tids, Update};
 use super::{commit_message, events, greeted, reach, settle};
 use crate::batch::{self, Closed, Deltas, sort, why};
+use crate::rows;
 use crate::words::{get, word_or_null};
 
-pub(crate) const INTENTS: &str = "
-    UPDATE deliveries AS d
-       SET state = 'in_flight', due_at = NULL, started_at = j.at, reference_no = j.reference_no
-      FROM (SELECT unnest($1::bigint[]) AS message_no, unnest($2::bigint[]) AS recipient_no,
-                   unnest($3::bigint[]) AS reference_no, unnest($4::bigint[]) AS at) AS j
-     WHERE d.message_no = j.message_no AND d.recipient_no = j.recipient_no AND d.state = 'pending'
-    RETURNING d.message_no, d.recipient_no";
+macro_rules! by_key {
+    () => {
+        "d.message_no = j.message_no AND d.recipient_no = j.recipient_no"
+    };
+}
 
-pub(crate) const CHANGES: &str = "
-    UPDATE deliveries AS d
-       SET state = j.next, reason = j.reason, activity_id = coalesce(j.activity_id, d.activity_id), due_at = j.due_at,
-           tries = j.tries, resent = j.resent, done_at = j.done_at, attempts = d.attempts + j.calls
-      FROM (SELECT unnest($1::bigint[]) AS message_no, unnest($2::bigint[]) AS recipient_no, unnest($3::text[]) AS before,
-                   unnest($4::text[]) AS next, unnest($5::text[]) AS reason, unnest($6::text[]) AS activity_id,
-                   unnest($7::bigint[]) AS due_at, unnest($8::integer[]) AS tries, unnest($9::boolean[]) AS resent,
-                   unnest($10::bigint[]) AS done_at, unnest($11::integer[]) AS calls) AS j
-     WHERE d.message_no = j.message_no AND d.recipient_no = j.recipient_no AND d.state = j.before
-    RETURNING d.message_no, d.recipient_no, d.attempts::bigint";
+/// So that no index fits.
+macro_rules! in_place {
+    () => {
+        "d.ctid = j.tid AND d.message_no + 0 = j.message_no AND d.recipient_no + 0 = j.recipient_no"
+    };
+}
+
+macro_rules! intents {
+    ($tid:literal, $keys:expr) => {
+        concat!(
+            "UPDATE deliveries AS d
+                SET state = 'in_flight', due_at = NULL, started_at = j.at, reference_no = j.reference_no
+               FROM (SELECT unnest($1::bigint[]) AS message_no, unnest($2::bigint[]) AS recipient_no,
+                            unnest($3::bigint[]) AS reference_no, unnest($4::bigint[]) AS at",
+            $tid,
+            ") AS j
+              WHERE ",
+            $keys,
+            " AND d.state = 'pending'
+             RETURNING d.message_no, d.recipient_no, d.ctid AS tid"
+        )
+    };
+}
+
+pub(crate) const INTENTS: Update =
+    Update { in_place: intents!(", unnest($5::tid[]) AS tid", in_place!()), by_key: intents!("", by_key!()) };
+
+macro_rules! changes {
+    ($tid:literal, $keys:expr) => {
+        concat!(
+            "UPDATE deliveries AS d
+                SET state = j.next, reason = j.reason, activity_id = coalesce(j.activity_id, d.activity_id),
+                    due_at = j.due_at, tries = j.tries, resent = j.resent, done_at = j.done_at,
+                    attempts = d.attempts + j.calls
+               FROM (SELECT unnest($1::bigint[]) AS message_no, unnest($2::bigint[]) AS recipient_no,
+                            unnest($3::text[]) AS before, unnest($4::text[]) AS next, unnest($5::text[]) AS reason,
+                            unnest($6::text[]) AS activity_id, unnest($7::bigint[]) AS due_at,
+                            unnest($8::integer[]) AS tries, unnest($9::boolean[]) AS resent,
+                            unnest($10::bigint[]) AS done_at, unnest($11::integer[]) AS calls",
+            $tid,
+            ") AS j
+              WHERE ",
+            $keys,
+            " AND d.state = j.before
+             RETURNING d.message_no, d.recipient_no, d.attempts::bigint"
+        )
+    };
+}
+
+pub(crate) const CHANGES: Update = Update {
+    in_place: changes!(", unnest($12::tid[]) AS tid", in_place!()),
+    by_key: changes!("", by_key!()),
+};
 
 const ATTEMPTS: &str = "
     INSERT INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome, status, code, text, correlation)
@@ -88,7 +131,7 @@ pub(crate) const FOUND: &str = "
 
 const KEEP_COMMITS: i64 = 7 * 24 * 3_600 * 1_000_000;
 
-pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, StoreError> {
+pub(crate) async fn commit(db: &mut Db<'_>, tids: &Tids, batch: Batch) -> Result<Committed, StoreError> {
     let mut done = Committed::default();
     let numbers = batch::touched(&batch);
     // Before all rows of recipients and messages.
@@ -97,12 +140,12 @@ pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, S
     let closed = closed(&found)?;
     let mut deltas = Deltas::default();
 
-    intents(db, batch.intents, &closed, &mut deltas, &mut done).await?;
+    intents(db, tids, batch.intents, &closed, &mut deltas, &mut done).await?;
     let sorted = sort(batch.changes, &closed, &mut done);
     let mut resolved = HashMap::new();
     for mut wave in sorted.waves {
         wave.sort_unstable_by_key(|change| change.key);
-        let moved = apply(db, &wave).await?;
+        let moved = apply(db, tids, &wave).await?;
         for change in &wave {
             if moved.contains(&change.key) {
                 deltas.change(change);
@@ -114,7 +157,7 @@ pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, S
             }
         }
     }
-    late(db, sorted.late, &mut done).await?;
+    late(db, tids, sorted.late, &mut done).await?;
     let counts = move_counts(db, &deltas).await?;
     reach::from_calls(db, &batch.reach).await?;
     references(db, &batch.references).await?;
@@ -168,6 +211,7 @@ fn closed(found: &[PgRow]) -> Result<Closed, StoreError> {
 
 async fn intents(
     db: &mut Db<'_>,
+    tids: &Tids,
     mut intents: Vec<Intent>,
     closed: &Closed,
     deltas: &mut Deltas,
@@ -186,13 +230,10 @@ async fn intents(
         return Ok(());
     }
     intents.sort_unstable_by_key(|intent| intent.key);
-    let statement = sql(INTENTS)
-        .bind(column(&intents, |intent| intent.key.message_no))
-        .bind(column(&intents, |intent| intent.key.recipient_no))
-        .bind(column(&intents, |intent| intent.reference_no))
-        .bind(column(&intents, |intent| intent.at.0));
-    for row in &db.rows(statement).await? {
-        let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
+    let found = INTENTS.run(db, tids, &intents, |intent| intent.key, bind_intents).await?;
+    tids.keep(&found)?;
+    for row in &found {
+        let key = rows::key(row)?;
         asked.remove(&key);
         deltas.shift(key.message_no, DeliveryState::Pending, DeliveryState::InFlight);
     }
@@ -206,8 +247,32 @@ pub(crate) fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T>
 }
 
 /// Writes changes and their attempts; which of them found their row as they thought it was.
-async fn apply(db: &mut Db<'_>, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
-    let statement = sql(CHANGES)
+async fn apply(db: &mut Db<'_>, tids: &Tids, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
+    let found = CHANGES.run(db, tids, changes, |change| change.key, bind_changes).await?;
+    let mut moved: HashMap<Key, i64> = HashMap::with_capacity(found.len());
+    for row in &found {
+        moved.insert(rows::key(row)?, get(row, "attempts")?);
+    }
+    let made: Vec<(Key, i64, &Attempt)> = changes
+        .iter()
+        .filter_map(|change| Some((change.key, *moved.get(&change.key)?, change.attempt.as_ref()?)))
+        .collect();
+    if !made.is_empty() {
+        attempts(db, &made).await?;
+    }
+    Ok(moved.into_keys().collect())
+}
+
+fn bind_intents<'q>(statement: Statement<'q>, intents: &[&Intent]) -> Statement<'q> {
+    statement
+        .bind(column(intents, |intent| intent.key.message_no))
+        .bind(column(intents, |intent| intent.key.recipient_no))
+        .bind(column(intents, |intent| intent.reference_no))
+        .bind(column(intents, |intent| intent.at.0))
+}
+
+fn bind_changes<'q>(statement: Statement<'q>, changes: &[&'q Change]) -> Statement<'q> {
+    statement
         .bind(column(changes, |change| change.key.message_no))
         .bind(column(changes, |change| change.key.recipient_no))
         .bind(column(changes, |change| change.from.as_str()))
@@ -220,21 +285,7 @@ async fn apply(db: &mut Db<'_>, changes: &[Change]) -> Result<HashSet<Key>, Stor
         .bind(column(changes, |change| change.tries.cast_signed()))
         .bind(column(changes, |change| change.resent))
         .bind(column(changes, |change| change.to.is_final().then_some(change.at.0)))
-        .bind(column(changes, |change| i32::from(change.attempt.is_some())));
-    let found = db.rows(statement).await?;
-    let mut moved: HashMap<Key, i64> = HashMap::with_capacity(found.len());
-    for row in &found {
-        let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
-        moved.insert(key, get(row, "attempts")?);
-    }
-    let made: Vec<(Key, i64, &Attempt)> = changes
-        .iter()
-        .filter_map(|change| Some((change.key, *moved.get(&change.key)?, change.attempt.as_ref()?)))
-        .collect();
-    if !made.is_empty() {
-        attempts(db, &made).await?;
-    }
-    Ok(moved.into_keys().collect())
+        .bind(column(changes, |change| i32::from(change.attempt.is_some())))
 }
 
 async fn attempts(db: &mut Db<'_>, made: &[(Key, i64, &Attempt)]) -> Result<(), StoreError> {
@@ -254,12 +305,17 @@ async fn attempts(db: &mut Db<'_>, made: &[(Key, i64, &Attempt)]) -> Result<(), 
 }
 
 /// The counts have moved when the message was closed; the attempt is kept, whether its row was swept yet or not.
-async fn late(db: &mut Db<'_>, late: Vec<Change>, done: &mut Committed) -> Result<(), StoreError> {
+async fn late(
+    db: &mut Db<'_>,
+    tids: &Tids,
+    late: Vec<Change>,
+    done: &mut Committed,
+) -> Result<(), StoreError> {
     for mut change in late {
-        let unswept = apply(db, std::slice::from_ref(&change)).await?;
+        let unswept = apply(db, tids, std::slice::from_ref(&change)).await?;
         if unswept.is_empty() {
             change.from = change.to;
-            if apply(db, std::slice::from_ref(&change)).await?.is_empty()
+            if apply(db, tids, std::slice::from_ref(&change)).await?.is_empty()
                 && !done.lost_changes.contains(&change.key)
             {
                 done.lost_changes.push(change.key);

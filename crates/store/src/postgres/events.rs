@@ -19,8 +19,8 @@ pub(crate) const STATES: &str = "
     SELECT m.message_no, m.lane_no, m.state, c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous,
            c.cancelled, c.expired
       FROM unnest($1::bigint[]) AS j (message_no)
-      JOIN messages AS m ON m.message_no = j.message_no
-      JOIN message_counts AS c ON c.message_no = m.message_no";
+     CROSS JOIN LATERAL (SELECT * FROM messages AS m WHERE m.message_no = j.message_no OFFSET 0) AS m
+     CROSS JOIN LATERAL (SELECT * FROM message_counts AS c WHERE c.message_no = j.message_no OFFSET 0) AS c";
 
 const EVENTS: &str = "
     INSERT INTO commits (node_no, lane_no, at, events) SELECT $1, unnest($2::bigint[]), $3, unnest($4::text[])
