@@ -43,13 +43,15 @@ macro_rules! intents {
               WHERE ",
             $keys,
             " AND d.state = 'pending'
-             RETURNING d.message_no, d.recipient_no, d.ctid AS tid"
+             RETURNING d.message_no, d.recipient_no, tidsend(d.ctid) AS tid"
         )
     };
 }
 
-pub(crate) const INTENTS: Update =
-    Update { in_place: intents!(", unnest($5::tid[]) AS tid", in_place!()), by_key: intents!("", by_key!()) };
+pub(crate) const INTENTS: Update = Update {
+    in_place: intents!(", unnest($5::text[])::tid AS tid", in_place!()),
+    by_key: intents!("", by_key!()),
+};
 
 macro_rules! changes {
     ($tid:literal, $keys:expr) => {
@@ -74,7 +76,7 @@ macro_rules! changes {
 }
 
 pub(crate) const CHANGES: Update = Update {
-    in_place: changes!(", unnest($12::tid[]) AS tid", in_place!()),
+    in_place: changes!(", unnest($12::text[])::tid AS tid", in_place!()),
     by_key: changes!("", by_key!()),
 };
 

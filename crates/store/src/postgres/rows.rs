@@ -54,7 +54,7 @@ pub(crate) use rows;
 
 pub(crate) const PAGE: &str = rows!(
     "d.tid, ",
-    "SELECT p.ctid AS tid, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+    "SELECT tidsend(p.ctid) AS tid, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p
       WHERE p.message_no = $1 AND p.recipient_no > $2 AND p.state = 'pending' AND p.due_at IS NULL
         AND (SELECT m.closed_to IS NULL FROM messages AS m WHERE m.message_no = $1)
@@ -63,7 +63,7 @@ pub(crate) const PAGE: &str = rows!(
 
 pub(crate) const DUE: &str = rows!(
     "d.tid, ",
-    "SELECT p.ctid AS tid, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+    "SELECT tidsend(p.ctid) AS tid, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p
       WHERE p.lane_no = $1 AND p.due_at IS NOT NULL AND p.due_at <= $2 AND p.state = 'pending'
         AND EXISTS (SELECT 1 FROM messages AS m WHERE m.message_no = p.message_no AND m.closed_to IS NULL)

@@ -4,56 +4,35 @@
 //! A place is a hint and never trusted: an update names the key too, and looks by it for what is not where it was. Which
 //! it is not after a row was written by somebody else, or moved by `VACUUM FULL`, or where a transaction came to nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nuncio_domain::Key;
 use nuncio_domain::ports::StoreError;
-use sqlx::encode::IsNull;
-use sqlx::error::BoxDynError;
-use sqlx::postgres::types::Oid;
-use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgRow, PgTypeInfo, PgValueFormat, PgValueRef};
-use sqlx::{Decode, Encode, Postgres, Row as _, Type};
+use sqlx::postgres::PgRow;
 
 use super::db::{Db, Statement, sql};
-use crate::error::of_sqlx;
+use crate::error::broken;
 use crate::rows::key;
+use crate::words::get;
 
 /// More than what a node holds in memory and in flight (`docs/engine.md`, Tables); what is never asked for must not pile up.
 const MOST: usize = 65_536;
 
-/// `tid` and its array in PostgreSQL's catalog (`pg_type.dat`), on the wire a block of 4 bytes and an offset of 2.
-const TID: Oid = Oid(27);
-const TIDS: Oid = Oid(1010);
+/// The place of a row as `tidsend` writes it: a block in four bytes and an offset in two. It goes back as a text: the
+/// driver knows no type of its own for either, and asking for one comes between two steps of a statement.
+#[derive(Debug, Clone, Copy)]
+struct Tid([u8; 6]);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tid([u8; 6]);
-
-impl Type<Postgres> for Tid {
-    fn type_info() -> PgTypeInfo {
-        PgTypeInfo::with_oid(TID)
+impl Tid {
+    fn of(row: &PgRow) -> Result<Self, StoreError> {
+        let sent: &[u8] = get(row, "tid")?;
+        sent.try_into().map(Self).map_err(|_| broken("the place of a row has another length"))
     }
-}
 
-impl PgHasArrayType for Tid {
-    fn array_type_info() -> PgTypeInfo {
-        PgTypeInfo::with_oid(TIDS)
-    }
-}
-
-impl Encode<'_, Postgres> for Tid {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        buffer.extend_from_slice(&self.0);
-        Ok(IsNull::No)
-    }
-}
-
-impl Decode<'_, Postgres> for Tid {
-    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
-        match value.format() {
-            PgValueFormat::Binary => Ok(Self(value.as_bytes()?.try_into()?)),
-            PgValueFormat::Text => Err("a tid in text".into()),
-        }
+    fn text(self) -> String {
+        let [a, b, c, d, e, f] = self.0;
+        format!("({},{})", u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]))
     }
 }
 
@@ -74,7 +53,7 @@ impl Tids {
             known.clear();
         }
         for row in rows {
-            known.insert(key(row)?, row.try_get("tid").map_err(of_sqlx)?);
+            known.insert(key(row)?, Tid::of(row)?);
         }
         Ok(())
     }
@@ -103,14 +82,14 @@ impl Update {
         bind: fn(Statement<'r>, &[&'r R]) -> Statement<'r>,
     ) -> Result<Vec<PgRow>, StoreError> {
         let known = tids.take(rows.iter().map(key_of));
-        let placed = rows.iter().zip(&known).filter_map(|(row, tid)| Some((row, (*tid)?)));
-        let (here, places): (Vec<&R>, Vec<Tid>) = placed.unzip();
+        let placed = rows.iter().zip(&known).filter_map(|(row, tid)| Some((row, (*tid)?.text())));
+        let (here, places): (Vec<&R>, Vec<String>) = placed.unzip();
         let mut found = Vec::new();
         if !here.is_empty() {
             found = db.rows(bind(sql(self.in_place), &here).bind(places)).await?;
         }
         if found.len() < rows.len() {
-            let mut done = std::collections::HashSet::with_capacity(found.len());
+            let mut done = HashSet::with_capacity(found.len());
             for row in &found {
                 done.insert(key(row)?);
             }
