@@ -31,8 +31,8 @@ impl Tid {
     }
 
     fn text(self) -> String {
-        let [a, b, c, d, e, f] = self.0;
-        format!("({},{})", u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, f]))
+        let number = self.0.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("({},{})", number >> 16, number & 0xffff)
     }
 }
 
