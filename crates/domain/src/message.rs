@@ -268,6 +268,8 @@ pub struct Opened {
     pub names_of: Vec<i64>,
     /// Somebody for whom a delivery waits can be reached now.
     pub reached: bool,
+    /// Newest service URL seen in the tenant: first contacts of what was found go there.
+    pub service_url: Option<String>,
 }
 
 /// What one chunk of expansion did.

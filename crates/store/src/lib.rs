@@ -13,6 +13,7 @@ mod batch;
 mod control;
 mod copies;
 mod error;
+mod found_row;
 mod inherited;
 mod lists;
 mod new_message;

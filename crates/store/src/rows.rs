@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nuncio_domain::batch::{Attempt, Change, Row};
+use nuncio_domain::batch::{Attempt, Change};
 use nuncio_domain::directory::Include;
 use nuncio_domain::message::{OpenMessage, Settlement, Verdict, WhenUnreachable};
 use nuncio_domain::outcome::{Operation, Outcome};
@@ -15,7 +15,6 @@ use nuncio_domain::{
 };
 
 use crate::reach::Known;
-use crate::reach_terms::standing;
 use crate::words::{AnyRow, from_json, get, id, small, time, time_or_null, word, word_or_null};
 
 pub(crate) fn open_message(row: &impl AnyRow) -> Result<OpenMessage, StoreError> {
@@ -46,44 +45,6 @@ pub(crate) fn install(row: &impl AnyRow) -> Result<InstallPolicy, StoreError> {
     Ok(word_or_null(row, "install", InstallPolicy::of_word)?.unwrap_or(InstallPolicy::Never))
 }
 
-/// One delivery of several database rows that follow each other.
-pub(crate) fn gather(found: &[impl AnyRow]) -> Result<Vec<Row>, StoreError> {
-    let mut rows = Vec::with_capacity(found.len());
-    let mut next = 0;
-    while let Some(first) = found.get(next) {
-        let key = key(first)?;
-        let mut known = Vec::new();
-        while let Some(row) = found.get(next) {
-            if self::key(row)? != key {
-                break;
-            }
-            known.extend(seen(row)?);
-            next += 1;
-        }
-        known.retain(|seen| !seen.reference.suspect);
-        best_first(&mut known);
-        rows.push(Row {
-            key,
-            thread_no: get(first, "thread_no")?,
-            kind: word(first, "kind", RecipientKind::of_word)?,
-            address: get(first, "key")?,
-            mri: get(first, "mri")?,
-            others: known.len().saturating_sub(1) as u32,
-            reference: known.into_iter().next().map(|seen| seen.reference),
-            reach: word(first, "reach", ReachState::of_word)?,
-            reach_at: time_or_null(first, "reach_at")?,
-            standing: standing(first)?,
-            excluded: get(first, "excluded")?,
-            opted_out: get(first, "opted_out")?,
-            attempts: small(first, "attempts")?,
-            tries: small(first, "tries")?,
-            resent: get(first, "resent")?,
-            due_at: time_or_null(first, "due_at")?,
-        });
-    }
-    Ok(rows)
-}
-
 pub(crate) fn key(row: &impl AnyRow) -> Result<Key, StoreError> {
     Ok(Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? })
 }
@@ -91,8 +52,8 @@ pub(crate) fn key(row: &impl AnyRow) -> Result<Key, StoreError> {
 /// A reference with what its rank depends on.
 pub(crate) struct Seen {
     pub(crate) reference: Reference,
-    origin: Origin,
-    at: i64,
+    pub(crate) origin: Origin,
+    pub(crate) at: i64,
 }
 
 pub(crate) fn seen(row: &impl AnyRow) -> Result<Option<Seen>, StoreError> {

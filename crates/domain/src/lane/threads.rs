@@ -21,6 +21,7 @@ pub(super) const LONGEST: Duration = WINDOWS[3].1;
 const IDLE: Duration = Duration::from_secs(30);
 /// … with at most so many sends in the hour is forgotten.
 const FEW: usize = 10;
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// How many threads must be refused within a second for the refusal to be the lane's.
 const MANY: usize = 3;
 
@@ -138,9 +139,9 @@ impl Threads {
         Whose::Thread(thread.cool_until)
     }
 
-    /// Forgets threads whose windows are open again, at most once a second.
+    /// Forgets threads whose windows are open again, at most every five seconds: all of them are walked over.
     pub fn forget(&mut self, now: Time) {
-        if now.since(self.swept_at) < Duration::from_secs(1) {
+        if now.since(self.swept_at) < SWEEP_EVERY {
             return;
         }
         self.swept_at = now;

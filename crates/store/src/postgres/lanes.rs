@@ -37,7 +37,7 @@ pub(crate) async fn control(
 }
 
 pub(crate) const HELD: &str = "
-    SELECT l.paused_at, l.resumed_at,
+    SELECT l.paused_at, l.resumed_at, l.service_url,
            EXISTS (SELECT 1 FROM audiences AS a WHERE a.lane_no = l.lane_no AND a.looked_up < a.names) AS names
       FROM lanes AS l WHERE l.lane_no = $1";
 
@@ -49,6 +49,8 @@ pub(crate) struct Held {
     pub(crate) resumed_at: Option<Time>,
     /// Whether its lists have names to be looked up.
     pub(crate) names: bool,
+    /// Newest service URL seen in the tenant.
+    pub(crate) service_url: Option<String>,
 }
 
 pub(crate) async fn held(db: &mut Db<'_>, lane_no: i64) -> Result<Held, StoreError> {
@@ -57,6 +59,7 @@ pub(crate) async fn held(db: &mut Db<'_>, lane_no: i64) -> Result<Held, StoreErr
         paused_at: time_or_null(&row, "paused_at")?,
         resumed_at: time_or_null(&row, "resumed_at")?,
         names: get(&row, "names")?,
+        service_url: get(&row, "service_url")?,
     })
 }
 

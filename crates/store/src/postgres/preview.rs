@@ -11,7 +11,7 @@ use nuncio_domain::{Scope, Time};
 use super::PostgresStore;
 use super::db::{plain, sql};
 use super::rows::rows;
-use crate::rows::gather;
+use crate::found_row::gather;
 use crate::views::{ahead_of, name_of};
 
 /// As [`INSTALLED_CHUNK`](super::expand::INSTALLED_CHUNK) finds them. The last of the lane has the highest number that

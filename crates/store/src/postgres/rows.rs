@@ -9,7 +9,8 @@ use nuncio_domain::ports::StoreError;
 use super::db::{Db, sql};
 use super::tids::Tids;
 use super::{lanes, names, reached, settle};
-use crate::rows::{best_first, gather, open_message, seen};
+use crate::found_row::gather;
+use crate::rows::{best_first, open_message, seen};
 
 /// Sorted, because in the order of their key would be a walk through all messages that there ever were.
 pub(crate) const OPEN: &str = "
@@ -90,7 +91,8 @@ pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Op
     let reached = reached::is_any(db, lane_no).await?;
     let names_of = if held.names { names::lists(db, lane_no).await? } else { Vec::new() };
     let (paused, resumed_at) = (held.paused_at.is_some(), held.resumed_at);
-    Ok(Opened { messages, paused, resumed_at, settlements, reached, names_of })
+    let service_url = held.service_url;
+    Ok(Opened { messages, paused, resumed_at, settlements, reached, names_of, service_url })
 }
 
 pub(crate) async fn page(

@@ -10,38 +10,40 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Batch, Committed, DeliveryState, Key};
 use sqlx::SqliteConnection;
 
-use super::{commit_message, greeted, reach, settle};
+use super::{commit_message, greeted, moves, reach, settle};
 use crate::batch::{self, Closed, Deltas, sort, why};
-use crate::error::of_sqlx;
-use crate::words::{get, json, word_or_null};
+use crate::error::{broken, of_sqlx};
+use crate::words::{from_json, json};
 
+/// `OR FAIL`, here and below: what fails takes its whole batch back, so that SQLite need not keep a copy of each page that
+/// the statement touches, to take back the statement alone.
 pub(crate) const INTENTS: &str = "
-    UPDATE deliveries
-       SET state = 'in_flight', due_at = NULL, started_at = j.value ->> 3, reference_no = j.value ->> 2
+    UPDATE OR FAIL deliveries
+       SET state = 'in_flight', due_at = NULL, started_at = j.value ->> 4, reference_no = j.value ->> 3
       FROM jsonb_each(?1) AS j
      WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
-       AND deliveries.state = 'pending'
-    RETURNING message_no, recipient_no";
+       AND deliveries.state = j.value ->> 2";
 
 pub(crate) const CHANGES: &str = "
-    UPDATE deliveries
+    UPDATE OR FAIL deliveries
        SET state = j.value ->> 3, reason = j.value ->> 4,
            activity_id = coalesce(j.value ->> 5, deliveries.activity_id), due_at = j.value ->> 6,
            tries = j.value ->> 7, resent = j.value ->> 8, done_at = j.value ->> 9,
            attempts = deliveries.attempts + (j.value ->> 10)
       FROM jsonb_each(?1) AS j
      WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
-       AND deliveries.state = j.value ->> 2
-    RETURNING message_no, recipient_no, attempts";
+       AND deliveries.state = j.value ->> 2";
 
-const ATTEMPTS: &str = "
-    INSERT INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome, status, code, text, correlation)
-    SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5,
-           j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9, j.value ->> 10
-      FROM jsonb_each(?1) AS j";
+/// The number of an attempt is that of its delivery, which has counted it just before.
+pub(crate) const ATTEMPTS: &str = "
+    INSERT OR FAIL INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome, status, code, text, correlation)
+    SELECT d.message_no, d.recipient_no, d.attempts, j.value ->> 2, j.value ->> 3, j.value ->> 4,
+           j.value ->> 5, j.value ->> 6, j.value ->> 7, j.value ->> 8, j.value ->> 9
+      FROM jsonb_each(?1) AS j
+     CROSS JOIN deliveries AS d ON d.message_no = j.value ->> 0 AND d.recipient_no = j.value ->> 1";
 
 pub(crate) const COUNTS: &str = "
-    UPDATE message_counts
+    UPDATE OR FAIL message_counts
        SET pending = pending + (j.value ->> 1), in_flight = in_flight + (j.value ->> 2),
            delivered = delivered + (j.value ->> 3), failed = failed + (j.value ->> 4),
            skipped = skipped + (j.value ->> 5), ambiguous = ambiguous + (j.value ->> 6),
@@ -87,15 +89,15 @@ pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> R
     let sorted = sort(batch.changes, &closed, &mut done);
     let mut resolved = HashMap::new();
     for wave in &sorted.waves {
-        let moved = apply(connection, wave).await?;
+        let lost = apply(connection, wave).await?;
         for change in wave {
-            if moved.contains(&change.key) {
-                deltas.change(change);
-                if change.from == DeliveryState::Ambiguous {
-                    resolved.insert(change.key, change.to);
-                }
-            } else {
+            if lost.contains(&change.key) {
                 done.lost_changes.push(change.key);
+                continue;
+            }
+            deltas.change(change);
+            if change.from == DeliveryState::Ambiguous {
+                resolved.insert(change.key, change.to);
             }
         }
     }
@@ -142,21 +144,23 @@ pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> R
     Ok(done)
 }
 
+/// As one row: each row that comes back is a word between two threads.
 async fn closed(connection: &mut SqliteConnection, numbers: &BTreeSet<i64>) -> Result<Closed, StoreError> {
     if numbers.is_empty() {
         return Ok(Closed::new());
     }
-    sqlx::query(
-        "SELECT m.message_no, m.closed_to
+    let found: String = sqlx::query_scalar(
+        "SELECT json_group_array(json_array(m.message_no, m.closed_to))
            FROM jsonb_each(?1) AS j CROSS JOIN messages AS m ON m.message_no = j.value",
     )
     .bind(json(numbers)?)
-    .fetch_all(connection)
+    .fetch_one(connection)
     .await
-    .map_err(of_sqlx)?
-    .iter()
-    .map(|row| Ok((get(row, "message_no")?, word_or_null(row, "closed_to", DeliveryState::of_word)?)))
-    .collect()
+    .map_err(of_sqlx)?;
+    let found: Vec<(i64, Option<String>)> = from_json(&found)?;
+    let state =
+        |word: String| DeliveryState::of_word(&word).ok_or_else(|| broken("closed_to holds no state"));
+    found.into_iter().map(|(no, closed_to)| Ok((no, closed_to.map(state).transpose()?))).collect()
 }
 
 async fn intents(
@@ -166,37 +170,37 @@ async fn intents(
     deltas: &mut Deltas,
     done: &mut Committed,
 ) -> Result<(), StoreError> {
-    if intents.is_empty() {
-        return Ok(());
-    }
     let mut asked = HashSet::with_capacity(intents.len());
     let mut rows = Vec::with_capacity(intents.len());
     for intent in intents {
         // A pending row of a closed message is counted as cancelled already; and only one call may start.
         let may = closed.get(&intent.key.message_no).is_some_and(Option::is_none);
         if may && asked.insert(intent.key) {
-            rows.push((intent.key.message_no, intent.key.recipient_no, intent.reference_no, intent.at.0));
+            let from = DeliveryState::Pending;
+            rows.push((
+                intent.key.message_no,
+                intent.key.recipient_no,
+                from,
+                intent.reference_no,
+                intent.at.0,
+            ));
         } else {
             done.lost_intents.push(intent.key);
         }
     }
-    let moved = sqlx::query(INTENTS).bind(json(&rows)?).fetch_all(connection).await.map_err(of_sqlx)?;
-    for row in &moved {
-        let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
-        asked.remove(&key);
-        deltas.shift(key.message_no, DeliveryState::Pending, DeliveryState::InFlight);
+    let lost = moves::lost(connection, &rows).await?;
+    rows.retain(|row| !lost.contains(&Key { message_no: row.0, recipient_no: row.1 }));
+    moves::make(connection, INTENTS, &rows).await?;
+    for row in &rows {
+        deltas.shift(row.0, DeliveryState::Pending, DeliveryState::InFlight);
     }
-    done.lost_intents.extend(
-        rows.iter()
-            .map(|row| Key { message_no: row.0, recipient_no: row.1 })
-            .filter(|key| asked.contains(key)),
-    );
+    done.lost_intents.extend(lost);
     Ok(())
 }
 
-/// Writes changes and their attempts; which of them found their row as they thought it was.
+/// Writes changes and their attempts; which of them did not find their row as they thought it was.
 async fn apply(connection: &mut SqliteConnection, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
-    let rows: Vec<_> = changes
+    let mut rows: Vec<_> = changes
         .iter()
         .map(|change| {
             (
@@ -214,22 +218,16 @@ async fn apply(connection: &mut SqliteConnection, changes: &[Change]) -> Result<
             )
         })
         .collect();
-    let found = sqlx::query(CHANGES).bind(json(&rows)?).fetch_all(&mut *connection).await.map_err(of_sqlx)?;
-    let mut moved: HashMap<Key, i64> = HashMap::with_capacity(found.len());
-    for row in &found {
-        let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
-        moved.insert(key, get(row, "attempts")?);
-    }
+    let lost = moves::lost(connection, &rows).await?;
+    rows.retain(|row| !lost.contains(&Key { message_no: row.0, recipient_no: row.1 }));
+    moves::make(connection, CHANGES, &rows).await?;
     let attempts: Vec<_> = changes
         .iter()
-        .filter_map(|change| {
-            Some(attempt_row(change.key, *moved.get(&change.key)?, change.attempt.as_ref()?))
-        })
+        .filter(|change| !lost.contains(&change.key))
+        .filter_map(|change| Some(attempt_row(change.key, change.attempt.as_ref()?)))
         .collect();
-    if !attempts.is_empty() {
-        sqlx::query(ATTEMPTS).bind(json(&attempts)?).execute(connection).await.map_err(of_sqlx)?;
-    }
-    Ok(moved.into_keys().collect())
+    moves::make(connection, ATTEMPTS, &attempts).await?;
+    Ok(lost)
 }
 
 /// The counts have moved when the message was closed; the attempt is kept, whether its row was swept yet or not.
@@ -239,10 +237,10 @@ async fn late(
     done: &mut Committed,
 ) -> Result<(), StoreError> {
     for mut change in late {
-        let unswept = apply(connection, std::slice::from_ref(&change)).await?;
-        if unswept.is_empty() {
+        let swept = !apply(connection, std::slice::from_ref(&change)).await?.is_empty();
+        if swept {
             change.from = change.to;
-            if apply(connection, std::slice::from_ref(&change)).await?.is_empty()
+            if !apply(connection, std::slice::from_ref(&change)).await?.is_empty()
                 && !done.lost_changes.contains(&change.key)
             {
                 done.lost_changes.push(change.key);
@@ -255,7 +253,6 @@ async fn late(
 type AttemptRow<'a> = (
     i64,
     i64,
-    i64,
     &'static str,
     i64,
     i64,
@@ -266,11 +263,10 @@ type AttemptRow<'a> = (
     Option<&'a str>,
 );
 
-fn attempt_row(key: Key, n: i64, attempt: &Attempt) -> AttemptRow<'_> {
+fn attempt_row(key: Key, attempt: &Attempt) -> AttemptRow<'_> {
     (
         key.message_no,
         key.recipient_no,
-        n,
         attempt.call.as_str(),
         attempt.started_at.0,
         attempt.ended_at.0,

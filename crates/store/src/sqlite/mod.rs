@@ -25,6 +25,7 @@ mod learn_places;
 mod ledger;
 mod lists;
 mod migrate;
+mod moves;
 mod names;
 mod opt_outs;
 mod own_words;

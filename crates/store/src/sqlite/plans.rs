@@ -5,9 +5,9 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::{
-    commit, commit_message, conversations, evidence, expand, fill, inherited, learn, lists, names, opt_outs,
-    own_words, people, preview, reach, reach_history, reached, recover, rows, settle, standing, store,
-    submit, views,
+    commit, commit_message, conversations, evidence, expand, fill, inherited, learn, lists, moves, names,
+    opt_outs, own_words, people, preview, reach, reach_history, reached, recover, rows, settle, standing,
+    store, submit, views,
 };
 
 pub(super) const FILL: &str = "
@@ -40,7 +40,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 76] = [
+    let expected: [(&str, &str, &[&str]); 79] = [
         (
             "intents",
             commit::INTENTS,
@@ -56,6 +56,21 @@ async fn hot_statements_take_their_keys() {
                 "SCAN j VIRTUAL TABLE",
                 "SEARCH deliveries USING PRIMARY KEY (message_no=? AND recipient_no=?)",
             ],
+        ),
+        (
+            "found as thought",
+            moves::FOUND,
+            &["SCAN j VIRTUAL TABLE", "SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no=?)"],
+        ),
+        (
+            "lost",
+            moves::LOST,
+            &["SCAN j VIRTUAL TABLE", "SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no=?)"],
+        ),
+        (
+            "attempts",
+            commit::ATTEMPTS,
+            &["SCAN j VIRTUAL TABLE", "SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no=?)"],
         ),
         (
             "counts",

@@ -9,15 +9,15 @@ use nuncio_domain::preview::estimate::Ahead;
 use nuncio_domain::{Scope, Time};
 
 use super::SqliteStore;
-use super::rows::rows;
+use super::rows::{found, rows};
 use crate::error::of_sqlx;
-use crate::rows::gather;
+use crate::found_row::gather;
 use crate::views::{ahead_of, name_of};
 use crate::words::json;
 
 /// As [`INSTALLED_CHUNK`](super::expand::INSTALLED_CHUNK) finds them.
 pub(crate) const INSTALLED: &str = rows!(
-    "",
+    "0",
     "SELECT 0 AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
             0 AS tries, 0 AS resent, NULL AS due_at
        FROM recipients AS p INDEXED BY recipients_of_lane
@@ -29,7 +29,7 @@ pub(crate) const INSTALLED: &str = rows!(
 );
 
 pub(crate) const LISTED: &str = rows!(
-    "",
+    "0",
     "SELECT 0 AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
             0 AS tries, 0 AS resent, NULL AS due_at
        FROM audience_members AS a CROSS JOIN recipients AS p ON p.recipient_no = a.recipient_no
@@ -39,7 +39,7 @@ pub(crate) const LISTED: &str = rows!(
 );
 
 pub(crate) const NUMBERED: &str = rows!(
-    "",
+    "0",
     "SELECT 0 AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
             0 AS tries, 0 AS resent, NULL AS due_at
        FROM jsonb_each(?1) AS j CROSS JOIN recipients AS p ON p.recipient_no = j.value
@@ -48,7 +48,7 @@ pub(crate) const NUMBERED: &str = rows!(
 );
 
 pub(crate) const KNOWN: &str = rows!(
-    "",
+    "0",
     "SELECT 0 AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
             0 AS tries, 0 AS resent, NULL AS due_at
        FROM jsonb_each(?1) AS j
@@ -83,7 +83,7 @@ impl Preview for SqliteStore {
         limit: i64,
     ) -> Result<Vec<Row>, StoreError> {
         let page = sqlx::query(INSTALLED).bind(lane_no).bind(after).bind(limit).bind(&scope.app);
-        gather(&page.fetch_all(&self.readers).await.map_err(of_sqlx)?)
+        gather(found(page.fetch_one(&self.readers).await)?)
     }
 
     #[tracing::instrument(name = "store.preview_listed", level = "debug", skip(self, scope))]
@@ -96,7 +96,7 @@ impl Preview for SqliteStore {
         limit: i64,
     ) -> Result<Vec<Row>, StoreError> {
         let page = sqlx::query(LISTED).bind(list_no).bind(after).bind(limit).bind(&scope.app).bind(lane_no);
-        gather(&page.fetch_all(&self.readers).await.map_err(of_sqlx)?)
+        gather(found(page.fetch_one(&self.readers).await)?)
     }
 
     #[tracing::instrument(name = "store.preview_numbered", level = "debug", skip_all, fields(lane_no))]
@@ -107,14 +107,14 @@ impl Preview for SqliteStore {
         recipients: &[i64],
     ) -> Result<Vec<Row>, StoreError> {
         let rows = sqlx::query(NUMBERED).bind(json(recipients)?).bind(lane_no).bind(&scope.app);
-        gather(&rows.fetch_all(&self.readers).await.map_err(of_sqlx)?)
+        gather(found(rows.fetch_one(&self.readers).await)?)
     }
 
     #[tracing::instrument(name = "store.preview_known", level = "debug", skip_all, fields(lane_no, of = of.len()))]
     async fn known(&self, scope: &Scope, lane_no: i64, of: &[Named]) -> Result<Vec<Row>, StoreError> {
         let keys: Vec<_> = of.iter().map(|named| (lane_no, named.kind, named.key.as_str())).collect();
         let known = sqlx::query(KNOWN).bind(json(&keys)?).bind(&scope.app);
-        gather(&known.fetch_all(&self.readers).await.map_err(of_sqlx)?)
+        gather(found(known.fetch_one(&self.readers).await)?)
     }
 
     #[tracing::instrument(name = "store.preview_names", level = "debug", skip_all, fields(lane_no))]

@@ -7,14 +7,15 @@ use nuncio_domain::message::{Opened, WHENEVER};
 use nuncio_domain::people::Reference;
 use nuncio_domain::ports::StoreError;
 use serde::Serialize;
-use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqlitePool};
 
 use super::asks::Question;
 use super::{names, settle};
-use crate::error::of_sqlx;
-use crate::rows::{best_first, gather, open_message, seen};
-use crate::words::{get, json, small, time_or_null};
+use crate::error::{broken, of_sqlx};
+use crate::found_row::{FoundRow, gather};
+use crate::rows::{best_first, open_message, seen};
+use crate::words::{from_json, get, json, small, time_or_null};
 
 /// Rows that are read together at most, unless one page has more.
 const ROWS: i64 = 5_000;
@@ -46,7 +47,7 @@ pub(crate) const OPEN: &str = concat!(
 /// Since when lanes are held, when they last went on, whether there are words for them, whether somebody is
 /// reached, and names to be looked up.
 pub(crate) const HELD: &str = "
-    SELECT j.key AS asked, l.paused_at, l.resumed_at,
+    SELECT j.key AS asked, l.paused_at, l.resumed_at, l.service_url,
            EXISTS (SELECT 1 FROM settlements AS s INDEXED BY settlements_open
                     WHERE s.lane_no = l.lane_no AND s.done_at IS NULL) AS words,
            EXISTS (SELECT 1 FROM reached AS q WHERE q.lane_no = l.lane_no) AS reached,
@@ -57,12 +58,20 @@ pub(crate) const HELD: &str = "
 /// The page is taken first and the rest joined to it. A delivery comes once for each of its references. Of whom a copy of
 /// the directory has, the directory says again with every round what it said before; a copy that was good when the message
 /// was made says it for the message (`docs/adr/0025`).
+///
+/// All of them are one value, an array of what [`FoundRow`] has: each row that comes by itself wakes whoever waits for it,
+/// and takes longer to be handed over than to be found.
 macro_rules! rows {
-    ($more:literal, $page:literal) => {
+    ($asked:literal, $page:literal) => {
         concat!(
-            "SELECT ",
-            $more,
-            "d.message_no, d.recipient_no, d.thread_no, d.attempts, d.tries, d.resent, d.due_at,
+            "SELECT json_group_array(json_array(f.asked, f.message_no, f.recipient_no, f.thread_no, f.attempts, f.tries,
+                    f.resent, f.due_at, f.kind, f.key, f.mri, f.reach, f.reach_at, f.guest, f.external, f.enabled, f.licensed,
+                    f.directory_at, f.excluded, f.opted_out, f.reference_no, f.conversation_id, f.service_url, f.origin,
+                    f.seen_at, f.suspect_at))
+               FROM (
+             SELECT ",
+            $asked,
+            " AS asked, d.message_no, d.recipient_no, d.thread_no, d.attempts, d.tries, d.resent, d.due_at,
                     r.kind, r.key, r.mri, r.reach, r.reach_at,
                     r.guest, r.external, r.enabled, r.licensed,
                     iif(r.in_directory = 1, max(coalesce(r.directory_at, 0), coalesce((
@@ -77,7 +86,7 @@ macro_rules! rows {
             $page,
             ") AS d
               CROSS JOIN recipients AS r ON r.recipient_no = d.recipient_no
-               LEFT JOIN conversations AS c ON c.recipient_no = d.recipient_no"
+               LEFT JOIN conversations AS c ON c.recipient_no = d.recipient_no) AS f"
         )
     };
 }
@@ -85,7 +94,7 @@ pub(crate) use rows;
 
 /// Pages of ?2 rows and of ?3 together, one after the other.
 pub(crate) const PAGES: &str = rows!(
-    "d.asked, ",
+    "d.asked",
     "SELECT j.key AS asked, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM jsonb_each(?1) AS j
       CROSS JOIN deliveries AS p
@@ -100,7 +109,7 @@ pub(crate) const PAGES: &str = rows!(
 );
 
 pub(crate) const DUE: &str = rows!(
-    "",
+    "0",
     "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p INDEXED BY deliveries_due
       CROSS JOIN messages AS m ON m.message_no = p.message_no
@@ -109,7 +118,7 @@ pub(crate) const DUE: &str = rows!(
 );
 
 pub(crate) const HOLDING: &str = rows!(
-    "",
+    "0",
     "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p INDEXED BY deliveries_due
       CROSS JOIN messages AS m ON m.message_no = p.message_no
@@ -144,6 +153,7 @@ impl Question for Look {
                 opened.paused = time_or_null(row, "paused_at")?.is_some();
                 opened.resumed_at = time_or_null(row, "resumed_at")?;
                 opened.reached = get(row, "reached")?;
+                opened.service_url = get(row, "service_url")?;
                 if get(row, "words")? {
                     opened.settlements = settle::open(readers, asked.0).await?;
                 }
@@ -180,22 +190,20 @@ impl Question for AskPage {
             let alike = asked.iter().take_while(|ask| ask.limit == limit).count();
             let rows: Vec<(i64, i64)> =
                 asked[..alike].iter().map(|ask| (ask.message_no, ask.after)).collect();
-            let found = sqlx::query(PAGES)
-                .bind(json(&rows)?)
-                .bind(limit)
-                .bind(limit.max(ROWS))
-                .fetch_all(readers)
-                .await
-                .map_err(of_sqlx)?;
+            let page = sqlx::query(PAGES).bind(json(&rows)?).bind(limit).bind(limit.max(ROWS));
+            let found = found(page.fetch_one(readers).await)?;
             let mut pages: Vec<Option<Vec<Row>>> = asked.iter().map(|_| None).collect();
             pages[..alike].fill(Some(Vec::new()));
             let (mut whole, mut last) = (0, 0);
-            for rows in found.chunk_by(|one, other| of(one).is_ok_and(|n| of(other).is_ok_and(|m| n == m))) {
-                last = of(&rows[0])?;
-                let mut page = gather(rows)?;
+            let mut found = found.into_iter().peekable();
+            while let Some(first) = found.next() {
+                last = first.asked;
+                let rest = std::iter::from_fn(|| found.next_if(|row| row.asked == last));
+                let mut page = gather(std::iter::once(first).chain(rest))?;
                 page.sort_by_key(|row| row.key);
                 whole += page.len() as i64;
-                pages[last] = Some(page);
+                let into = pages.get_mut(last).ok_or_else(|| broken("a row answers what was not asked"))?;
+                *into = Some(page);
             }
             if whole >= limit.max(ROWS) {
                 // Cut off there; only the first is certain to be whole.
@@ -204,6 +212,11 @@ impl Question for AskPage {
             Ok(pages)
         })
     }
+}
+
+/// The rows of a statement that [`rows`] made.
+pub(crate) fn found(row: Result<SqliteRow, sqlx::Error>) -> Result<Vec<FoundRow>, StoreError> {
+    from_json(row.map_err(of_sqlx)?.try_get(0).map_err(of_sqlx)?)
 }
 
 /// Which question a row belongs to.
@@ -218,15 +231,15 @@ pub(crate) async fn due(
     limit: i64,
 ) -> Result<Vec<Row>, StoreError> {
     let found =
-        sqlx::query(DUE).bind(lane_no).bind(until.0.min(WHENEVER.0 - 1)).bind(limit).fetch_all(readers).await;
-    let mut rows = gather(&found.map_err(of_sqlx)?)?;
+        sqlx::query(DUE).bind(lane_no).bind(until.0.min(WHENEVER.0 - 1)).bind(limit).fetch_one(readers).await;
+    let mut rows = gather(self::found(found)?)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)
 }
 
 pub(crate) async fn holding(readers: &SqlitePool, lane_no: i64) -> Result<Vec<Row>, StoreError> {
-    let found = sqlx::query(HOLDING).bind(lane_no).fetch_all(readers).await;
-    let mut rows = gather(&found.map_err(of_sqlx)?)?;
+    let found = sqlx::query(HOLDING).bind(lane_no).fetch_one(readers).await;
+    let mut rows = gather(self::found(found)?)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)
 }

@@ -54,6 +54,7 @@ struct Lane {
     status: Option<String>,
     paused: bool,
     resumed_at: Option<Time>,
+    service_url: Option<String>,
 }
 
 struct Recipient {
@@ -279,6 +280,7 @@ impl MemoryLedger {
             status: None,
             paused: false,
             resumed_at: None,
+            service_url: None,
         };
         state.lanes.insert(lane_no, lane);
         lane_no
@@ -287,6 +289,9 @@ impl MemoryLedger {
     /// What an activity tells of a person.
     pub fn hear(&self, lane_no: i64, seen: &SeenPerson, service_url: &str, at: Time) -> i64 {
         let mut state = self.state();
+        if let Some(lane) = state.lanes.get_mut(&lane_no).filter(|_| !service_url.is_empty()) {
+            lane.service_url = Some(service_url.to_owned());
+        }
         let recipient_no =
             state.recipient(lane_no, RecipientKind::Person, &seen.object_id.to_ascii_lowercase());
         if let Some(person) = state.recipients.get_mut(&recipient_no) {

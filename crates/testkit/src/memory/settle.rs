@@ -120,6 +120,7 @@ impl State {
                 })
                 .collect(),
             names_of: self.lists_with_names(lane_no),
+            service_url: lane.and_then(|lane| lane.service_url.clone()),
         }
     }
 
