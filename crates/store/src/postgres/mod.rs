@@ -11,6 +11,7 @@ mod copy_page;
 mod copy_plans;
 mod copy_read;
 mod db;
+mod events;
 mod evidence;
 mod expand;
 mod fill;
@@ -34,6 +35,7 @@ mod preview;
 mod reach;
 mod reach_history;
 mod reached;
+mod recipients;
 mod recover;
 mod registry;
 mod rows;
@@ -42,6 +44,7 @@ mod standing;
 mod submit;
 mod teams;
 mod testify;
+mod tids;
 mod verify;
 mod views;
 mod writer;
@@ -56,6 +59,7 @@ pub use db::Pooler;
 use db::{Link, Readers, Server};
 use node::Fence;
 use submit::Submission;
+use tids::Tids;
 use writer::{Job, Queue, Work};
 
 /// Batches that go into one transaction: the committer merges them already.
@@ -75,6 +79,7 @@ pub struct PostgresStore {
     words: Arc<Queue<Box<dyn Job>>>,
     submissions: Arc<Queue<Submission>>,
     expansion: Arc<tokio::sync::Mutex<Link>>,
+    tids: Arc<Tids>,
     /// Ends after the writers, until [`PostgresStore::close`] takes it.
     keeper: Mutex<Option<JoinHandle<()>>>,
 }
@@ -109,7 +114,8 @@ impl PostgresStore {
         let keeper = tokio::spawn(keep(writers, Arc::clone(&expansion), Arc::clone(&fence)));
         let readers = server.readers();
         let keeper = Mutex::new(Some(keeper));
-        Ok(Arc::new(Self { readers, fence, batches, words, submissions, expansion, keeper }))
+        let tids = Arc::default();
+        Ok(Arc::new(Self { readers, fence, batches, words, submissions, expansion, tids, keeper }))
     }
 
     /// Writes what waits, refuses what comes later, and lets the next process in at once.

@@ -7,6 +7,7 @@ use nuncio_domain::people::Reference;
 use nuncio_domain::ports::StoreError;
 
 use super::db::{Db, sql};
+use super::tids::Tids;
 use super::{lanes, names, reached, settle};
 use crate::found_row::gather;
 use crate::rows::{best_first, open_message, seen};
@@ -25,8 +26,13 @@ pub(crate) const OPEN: &str = "
 /// was made says it for the message (`docs/adr/0025`).
 macro_rules! rows {
     ($page:literal) => {
+        rows!("", $page)
+    };
+    ($more:literal, $page:literal) => {
         concat!(
-            "SELECT d.message_no, d.recipient_no, d.thread_no, d.attempts::bigint, d.tries::bigint, d.resent, d.due_at,
+            "SELECT ",
+            $more,
+            "d.message_no, d.recipient_no, d.thread_no, d.attempts::bigint, d.tries::bigint, d.resent, d.due_at,
                     r.kind, r.key, r.mri, r.reach, r.reach_at,
                     r.guest, r.external, r.enabled, r.licensed,
                     CASE WHEN r.in_directory THEN greatest(r.directory_at, (
@@ -48,7 +54,8 @@ macro_rules! rows {
 pub(crate) use rows;
 
 pub(crate) const PAGE: &str = rows!(
-    "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+    "d.tid, ",
+    "SELECT tidsend(p.ctid) AS tid, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p
       WHERE p.message_no = $1 AND p.recipient_no > $2 AND p.state = 'pending' AND p.due_at IS NULL
         AND (SELECT m.closed_to IS NULL FROM messages AS m WHERE m.message_no = $1)
@@ -56,7 +63,8 @@ pub(crate) const PAGE: &str = rows!(
 );
 
 pub(crate) const DUE: &str = rows!(
-    "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+    "d.tid, ",
+    "SELECT tidsend(p.ctid) AS tid, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p
       WHERE p.lane_no = $1 AND p.due_at IS NOT NULL AND p.due_at <= $2 AND p.state = 'pending'
         AND EXISTS (SELECT 1 FROM messages AS m WHERE m.message_no = p.message_no AND m.closed_to IS NULL)
@@ -89,23 +97,29 @@ pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Op
 
 pub(crate) async fn page(
     db: &mut Db<'_>,
+    tids: &Tids,
     message_no: i64,
     after: i64,
     limit: i64,
 ) -> Result<Vec<Row>, StoreError> {
-    let mut rows = gather(&db.rows(sql(PAGE).bind(message_no).bind(after).bind(limit)).await?)?;
+    let found = db.rows(sql(PAGE).bind(message_no).bind(after).bind(limit)).await?;
+    tids.keep(&found)?;
+    let mut rows = gather(&found)?;
     rows.sort_by_key(|row| row.key);
     Ok(rows)
 }
 
 pub(crate) async fn due(
     db: &mut Db<'_>,
+    tids: &Tids,
     lane_no: i64,
     until: Time,
     limit: i64,
 ) -> Result<Vec<Row>, StoreError> {
     let until = until.0.min(WHENEVER.0 - 1);
-    let mut rows = gather(&db.rows(sql(DUE).bind(lane_no).bind(until).bind(limit)).await?)?;
+    let found = db.rows(sql(DUE).bind(lane_no).bind(until).bind(limit)).await?;
+    tids.keep(&found)?;
+    let mut rows = gather(&found)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)
 }
