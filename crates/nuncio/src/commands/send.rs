@@ -1,6 +1,6 @@
 //! `nuncio send`: asks for a message and, with `--wait`, follows it to its end.
 
-mod dry_run;
+pub(super) mod dry_run;
 mod follow;
 mod outcome;
 
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{Connection, Failure, audiences, output, someone_there};
 use crate::cli::NOT_ALL;
 
+pub(super) use follow::Words;
 pub use outcome::exit_code;
 
 /// What `--yes` asks for where no other limit is given: the API's largest.
@@ -187,7 +188,7 @@ pub(super) async fn followed(
     waiting: &Waiting,
 ) -> anyhow::Result<ExitCode> {
     let Waiting { wait, yes, strict, json } = *waiting;
-    let policy = follow::Policy { wait, yes, asks: someone_there(), verb: "Send to" };
+    let policy = follow::Policy { wait, yes, asks: someone_there(), words: Words::SEND };
     let message = match follow::follow(client, &accepted.id, &policy).await? {
         follow::End::Over(message) => message,
         follow::End::Accepted => {
@@ -219,14 +220,14 @@ pub(super) async fn followed(
     Ok(ExitCode::from(exit_code(&message, strict)))
 }
 
-/// The same of a run that says nothing; the exit code that goes with it. The question whether to go on begins with `verb`.
+/// The same of a run that says nothing; the exit code that goes with it. What is done is called by `words`.
 pub(super) async fn followed_to(
     client: &Client,
     accepted: &Accepted,
-    verb: &'static str,
+    words: Words,
     (wait, yes): (bool, bool),
 ) -> anyhow::Result<ExitCode> {
-    let policy = follow::Policy { wait, yes, asks: someone_there(), verb };
+    let policy = follow::Policy { wait, yes, asks: someone_there(), words };
     Ok(match follow::follow(client, &accepted.id, &policy).await? {
         follow::End::Over(message) => ExitCode::from(exit_code(&message, false)),
         follow::End::Accepted => ExitCode::SUCCESS,

@@ -17,7 +17,7 @@ use nuncio_domain::own_words::Purpose;
 use nuncio_domain::{Class, Content, MessageId, NewMessage};
 
 pub(crate) use directory::code as directory_code;
-pub(crate) use install_run::{install_run, survey};
+pub(crate) use install_run::{install_preview, install_run, survey};
 pub(crate) use lane::{Asked, find as find_lane, guid};
 pub(crate) use retry::retry;
 
