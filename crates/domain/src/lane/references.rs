@@ -46,7 +46,7 @@ impl LaneCore {
     fn keep(&mut self, now: Time, item: &Item, conversation_id: &str, service_url: &str, origin: Origin) {
         self.batch.references.push(NewReference {
             lane_no: self.config.lane_no,
-            recipient_no: item.row.key.recipient_no,
+            recipient_no: item.row.place_no(),
             conversation_id: conversation_id.to_owned(),
             service_url: service_url.to_owned(),
             origin,

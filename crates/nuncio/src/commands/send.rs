@@ -25,11 +25,12 @@ pub(super) const NO_LIMIT: i64 = 1_000_000;
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("content").args(["text", "card", "dry_run"]).required(true).multiple(true),
-    group = clap::ArgGroup::new("audience").args(["user", "users_file", "group", "team", "everyone", "installed", "list", "channel"])
+    group = clap::ArgGroup::new("audience").args(["user", "users_file", "group", "team", "everyone", "installed", "list", "channel", "picked_channel"])
         .required(true).multiple(true),
     after_help = "\
 Examples:
   nuncio send \"Deploy **finished**\" --channel 19:abc@thread.tacv2
+  nuncio send \"Rolled back\" --channel \"19:abc@thread.tacv2;messageid=1795356400456\"
   nuncio send --card outage.json --summary \"Outage\" --users-file on-call.txt --priority urgent --wait
   echo \"The canteen opens at eight\" | nuncio send - --installed --wait
   nuncio send \"New canteen\" --list staff.csv --exclude-group 0b7f2c15-4f0e-4b2f-9c1d-6a1a0c9b7e52 --yes --wait
@@ -76,9 +77,14 @@ pub struct Args {
     /// Everyone who has the app installed
     #[arg(long, help_heading = "Audience")]
     installed: bool,
-    /// A new thread in a channel, by conversation id (19:…@thread.tacv2); may be repeated
+    /// A new thread in a channel, by conversation id (19:…@thread.tacv2), or a reply in one of its threads
+    /// (19:…@thread.tacv2;messageid=…); may be repeated
     #[arg(long, value_name = "ID", help_heading = "Audience")]
     channel: Vec<String>,
+    /// A new thread in the channel that was picked when the app was installed in a team, by the team's id or that of its
+    /// Entra group; General where none was picked; may be repeated
+    #[arg(long, value_name = "TEAM", help_heading = "Audience")]
+    picked_channel: Vec<String>,
     /// Not this person, named as with --user; may be repeated
     #[arg(long, value_name = "WHO", help_heading = "Audience")]
     exclude: Vec<String>,
@@ -270,7 +276,8 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
         users.extend(ids(&read(file, stdin)?));
     }
     let others = args.installed || args.everyone || !args.list.is_empty();
-    let others = others || [&args.channel, &args.group, &args.team].iter().any(|named| !named.is_empty());
+    let named = [&args.channel, &args.picked_channel, &args.group, &args.team];
+    let others = others || named.iter().any(|named| !named.is_empty());
     if users.is_empty() && args.users_file.is_some() && !others {
         return Err(Failure::wrong_use("the users file names nobody").into());
     }
@@ -285,6 +292,7 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
             teams: args.team.clone(),
             include: args.include.clone(),
             channels: args.channel.clone(),
+            picked_channels: args.picked_channel.clone(),
             exclude: Exclude { users: args.exclude.clone(), groups: args.exclude_group.clone() },
             ..Audience::default()
         },

@@ -16,6 +16,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_installs.sql"),
     include_str!("migrations/0007_reachability.sql"),
     include_str!("migrations/0008_directory_copy.sql"),
+    include_str!("migrations/9001_threads.sql"),
+    include_str!("migrations/9002_list_keys.sql"),
 ];
 
 /// Of the lock under which one process at a time brings the schema up to date; any number would do.

@@ -18,6 +18,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_installs.sql"),
     include_str!("migrations/0010_reachability.sql"),
     include_str!("migrations/0011_directory_copy.sql"),
+    include_str!("migrations/9001_threads.sql"),
+    include_str!("migrations/9002_list_keys.sql"),
 ];
 
 pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
