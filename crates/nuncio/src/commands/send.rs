@@ -154,12 +154,13 @@ pub(super) fn time(text: &str) -> Result<String, String> {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = args.connection.client()?;
     let mut message = request(&args, &mut std::io::stdin())?;
-    let uploaded = lists(&client, &args, &mut message.audience.lists).await?;
     if args.dry_run {
+        lists(&client, &args, None, &mut message.audience.lists).await?;
         return dry_run::run(&client, &message, args.connection.json).await;
     }
     // Made here if not given, so that it can be named when the answer gets lost.
     let key = args.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+    let uploaded = lists(&client, &args, Some(&key), &mut message.audience.lists).await?;
     let accepted = client.send(&message, Some(&key)).await.map_err(|error| {
         let error = not_sent(error, &key);
         if uploaded.is_empty() {
@@ -241,15 +242,22 @@ pub(super) async fn followed_to(
 }
 
 /// Ids of all lists, in `ids`; which of them were uploaded just now.
-async fn lists(client: &Client, args: &Args, ids: &mut Vec<String>) -> anyhow::Result<Vec<String>> {
+async fn lists(
+    client: &Client,
+    args: &Args,
+    key: Option<&str>,
+    ids: &mut Vec<String>,
+) -> anyhow::Result<Vec<String>> {
     let mut uploaded = Vec::new();
-    for list in &args.list {
+    for (n, list) in args.list.iter().enumerate() {
         let id = list.to_str().filter(|text| text.starts_with("aud_") && !list.exists());
         if let Some(id) = id {
             ids.push(id.to_owned());
             continue;
         }
-        let of = ListOf { name: None, app: args.app.clone(), tenant: args.tenant.clone() };
+        // With the key of the message, so that the same command again has the same lists in it.
+        let idempotency_key = key.map(|key| format!("{key}/list-{}", n + 1));
+        let of = ListOf { name: None, app: args.app.clone(), tenant: args.tenant.clone(), idempotency_key };
         let stored = audiences::upload(client, list, None, &of).await?;
         eprintln!("{} is uploaded as {}: {}", list.display(), stored.id, audiences::said(&stored));
         ids.push(stored.id.clone());

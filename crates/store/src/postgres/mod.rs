@@ -21,6 +21,7 @@ mod lanes;
 mod learn;
 mod learn_places;
 mod ledger;
+mod list_keys;
 mod lists;
 mod migrate;
 mod names;
@@ -44,6 +45,7 @@ mod teams;
 mod testify;
 mod verify;
 mod views;
+mod wipe;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -23,6 +23,7 @@ mod lanes;
 mod learn;
 mod learn_places;
 mod ledger;
+mod list_keys;
 mod lists;
 mod migrate;
 mod names;
@@ -45,6 +46,7 @@ mod submit;
 mod teams;
 mod verify;
 mod views;
+mod wipe;
 mod writer;
 
 use std::fs::{File, OpenOptions, TryLockError};

@@ -137,6 +137,11 @@ async fn hot_statements_take_their_keys() {
             ],
         ),
         (
+            "threads of those",
+            reached::NOTE_THREADS,
+            &["SCAN j VIRTUAL TABLE", "SEARCH r USING INDEX recipients_of_thread (thread_no=?)"],
+        ),
+        (
             "lanes of those",
             reached::LANES,
             &["SCAN j VIRTUAL TABLE", "SEARCH q EXISTS USING PRIMARY KEY (lane_no=?)"],
@@ -223,8 +228,18 @@ async fn hot_statements_take_their_keys() {
         ("an uploaded list", lists::ONE, &["SEARCH a USING INDEX sqlite_autoindex_audiences_1 (id=?)"]),
         ("lists of a message", lists::ALL_THERE, &["SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"]),
         ("list in use", lists::IN_USE, &["SEARCH m USING INDEX messages_open (lane_no=?)"]),
-        ("members deleted", lists::LEAVE, &["SEARCH audience_members USING PRIMARY KEY (list_no=?"]),
-        ("names deleted", lists::FORGET, &["SEARCH audience_names USING PRIMARY KEY (list_no=?"]),
+        ("members deleted", wipe::LEAVE, &["SEARCH audience_members USING PRIMARY KEY (list_no=?"]),
+        (
+            "lists to be taken away",
+            wipe::LEFT_OVER,
+            &["SEARCH audiences USING INDEX audiences_to_wipe (created_at<?)"],
+        ),
+        (
+            "what a key was used for",
+            list_keys::USED,
+            &["SEARCH k USING PRIMARY KEY (key_no=? AND key=?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"],
+        ),
+        ("names deleted", wipe::FORGET, &["SEARCH audience_names USING PRIMARY KEY (list_no=?"]),
         (
             "lists with names",
             names::LISTS,
