@@ -71,8 +71,8 @@ async fn a_reply_goes_into_its_thread() {
     let filter = PeopleFilter { kind: Some("channel".to_owned()), ..PeopleFilter::default() };
     let known = world.client.people(&filter, page).await.unwrap().items;
     assert!(known.iter().any(|one| one.id == channel) && known.iter().all(|one| !one.id.contains(';')));
-    let one = world.run(&["people", "show", &thread, "--json"]).await.exits(0).json();
-    assert_eq!((&one["id"], &one["state"]), (&json!(channel), &json!("reachable")));
+    let one = world.client.person(&thread, &PeopleFilter::default()).await.unwrap().person;
+    assert_eq!((one.id, one.state.as_str()), (channel, "reachable"));
     world.end().await;
 }
 

@@ -191,7 +191,7 @@ async fn a_thread_needs_its_first_message() {
     assert_eq!(world.call(Method::DELETE, &path, None).await.0, 200);
     assert_eq!(world.send(&thread, "reply").await, refusal("conversation_not_found"));
     world.settings(json!({"missing_root_as": "activity_not_found"})).await;
-    assert_eq!(world.send(&thread, "reply").await, refusal("activity_not_found_in_conversation"));
+    assert_eq!(world.send(&thread, "reply").await, refusal("activity_not_found"));
     world.settings(json!({"missing_root_as": "accepted"})).await;
     assert_eq!(world.send(&thread, "reply").await.0, 201);
     assert_eq!(world.send(&other, "reply").await.0, 201);

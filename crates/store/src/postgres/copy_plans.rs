@@ -54,7 +54,9 @@ async fn a_page_and_an_expansion_take_their_keys() {
             &["using directory_members_leaving on directory_members", members],
         ),
         ("everyone", copy_read::EVERYONE_INSERT, &[people]),
-        ("a group", copy_read::GROUP_INSERT, &[groups, members, "using recipients_pkey on recipients"]),
+        ("groups in a group", copy_read::INSIDE, &[groups, members]),
+        ("people of groups", copy_read::GROUP_ROWS, &[members, "using recipients_pkey on recipients"]),
+        ("a group", copy_read::GROUP_INSERT, &["using recipients_pkey on recipients"]),
         ("by sign-in name", copy_read::BY_UPN, &["using recipients_of_upn on recipients"]),
         ("by address", copy_read::BY_MAIL, &["using recipients_of_mail on recipients"]),
     ];

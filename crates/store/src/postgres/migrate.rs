@@ -18,6 +18,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_directory_copy.sql"),
     include_str!("migrations/9001_threads.sql"),
     include_str!("migrations/9002_list_keys.sql"),
+    include_str!("migrations/9003_closures.sql"),
 ];
 
 /// Of the lock under which one process at a time brings the schema up to date; any number would do.

@@ -77,6 +77,7 @@ pub struct PostgresStore {
     words: Arc<Queue<Box<dyn Job>>>,
     submissions: Arc<Queue<Submission>>,
     expansion: Arc<tokio::sync::Mutex<Link>>,
+    closures: Arc<Closures>,
     /// Ends after the writers, until [`PostgresStore::close`] takes it.
     keeper: Mutex<Option<JoinHandle<()>>>,
 }
@@ -111,7 +112,8 @@ impl PostgresStore {
         let keeper = tokio::spawn(keep(writers, Arc::clone(&expansion), Arc::clone(&fence)));
         let readers = server.readers();
         let keeper = Mutex::new(Some(keeper));
-        Ok(Arc::new(Self { readers, fence, batches, words, submissions, expansion, keeper }))
+        let closures = Arc::default();
+        Ok(Arc::new(Self { readers, fence, batches, words, submissions, expansion, closures, keeper }))
     }
 
     /// Writes what waits, refuses what comes later, and lets the next process in at once.

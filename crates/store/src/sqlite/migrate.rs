@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_directory_copy.sql"),
     include_str!("migrations/9001_threads.sql"),
     include_str!("migrations/9002_list_keys.sql"),
+    include_str!("migrations/9003_closures.sql"),
 ];
 
 pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {

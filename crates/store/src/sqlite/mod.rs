@@ -62,6 +62,7 @@ use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::closures::Closures;
 use crate::error::{of_sqlx, unavailable};
 use asks::Asks;
 use expand::Expansions;
@@ -82,6 +83,7 @@ pub struct SqliteStore {
     learns: Arc<Intake<Learns>>,
     looks: Arc<Asks<Look>>,
     pages: Arc<Asks<AskPage>>,
+    closures: Arc<Closures>,
     readers: SqlitePool,
     written: Arc<Notify>,
     ending: Arc<AtomicBool>,
@@ -145,7 +147,8 @@ impl SqliteStore {
             }),
         ]);
         let submits = Intake::new(Arc::clone(&queues), Submits::default());
-        let expansions = Intake::new(Arc::clone(&queues), Expansions);
+        let closures = Arc::new(Closures::default());
+        let expansions = Intake::new(Arc::clone(&queues), Expansions(Arc::clone(&closures)));
         let learns = Intake::new(Arc::clone(&queues), Learns);
         let (looks, pages) = (Asks::new(readers.clone()), Asks::new(readers.clone()));
         Ok(Arc::new(Self {
@@ -155,6 +158,7 @@ impl SqliteStore {
             learns,
             looks,
             pages,
+            closures,
             readers,
             written,
             ending,
