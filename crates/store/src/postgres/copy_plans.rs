@@ -30,7 +30,7 @@ async fn a_page_and_an_expansion_take_their_keys() {
     let groups = "using directory_groups_key_lane_no_key on directory_groups";
     let members = "using directory_members_pkey on directory_members";
     let people = "using people_of_lane on recipients";
-    let expected: [(&str, &str, &[&str]); 18] = [
+    let expected: [(&str, &str, &[&str]); 20] = [
         ("a page of deliveries", rows::PAGE, &["using directory_copies_pkey on directory_copies f"]),
         ("people", copy_page::PEOPLE, &["Function Scan on j", recipients]),
         ("gone people", copy_page::GONE_PEOPLE, &["Function Scan on j", recipients]),

@@ -55,6 +55,7 @@ use nuncio_domain::ports::StoreError;
 use tokio::task::JoinHandle;
 
 pub use db::Pooler;
+use crate::closures::Closures;
 use db::{Link, Readers, Server};
 use node::Fence;
 use submit::Submission;
