@@ -219,7 +219,7 @@ pub struct NewMessage {
 }
 
 /// What makes a repeated request the same request; kept for 24 h per API key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
     pub key: String,
     /// blake3 of the body as it came.

@@ -19,7 +19,10 @@ pub async fn lists(registry: Arc<dyn Registry>, clock: Arc<dyn Clock>) {
         let now = clock.now();
         match registry.wipe_lists(now - UNFINISHED, now).await {
             Ok(0) => {}
-            Ok(lists) => tracing::info!(lists, "took away what was left of lists that were not stored or deleted to their end"),
+            Ok(lists) => tracing::info!(
+                lists,
+                "took away what was left of lists that were not stored or deleted to their end"
+            ),
             Err(error) => tracing::warn!(%error, "what is left of unfinished lists stays for now"),
         }
         pause(EVERY).await;

@@ -92,8 +92,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Upload { file, name, format, lane, idempotency_key } => {
             // Made here if not given, so that it can be named when the answer gets lost.
             let key = idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
-            let of =
-                ListOf { name, app: lane.app, tenant: lane.tenant, idempotency_key: Some(key.clone()) };
+            let of = ListOf { name, app: lane.app, tenant: lane.tenant, idempotency_key: Some(key.clone()) };
             let uploaded = upload(&client, &file, format.as_deref(), &of).await;
             let list = uploaded.map_err(|error| match error.downcast::<ClientError>() {
                 Ok(error) => not_stored(error, &key),

@@ -82,7 +82,8 @@ async fn a_thread_that_is_gone_is_not_its_channel() {
     let channel = world.team_installs().await;
     let (person, thread) = thread(&world, &channel).await;
     let root = thread.split_once(";messageid=").unwrap().1;
-    turn(&world, &format!("people/{person}/deletes"), json!({"message": root, "conversation": channel})).await;
+    turn(&world, &format!("people/{person}/deletes"), json!({"message": root, "conversation": channel}))
+        .await;
     world.sim.patch("settings", &json!({"missing_root_as": "activity_not_found"})).await;
     let sent = world.sent(&message(channels(&[&thread, &channel]), "Still there?")).await;
     assert_eq!(sent.counts, counts! { audience: 2, delivered: 1, failed: 1 });
@@ -114,10 +115,8 @@ async fn a_thread_can_be_reached_when_its_channel_can() {
     assert_eq!(sent.counts, counts! { audience: 2, skipped: 2 });
     assert_eq!(world.sim.calls("send").await, sends);
     // Or it is waited for.
-    let waits = NewMessage {
-        when_unreachable: Some("wait".to_owned()),
-        ..message(channels(&[&two]), "third")
-    };
+    let waits =
+        NewMessage { when_unreachable: Some("wait".to_owned()), ..message(channels(&[&two]), "third") };
     let id = world.send(&waits).await;
     world.until(&id, "it waits", |message| message.cause.as_deref() == Some("recipients_unreachable")).await;
     turn(&world, &format!("teams/{group}/install"), json!({})).await;

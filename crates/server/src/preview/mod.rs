@@ -147,9 +147,9 @@ impl Reader<'_> {
     async fn rows(&self, of: &[Named]) -> Result<Vec<Row>, StoreError> {
         let mut known: HashMap<(RecipientKind, String), Row> = HashMap::with_capacity(of.len());
         // A thread that nobody has named yet would have what its channel has.
-        let channels = of.iter().filter_map(|named| {
-            Some(Named { kind: named.kind, key: named.channel_of_thread()?.to_owned() })
-        });
+        let channels = of
+            .iter()
+            .filter_map(|named| Some(Named { kind: named.kind, key: named.channel_of_thread()?.to_owned() }));
         let asked: BTreeSet<Named> = of.iter().cloned().chain(channels).collect();
         let asked: Vec<Named> = asked.into_iter().collect();
         if let Some(lane_no) = self.lane_no() {

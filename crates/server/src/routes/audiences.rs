@@ -113,7 +113,8 @@ async fn store(
     let Entries { lines, blanks, duplicates, people, names, .. } = entries;
     let created_at = caller.app().now();
     let to_look_up = !names.is_empty();
-    let new = NewList { id, lane_no, name, lines, blanks, duplicates, people, names, created_at, idempotency };
+    let new =
+        NewList { id, lane_no, name, lines, blanks, duplicates, people, names, created_at, idempotency };
     let added = caller.registry().add_list(caller.scope(), new).await?;
     if to_look_up {
         caller.wake(lane_no);

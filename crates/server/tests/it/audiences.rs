@@ -317,7 +317,8 @@ async fn an_upload_can_be_repeated() {
     upload("", CSV, "two", "nobody").await.refused(422, "list_line_invalid");
     assert_eq!(upload("", CSV, "two", INES).await.status, 201);
     let message = to(&json!({"lists": [first.json()["id"]]}));
-    let request = server.request("POST", "/v1/messages").bearer_auth(&server.send).header("idempotency-key", "k");
+    let request =
+        server.request("POST", "/v1/messages").bearer_auth(&server.send).header("idempotency-key", "k");
     assert_eq!(server.answer(request.json(&message)).await.status, 202);
     assert_eq!(server.get("/v1/audiences").await.json()["items"].as_array().unwrap().len(), 2);
 }

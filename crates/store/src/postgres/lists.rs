@@ -110,7 +110,9 @@ async fn finish(
     let Some(idempotency) = idempotency else { return Ok(Some(Added::Stored)) };
     let before = list_keys::claim(db, (key_no, idempotency), list_no, at).await?;
     if before.is_some() {
-        let undone = sql("UPDATE audiences SET stored_at = NULL, deleted_at = $2, looked_up = names WHERE list_no = $1");
+        let undone = sql(
+            "UPDATE audiences SET stored_at = NULL, deleted_at = $2, looked_up = names WHERE list_no = $1",
+        );
         db.run(undone.bind(list_no).bind(at.0)).await?;
     }
     Ok(before.or(Some(Added::Stored)))

@@ -54,8 +54,8 @@ use futures_util::future::BoxFuture;
 use nuncio_domain::ports::StoreError;
 use tokio::task::JoinHandle;
 
-pub use db::Pooler;
 use crate::closures::Closures;
+pub use db::Pooler;
 use db::{Link, Readers, Server};
 use node::Fence;
 use submit::Submission;

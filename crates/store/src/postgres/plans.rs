@@ -10,8 +10,8 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use super::db::{PLANS, Pooler};
 use super::{
     PostgresStore, commit, commit_message, conversations, evidence, expand, fill, inherited, lanes, learn,
-    learn_places, lists, names, node, opt_outs, own_words, people, preview, reach, reach_history, reached,
-    recover, rows, settle, standing, submit, teams, testify, verify, views,
+    learn_places, list_keys, lists, names, node, opt_outs, own_words, people, preview, reach, reach_history,
+    reached, recover, rows, settle, standing, submit, teams, testify, verify, views, wipe,
 };
 
 pub(super) const FILL: &str = "

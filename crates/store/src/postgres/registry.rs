@@ -13,7 +13,8 @@ use nuncio_domain::{AudienceId, KeyId, Scope, Time};
 
 use super::db::sql;
 use super::{
-    PostgresStore, conversations, keys, lanes, learn, list_keys, lists, names, opt_outs, people, reach_history, rows, teams, wipe,
+    PostgresStore, conversations, keys, lanes, learn, list_keys, lists, names, opt_outs, people,
+    reach_history, rows, teams, wipe,
 };
 use crate::views::lane_of;
 use crate::words::get;

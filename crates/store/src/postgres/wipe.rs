@@ -68,9 +68,8 @@ pub(crate) async fn left_over(
     let lists: Vec<i64> = found.iter().map(|row| get(row, "list_no")).collect::<Result<_, _>>()?;
     for list_no in &lists {
         // Before anything of it goes: whoever still works on it, slowly, is refused at the end.
-        let given_up = store
-            .word((*list_no, now), |db, (list_no, now)| Box::pin(give_up(db, *list_no, *now)))
-            .await?;
+        let given_up =
+            store.word((*list_no, now), |db, (list_no, now)| Box::pin(give_up(db, *list_no, *now))).await?;
         if given_up {
             wipe(store, *list_no, now).await?;
         }

@@ -9,10 +9,10 @@ use nuncio_domain::views::Page;
 use nuncio_domain::{AudienceId, NewMessage, Scope, Time};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::{SqliteStore, list_keys, wipe};
 use super::fill::MEMBERS;
 use super::store::write;
 use super::writer::Queue;
+use super::{SqliteStore, list_keys, wipe};
 use crate::error::{broken, of_sqlx, unavailable};
 use crate::lists::{GIVEN_UP, TOGETHER, uploaded};
 use crate::views::paged;
@@ -54,11 +54,7 @@ pub(crate) const IN_USE: &str = "
        AND EXISTS (SELECT 1 FROM json_tree(m.sources) AS s WHERE s.key = 'uploaded' AND s.value = ?2)
      LIMIT 1";
 
-pub(crate) async fn add(
-    store: &SqliteStore,
-    scope: &Scope,
-    mut list: NewList,
-) -> Result<Added, StoreError> {
+pub(crate) async fn add(store: &SqliteStore, scope: &Scope, mut list: NewList) -> Result<Added, StoreError> {
     let (people, names) = (std::mem::take(&mut list.people), std::mem::take(&mut list.names));
     let (idempotency, key_no) = (list.idempotency.take(), scope.key_no);
     let (lane_no, at, looked_for) = (list.lane_no, list.created_at, names.len());
@@ -170,12 +166,14 @@ async fn finish(
     let Some(idempotency) = idempotency else { return Ok(Some(Added::Stored)) };
     let before = list_keys::claim(&mut *connection, (key_no, &idempotency), list_no, at).await?;
     if before.is_some() {
-        sqlx::query("UPDATE audiences SET stored_at = NULL, deleted_at = ?2, looked_up = names WHERE list_no = ?1")
-            .bind(list_no)
-            .bind(at.0)
-            .execute(connection)
-            .await
-            .map_err(of_sqlx)?;
+        sqlx::query(
+            "UPDATE audiences SET stored_at = NULL, deleted_at = ?2, looked_up = names WHERE list_no = ?1",
+        )
+        .bind(list_no)
+        .bind(at.0)
+        .execute(connection)
+        .await
+        .map_err(of_sqlx)?;
     }
     Ok(before.or(Some(Added::Stored)))
 }

@@ -5,9 +5,9 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::{
-    commit, commit_message, conversations, evidence, expand, fill, inherited, learn, lists, names, opt_outs,
-    own_words, people, preview, reach, reach_history, reached, recover, rows, settle, standing, store,
-    submit, views,
+    commit, commit_message, conversations, evidence, expand, fill, inherited, learn, list_keys, lists, names,
+    opt_outs, own_words, people, preview, reach, reach_history, reached, recover, rows, settle, standing,
+    store, submit, views, wipe,
 };
 
 pub(super) const FILL: &str = "
@@ -40,7 +40,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 76] = [
+    let expected: [(&str, &str, &[&str]); 79] = [
         (
             "intents",
             commit::INTENTS,
@@ -237,7 +237,10 @@ async fn hot_statements_take_their_keys() {
         (
             "what a key was used for",
             list_keys::USED,
-            &["SEARCH k USING PRIMARY KEY (key_no=? AND key=?)", "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"],
+            &[
+                "SEARCH k USING PRIMARY KEY (key_no=? AND key=?)",
+                "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)",
+            ],
         ),
         ("names deleted", wipe::FORGET, &["SEARCH audience_names USING PRIMARY KEY (list_no=?"]),
         (

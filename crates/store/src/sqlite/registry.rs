@@ -13,7 +13,8 @@ use nuncio_domain::{AudienceId, KeyId, Scope, Time};
 
 use super::writer::Queue;
 use super::{
-    SqliteStore, conversations, keys, lanes, learn, list_keys, lists, names, opt_outs, people, reach_history, rows, teams, wipe,
+    SqliteStore, conversations, keys, lanes, learn, list_keys, lists, names, opt_outs, people, reach_history,
+    rows, teams, wipe,
 };
 use crate::error::of_sqlx;
 use crate::views::lane_of;

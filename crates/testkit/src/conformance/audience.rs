@@ -90,7 +90,10 @@ pub async fn replies_share_the_thread_of_their_channel(fixture: &dyn Fixture) {
     let channel = rows[0].thread_no;
     table.settle(super::reach(channel, ReachState::Removed, 3_000)).await;
     let rows = table.page(message_no).await;
-    assert!(rows.iter().all(|row| row.reach == ReachState::Removed && row.reach_at == Some(Time(3_000))), "{rows:?}");
+    assert!(
+        rows.iter().all(|row| row.reach == ReachState::Removed && row.reach_at == Some(Time(3_000))),
+        "{rows:?}"
+    );
     assert!(rows.iter().all(|row| row.place_no() == channel));
 }
 
