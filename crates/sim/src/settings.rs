@@ -9,7 +9,7 @@ use crate::{
     random::Rng,
     switches::{
         ArchivedAs, BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, DeltaExpiredAs,
-        InstallAnswer, PersonAnswer, RefusedTokenAs, RemovedReason, RetryAfterAs, TeamOnlyAs, UninstalledAs,
+        InstallAnswer, MissingRootAs, PersonAnswer, RefusedTokenAs, RemovedReason, RetryAfterAs, TeamOnlyAs, UninstalledAs,
         UninstalledCreate, UnmatchedMention,
     },
 };

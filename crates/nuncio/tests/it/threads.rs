@@ -89,7 +89,7 @@ async fn a_thread_that_is_gone_is_not_its_channel() {
     assert_eq!(sent.counts, counts! { audience: 2, delivered: 1, failed: 1 });
     assert_eq!(sent.failed_by_reason, reasons(&[("conversation_gone", 1)]));
     let delivery = world.delivery(&sent.id, &thread).await;
-    assert_eq!((delivery.delivery.status, delivery.attempts.len()), (Some(404), 1));
+    assert_eq!((delivery.delivery.status, delivery.calls.len()), (Some(404), 1));
     // Where Teams takes it all the same, it goes out.
     world.sim.patch("settings", &json!({"missing_root_as": "accepted"})).await;
     let retried = world.run(&["messages", "retry", &sent.id, "--state", "failed", "--wait"]).await;
