@@ -9,8 +9,8 @@ use crate::{
     random::Rng,
     switches::{
         ArchivedAs, BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, DeltaExpiredAs,
-        InstallAnswer, MissingRootAs, PersonAnswer, RefusedTokenAs, RemovedReason, RetryAfterAs, TeamOnlyAs, UninstalledAs,
-        UninstalledCreate, UnmatchedMention,
+        InstallAnswer, MissingRootAs, PersonAnswer, RefusedTokenAs, RemovedReason, RetryAfterAs, TeamOnlyAs,
+        UninstalledAs, UninstalledCreate, UnmatchedMention,
     },
 };
 

@@ -60,7 +60,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::batch::{Batch, Committed, Inherited, Key, Row};
+    use crate::batch::{Batch, Committed, Inherited, Key, Row, Why};
     use crate::lane::{Action, Input, LaneConfig};
     use crate::message::{Body, Class, Content, MessageState, OpenMessage, Opened, WhenUnreachable};
     use crate::outcome::{Answer, Operation, Outcome};
@@ -166,7 +166,10 @@ mod tests {
         assert!(calls.len() > 1);
         assert!(calls.iter().all(|call| *call == (Operation::Send, Some("https://smba/emea/".to_owned()))));
         let last = batch.changes.last().unwrap();
-        assert_eq!((last.to, last.why), (DeliveryState::Failed, Some(FailReason::ConversationGone.into())));
+        assert_eq!(
+            (last.to, last.why),
+            (DeliveryState::Failed, Some(Why::Failed(FailReason::ConversationGone)))
+        );
         assert!(batch.suspects.is_empty() && batch.reach.is_empty(), "{batch:?}");
     }
 
