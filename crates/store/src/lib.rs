@@ -10,6 +10,7 @@
 //! `plans.rs`. What every store must do is tested in `nuncio_testkit::conformance`.
 
 mod batch;
+mod closures;
 mod control;
 mod copies;
 mod error;

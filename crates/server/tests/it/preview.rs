@@ -21,24 +21,24 @@ use tokio::sync::Semaphore;
 use crate::harness::{Answer, BOT, INES, NOON, Server, TENANT, app};
 
 const OMAR: &str = "0c5f7d21-6e48-4b93-a1d0-9f27c38be654";
-const GROUP: &str = "4d0ef681-e88f-42a3-a2db-e6bf1e249e10";
+pub(crate) const GROUP: &str = "4d0ef681-e88f-42a3-a2db-e6bf1e249e10";
 const TEAM: &str = "ee0f5ae2-8bc6-4ae5-8466-7daeebbfa062";
 const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 
 /// Pages of each source, and how it goes on after them.
 #[derive(Default)]
-struct Book {
-    sources: BTreeMap<DirectorySource, Vec<Vec<DirectoryPerson>>>,
-    fails: BTreeMap<DirectorySource, DirectoryError>,
+pub(crate) struct Book {
+    pub(crate) sources: BTreeMap<DirectorySource, Vec<Vec<DirectoryPerson>>>,
+    pub(crate) fails: BTreeMap<DirectorySource, DirectoryError>,
     /// The first link is not taken any more, once.
-    forgets: AtomicBool,
+    pub(crate) forgets: AtomicBool,
     /// It never answers after its first page.
-    hangs: bool,
+    pub(crate) hangs: bool,
     /// It answers nobody before this has permits.
-    gate: Option<Arc<Semaphore>>,
+    pub(crate) gate: Option<Arc<Semaphore>>,
     /// How many are asking now, and the most that ever did.
-    asking: AtomicUsize,
-    most: Arc<AtomicUsize>,
+    pub(crate) asking: AtomicUsize,
+    pub(crate) most: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -89,7 +89,7 @@ impl Directory for Book {
     }
 }
 
-fn someone(id: &str) -> DirectoryPerson {
+pub(crate) fn someone(id: &str) -> DirectoryPerson {
     DirectoryPerson {
         object_id: id.to_owned(),
         name: Some(format!("Directory {id}")),
@@ -101,7 +101,7 @@ fn someone(id: &str) -> DirectoryPerson {
     }
 }
 
-fn id(n: usize) -> String {
+pub(crate) fn id(n: usize) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
 }
 
@@ -111,7 +111,7 @@ async fn server(book: Book) -> Server {
 }
 
 /// Teams tells of somebody.
-async fn meet(server: &Server, person: &str, conversation: bool, reach: ReachState) {
+pub(crate) async fn meet(server: &Server, person: &str, conversation: bool, reach: ReachState) {
     let person = SeenPerson {
         object_id: person.to_owned(),
         name: Some(format!("Met {person}")),

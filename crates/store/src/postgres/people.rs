@@ -68,7 +68,7 @@ macro_rules! share_columns {
 pub(crate) const PEOPLE: &str = those!(
     person_columns!(),
     "recipients AS r",
-    "AND r.kind <> 'team' AND (r.kind <> 'person' OR strpos(r.key, '@') = 0)
+    "AND r.kind <> 'team' AND (r.kind <> 'person' OR strpos(r.key, '@') = 0) AND r.thread_no IS NULL
      AND r.recipient_no > $8 AND r.recipient_no <= $9 ORDER BY r.recipient_no LIMIT $10"
 );
 pub(crate) const AUDIENCE: &str = those!(
@@ -82,7 +82,7 @@ pub(crate) const PERSON: &str =
 pub(crate) const SHARES: &str = those!(
     share_columns!(),
     "recipients AS r",
-    "AND r.kind <> 'team' AND (r.kind <> 'person' OR strpos(r.key, '@') = 0)
+    "AND r.kind <> 'team' AND (r.kind <> 'person' OR strpos(r.key, '@') = 0) AND r.thread_no IS NULL
      AND r.recipient_no > $8 AND r.recipient_no <= $9 GROUP BY 1, 2"
 );
 pub(crate) const SHARES_OF_AUDIENCE: &str = those!(

@@ -1,5 +1,5 @@
 //! What the API reads of people, channels and chats: who they are and whether they can be reached. A name in a list that
-//! nobody has is none of them (`docs/adr/0024`).
+//! nobody has is none of them (`docs/adr/0024`), nor is a thread of a channel, which has what its channel has.
 
 use nuncio_domain::people::{PeopleFilter, Person};
 use nuncio_domain::ports::StoreError;
@@ -75,7 +75,7 @@ macro_rules! share_columns {
 
 pub(crate) const PEOPLE: &str = gathered!(
     "recipients AS r",
-    "AND r.kind <> 'team' AND (r.kind <> 'person' OR instr(r.key, '@') = 0)
+    "AND r.kind <> 'team' AND (r.kind <> 'person' OR instr(r.key, '@') = 0) AND r.thread_no IS NULL
      AND r.recipient_no > ?8 AND r.recipient_no <= ?9 ORDER BY r.recipient_no LIMIT ?10"
 );
 pub(crate) const AUDIENCE: &str = gathered!(
@@ -91,7 +91,7 @@ pub(crate) const PERSON: &str = gathered!(
 pub(crate) const SHARES: &str = those!(
     share_columns!(),
     "recipients AS r",
-    "AND r.kind <> 'team' AND (r.kind <> 'person' OR instr(r.key, '@') = 0)
+    "AND r.kind <> 'team' AND (r.kind <> 'person' OR instr(r.key, '@') = 0) AND r.thread_no IS NULL
      AND r.recipient_no > ?8 AND r.recipient_no <= ?9 GROUP BY 1, 2"
 );
 pub(crate) const SHARES_OF_AUDIENCE: &str = those!(

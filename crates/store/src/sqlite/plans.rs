@@ -5,9 +5,9 @@ use sqlx::{ConnectOptions, Row, SqliteConnection};
 
 use super::SqliteStore;
 use super::{
-    commit, commit_message, conversations, evidence, expand, fill, inherited, learn, lists, moves, names,
-    opt_outs, own_words, people, preview, reach, reach_history, reached, recover, rows, settle, standing,
-    store, submit, views,
+    commit, commit_message, conversations, evidence, expand, fill, inherited, learn, list_keys, lists, moves,
+    names, opt_outs, own_words, people, preview, reach, reach_history, reached, recover, rows, settle,
+    standing, store, submit, views, wipe,
 };
 
 pub(super) const FILL: &str = "
@@ -40,7 +40,7 @@ async fn hot_statements_take_their_keys() {
     sqlx::raw_sql(FILL).execute(&mut connection).await.unwrap();
 
     // What each must do. None may sort, nor walk through a table.
-    let expected: [(&str, &str, &[&str]); 80] = [
+    let expected: [(&str, &str, &[&str]); 83] = [
         (
             "intents",
             commit::INTENTS,
@@ -152,6 +152,11 @@ async fn hot_statements_take_their_keys() {
             ],
         ),
         (
+            "threads of those",
+            reached::NOTE_THREADS,
+            &["SCAN j VIRTUAL TABLE", "SEARCH r USING INDEX recipients_of_thread (thread_no=?)"],
+        ),
+        (
             "lanes of those",
             reached::LANES,
             &["SCAN j VIRTUAL TABLE", "SEARCH q EXISTS USING PRIMARY KEY (lane_no=?)"],
@@ -238,8 +243,21 @@ async fn hot_statements_take_their_keys() {
         ("an uploaded list", lists::ONE, &["SEARCH a USING INDEX sqlite_autoindex_audiences_1 (id=?)"]),
         ("lists of a message", lists::ALL_THERE, &["SEARCH a USING INTEGER PRIMARY KEY (rowid=?)"]),
         ("list in use", lists::IN_USE, &["SEARCH m USING INDEX messages_open (lane_no=?)"]),
-        ("members deleted", lists::LEAVE, &["SEARCH audience_members USING PRIMARY KEY (list_no=?"]),
-        ("names deleted", lists::FORGET, &["SEARCH audience_names USING PRIMARY KEY (list_no=?"]),
+        ("members deleted", wipe::LEAVE, &["SEARCH audience_members USING PRIMARY KEY (list_no=?"]),
+        (
+            "lists to be taken away",
+            wipe::LEFT_OVER,
+            &["SEARCH audiences USING INDEX audiences_to_wipe (created_at<?)"],
+        ),
+        (
+            "what a key was used for",
+            list_keys::USED,
+            &[
+                "SEARCH k USING PRIMARY KEY (key_no=? AND key=?)",
+                "SEARCH a USING INTEGER PRIMARY KEY (rowid=?)",
+            ],
+        ),
+        ("names deleted", wipe::FORGET, &["SEARCH audience_names USING PRIMARY KEY (list_no=?"]),
         (
             "lists with names",
             names::LISTS,

@@ -90,7 +90,7 @@ macro_rules! conformance {
             a_list_is_deleted_when_no_message_needs_it,
             lanes_are_held_and_go_on, a_look_begins_behind_what_is_known, retries_take_what_was_not_delivered,
             retries_read_what_closing_made_of_the_rest, retries_are_of_their_own_lane,
-            deliveries_wait_for_their_recipients, who_is_reached_just_before_is_not_forgotten);
+            deliveries_wait_for_their_recipients, threads_wait_for_their_channel, who_is_reached_just_before_is_not_forgotten);
     };
     ($make:expr; $($case:ident),+ $(,)?) => {
         $(#[tokio::test]
