@@ -116,6 +116,7 @@ mod tests {
         closures.keep(1, "huge", version, &groups(MOST + 1));
         assert!(closures.of(1, "huge", version).is_none() && closures.of(1, "c", version).is_some());
         closures.keep(1, "all", version, &groups(MOST));
-        assert_eq!((closures.kept().closures.len(), closures.kept().groups), (1, MOST));
+        let kept = closures.kept();
+        assert_eq!((kept.closures.len(), kept.groups), (1, MOST));
     }
 }
