@@ -36,6 +36,8 @@ mod plans;
 mod preview;
 mod reach;
 mod reach_history;
+#[cfg(test)]
+mod reach_plans;
 mod reached;
 mod recover;
 mod registry;
