@@ -147,12 +147,12 @@ mod tests {
     #[test]
     fn what_a_person_sees() {
         let expected = "\
-audience              1,200
-  have it               250  20.8 %
-  would get it          900  75.0 %
-  would be skipped       50   4.2 %
-    guest                40   3.3 %  Ines, Omar
-    unreachable          10   0.8 %
+audience            1,200
+  have it             250  20.8 %
+  would get it        900  75.0 %
+  would be skipped     50   4.2 %
+    guest              40   3.3 %  Ines, Omar
+    unreachable        10   0.8 %
 
 calls   900 to install the app, 24 to read the directory
 pace    30 a second
