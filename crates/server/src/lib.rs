@@ -51,6 +51,7 @@ mod routes;
 pub mod secret;
 mod state;
 mod times;
+mod turns;
 mod validate;
 mod views;
 

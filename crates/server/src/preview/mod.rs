@@ -164,13 +164,25 @@ impl Reader<'_> {
     /// A row for each, in their order; of whom nothing is known, one that says so.
     async fn rows(&self, of: &[Named]) -> Result<Vec<Row>, StoreError> {
         let mut known: HashMap<(RecipientKind, String), Row> = HashMap::with_capacity(of.len());
+        // A thread that nobody has named yet would have what its channel has.
+        let channels = of
+            .iter()
+            .filter_map(|named| Some(Named { kind: named.kind, key: named.channel_of_thread()?.to_owned() }));
+        let asked: BTreeSet<Named> = of.iter().cloned().chain(channels).collect();
+        let asked: Vec<Named> = asked.into_iter().collect();
         if let Some(lane_no) = self.lane_no() {
-            for row in self.access.preview().known(self.access.scope(), lane_no, of).await? {
+            for row in self.access.preview().known(self.access.scope(), lane_no, &asked).await? {
                 known.insert((row.kind, row.address.clone()), row);
             }
         }
-        let row =
-            |named: &Named| known.remove(&(named.kind, named.key.clone())).unwrap_or_else(|| stranger(named));
+        let row = |named: &Named| {
+            let itself = known.get(&(named.kind, named.key.clone())).cloned();
+            let channel = || {
+                let row = known.get(&(named.kind, named.channel_of_thread()?.to_owned()))?;
+                Some(Row { address: named.key.clone(), ..row.clone() })
+            };
+            itself.or_else(channel).unwrap_or_else(|| stranger(named))
+        };
         Ok(of.iter().map(row).collect())
     }
 

@@ -128,6 +128,11 @@ fn people(findings: &mut Findings, asked: &NewInstall) -> Checked {
             "/audience/channels",
             "a channel gets the app with its team: name the team in /teams",
         ),
+        (
+            &audience.picked_channels,
+            "/audience/picked_channels",
+            "a channel gets the app with its team: name the team in /teams",
+        ),
         (&audience.chats, "/audience/chats", "name group chats in /chats"),
     ] {
         if !named.is_empty() {

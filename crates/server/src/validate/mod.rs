@@ -8,6 +8,7 @@ mod install;
 mod install_run;
 mod lane;
 mod lists;
+mod picked;
 mod policy;
 mod retry;
 
@@ -99,6 +100,7 @@ async fn draft(
     .await?;
     if let Some(lane) = &lane {
         lists::find(&mut findings, access, lane, &mut audience).await?;
+        picked::find(&mut findings, access, lane, &mut audience).await?;
         directory::look_up(&mut findings, access, lane, &mut audience).await?;
         install::check(&mut findings, access, lane, policy.install);
     }

@@ -237,6 +237,11 @@ impl Server {
         answer.json()["id"].as_str().unwrap().to_owned()
     }
 
+    /// What its clock shows, as Teams writes a time.
+    pub(crate) fn now(&self) -> String {
+        jiff::Timestamp::from_microsecond(self.clock.0.load(Ordering::SeqCst)).unwrap().to_string()
+    }
+
     pub(crate) async fn activity(&self, body: &Value) -> Answer {
         self.answer(self.request("POST", "/api/messages").json(body)).await
     }

@@ -6,47 +6,96 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use nuncio_domain::batch::{Attempt, Change, Intent, NewReference, Why};
+use nuncio_domain::batch::{Attempt, Change, Intent, MessageChange, NewReference, Why};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Batch, Committed, DeliveryState, Key};
+use sqlx::postgres::PgRow;
 
-use super::db::{Db, plain, plain_or_null, sql};
-use super::node::NODE;
-use super::{commit_message, greeted, reach, settle};
+use super::db::{Db, Statement, plain, plain_or_null, sql};
+use super::tids::{Tids, Update};
+use super::{commit_message, events, greeted, reach, settle};
 use crate::batch::{self, Closed, Deltas, sort, why};
+use crate::rows;
 use crate::words::{get, word_or_null};
 
-pub(crate) const INTENTS: &str = "
-    UPDATE deliveries AS d
-       SET state = 'in_flight', due_at = NULL, started_at = j.at, reference_no = j.reference_no
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) AS j (message_no, recipient_no, reference_no, at)
-     WHERE d.message_no = j.message_no AND d.recipient_no = j.recipient_no AND d.state = 'pending'
-    RETURNING d.message_no, d.recipient_no";
+macro_rules! by_key {
+    () => {
+        "d.message_no = j.message_no AND d.recipient_no = j.recipient_no"
+    };
+}
 
-pub(crate) const CHANGES: &str = "
-    UPDATE deliveries AS d
-       SET state = j.next, reason = j.reason, activity_id = coalesce(j.activity_id, d.activity_id), due_at = j.due_at,
-           tries = j.tries, resent = j.resent, done_at = j.done_at, attempts = d.attempts + j.calls
-      FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::integer[],
-                  $9::boolean[], $10::bigint[], $11::integer[])
-        AS j (message_no, recipient_no, before, next, reason, activity_id, due_at, tries, resent, done_at, calls)
-     WHERE d.message_no = j.message_no AND d.recipient_no = j.recipient_no AND d.state = j.before
-    RETURNING d.message_no, d.recipient_no, d.attempts::bigint";
+/// So that no index fits.
+macro_rules! in_place {
+    () => {
+        "d.ctid = j.tid AND d.message_no + 0 = j.message_no AND d.recipient_no + 0 = j.recipient_no"
+    };
+}
+
+macro_rules! intents {
+    ($tid:literal, $keys:expr) => {
+        concat!(
+            "UPDATE deliveries AS d
+                SET state = 'in_flight', due_at = NULL, started_at = j.at, reference_no = j.reference_no
+               FROM (SELECT unnest($1::bigint[]) AS message_no, unnest($2::bigint[]) AS recipient_no,
+                            unnest($3::bigint[]) AS reference_no, unnest($4::bigint[]) AS at",
+            $tid,
+            ") AS j
+              WHERE ",
+            $keys,
+            " AND d.state = 'pending'
+             RETURNING d.message_no, d.recipient_no, tidsend(d.ctid) AS tid"
+        )
+    };
+}
+
+pub(crate) const INTENTS: Update = Update {
+    in_place: intents!(", unnest($5::text[])::tid AS tid", in_place!()),
+    by_key: intents!("", by_key!()),
+};
+
+macro_rules! changes {
+    ($tid:literal, $keys:expr) => {
+        concat!(
+            "UPDATE deliveries AS d
+                SET state = j.next, reason = j.reason, activity_id = coalesce(j.activity_id, d.activity_id),
+                    due_at = j.due_at, tries = j.tries, resent = j.resent, done_at = j.done_at,
+                    attempts = d.attempts + j.calls
+               FROM (SELECT unnest($1::bigint[]) AS message_no, unnest($2::bigint[]) AS recipient_no,
+                            unnest($3::text[]) AS before, unnest($4::text[]) AS next, unnest($5::text[]) AS reason,
+                            unnest($6::text[]) AS activity_id, unnest($7::bigint[]) AS due_at,
+                            unnest($8::integer[]) AS tries, unnest($9::boolean[]) AS resent,
+                            unnest($10::bigint[]) AS done_at, unnest($11::integer[]) AS calls",
+            $tid,
+            ") AS j
+              WHERE ",
+            $keys,
+            " AND d.state = j.before
+             RETURNING d.message_no, d.recipient_no, d.attempts::bigint"
+        )
+    };
+}
+
+pub(crate) const CHANGES: Update = Update {
+    in_place: changes!(", unnest($12::text[])::tid AS tid", in_place!()),
+    by_key: changes!("", by_key!()),
+};
 
 const ATTEMPTS: &str = "
     INSERT INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome, status, code, text, correlation)
-    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::text[], $5::bigint[], $6::bigint[], $7::text[],
-                         $8::integer[], $9::text[], $10::text[], $11::text[])";
+    SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::integer[]), unnest($4::text[]), unnest($5::bigint[]),
+           unnest($6::bigint[]), unnest($7::text[]), unnest($8::integer[]), unnest($9::text[]), unnest($10::text[]),
+           unnest($11::text[])";
 
 pub(crate) const COUNTS: &str = "
     UPDATE message_counts AS c
        SET pending = c.pending + j.pending, in_flight = c.in_flight + j.in_flight, delivered = c.delivered + j.delivered,
            failed = c.failed + j.failed, skipped = c.skipped + j.skipped, ambiguous = c.ambiguous + j.ambiguous,
            cancelled = c.cancelled + j.cancelled, expired = c.expired + j.expired
-      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                  $8::bigint[], $9::bigint[])
-        AS j (message_no, pending, in_flight, delivered, failed, skipped, ambiguous, cancelled, expired)
-     WHERE c.message_no = j.message_no";
+      FROM (SELECT unnest($1::bigint[]) AS message_no, unnest($2::bigint[]) AS pending, unnest($3::bigint[]) AS in_flight,
+                   unnest($4::bigint[]) AS delivered, unnest($5::bigint[]) AS failed, unnest($6::bigint[]) AS skipped,
+                   unnest($7::bigint[]) AS ambiguous, unnest($8::bigint[]) AS cancelled, unnest($9::bigint[]) AS expired) AS j
+     WHERE c.message_no = j.message_no
+    RETURNING c.message_no, c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled, c.expired";
 
 const REASONS: &str = "
     INSERT INTO message_reasons AS m (message_no, state, reason, n)
@@ -78,38 +127,27 @@ pub(crate) const LANE_STATUS: &str = "
     UPDATE lanes AS l SET status = j.status
       FROM unnest($1::bigint[], $2::text[]) AS j (lane_no, status) WHERE l.lane_no = j.lane_no";
 
-pub(crate) const CLOSED: &str = "
-    SELECT m.message_no, m.closed_to
+pub(crate) const FOUND: &str = "
+    SELECT m.message_no, m.closed_to, m.lane_no, m.state
       FROM unnest($1::bigint[]) AS j (message_no) JOIN messages AS m ON m.message_no = j.message_no";
-
-/// Counts and states of what was touched, a row for each lane (nearly always one).
-pub(crate) const EVENTS: &str = "
-    INSERT INTO commits (node_no, lane_no, at, events)
-    SELECT $3, m.lane_no, $2, json_build_object('messages', json_agg(json_build_object('no', m.message_no, 'state', m.state,
-           'counts', json_build_array(c.pending, c.in_flight, c.delivered, c.failed, c.skipped, c.ambiguous, c.cancelled,
-                                      c.expired))))::text
-      FROM unnest($1::bigint[]) AS j (message_no)
-     CROSS JOIN LATERAL (SELECT * FROM messages AS m WHERE m.message_no = j.message_no OFFSET 0) AS m
-     CROSS JOIN LATERAL (SELECT * FROM message_counts AS c WHERE c.message_no = j.message_no OFFSET 0) AS c
-     GROUP BY m.lane_no
-    RETURNING seq";
 
 const KEEP_COMMITS: i64 = 7 * 24 * 3_600 * 1_000_000;
 
-pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, StoreError> {
+pub(crate) async fn commit(db: &mut Db<'_>, tids: &Tids, batch: Batch) -> Result<Committed, StoreError> {
     let mut done = Committed::default();
     let numbers = batch::touched(&batch);
     // Before all rows of recipients and messages.
     lane_status(db, &batch.lane_status).await?;
-    let closed = closed(db, &numbers).await?;
+    let found = found(db, &numbers).await?;
+    let closed = closed(&found)?;
     let mut deltas = Deltas::default();
 
-    intents(db, batch.intents, &closed, &mut deltas, &mut done).await?;
+    intents(db, tids, batch.intents, &closed, &mut deltas, &mut done).await?;
     let sorted = sort(batch.changes, &closed, &mut done);
     let mut resolved = HashMap::new();
     for mut wave in sorted.waves {
         wave.sort_unstable_by_key(|change| change.key);
-        let moved = apply(db, &wave).await?;
+        let moved = apply(db, tids, &wave).await?;
         for change in &wave {
             if moved.contains(&change.key) {
                 deltas.change(change);
@@ -121,8 +159,8 @@ pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, S
             }
         }
     }
-    late(db, sorted.late, &mut done).await?;
-    move_counts(db, &deltas).await?;
+    late(db, tids, sorted.late, &mut done).await?;
+    let counts = move_counts(db, &deltas).await?;
     reach::from_calls(db, &batch.reach).await?;
     references(db, &batch.references).await?;
     if !batch.suspects.is_empty() {
@@ -130,7 +168,9 @@ pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, S
     }
     greeted::greeted(db, &batch.greeted).await?;
     let again = resolved.iter().filter(|(_, to)| **to == DeliveryState::Pending);
-    settle::reopen(db, again.map(|(key, _)| key.message_no).collect()).await?;
+    let again: BTreeSet<i64> = again.map(|(key, _)| key.message_no).collect();
+    let changed = again.iter().copied().chain(batch.messages.iter().map(MessageChange::message_no)).collect();
+    settle::reopen(db, again).await?;
     settle::obeyed(db, batch.settled, resolved, batch.at).await?;
     commit_message::apply(db, batch.at, &batch.messages, &mut done).await?;
     if !numbers.is_empty() {
@@ -139,11 +179,9 @@ pub(crate) async fn commit(db: &mut Db<'_>, batch: Batch) -> Result<Committed, S
         if !batch.messages.is_empty() || closed.values().any(Option::is_some) {
             commit_message::reopen_or_leave(db, &touched).await?;
         }
-        let events = db.rows(sql(EVENTS).bind(touched).bind(batch.at.0).bind(NODE)).await?;
-        for row in &events {
-            if get::<i64>(row, "seq")? % 4096 == 0 {
-                prune(db, batch.at.0 - KEEP_COMMITS).await?;
-            }
+        let events = events::tell(db, batch.at, &found, &counts, &changed).await?;
+        if events.iter().any(|seq| seq % 4096 == 0) {
+            prune(db, batch.at.0 - KEEP_COMMITS).await?;
         }
     }
     Ok(done)
@@ -159,20 +197,23 @@ async fn lane_status(db: &mut Db<'_>, status: &[(i64, String)]) -> Result<(), St
     db.run(sql(LANE_STATUS).bind(lanes).bind(texts)).await.map(|_| ())
 }
 
-async fn closed(db: &mut Db<'_>, numbers: &BTreeSet<i64>) -> Result<Closed, StoreError> {
+/// The messages before the batch.
+async fn found(db: &mut Db<'_>, numbers: &BTreeSet<i64>) -> Result<Vec<PgRow>, StoreError> {
     if numbers.is_empty() {
-        return Ok(Closed::new());
+        return Ok(Vec::new());
     }
     let numbers: Vec<i64> = numbers.iter().copied().collect();
-    db.rows(sql(CLOSED).bind(numbers))
-        .await?
-        .iter()
-        .map(|row| Ok((get(row, "message_no")?, word_or_null(row, "closed_to", DeliveryState::of_word)?)))
-        .collect()
+    db.rows(sql(FOUND).bind(numbers)).await
+}
+
+fn closed(found: &[PgRow]) -> Result<Closed, StoreError> {
+    let closed = |row| Ok((get(row, "message_no")?, word_or_null(row, "closed_to", DeliveryState::of_word)?));
+    found.iter().map(closed).collect()
 }
 
 async fn intents(
     db: &mut Db<'_>,
+    tids: &Tids,
     mut intents: Vec<Intent>,
     closed: &Closed,
     deltas: &mut Deltas,
@@ -191,13 +232,10 @@ async fn intents(
         return Ok(());
     }
     intents.sort_unstable_by_key(|intent| intent.key);
-    let statement = sql(INTENTS)
-        .bind(column(&intents, |intent| intent.key.message_no))
-        .bind(column(&intents, |intent| intent.key.recipient_no))
-        .bind(column(&intents, |intent| intent.reference_no))
-        .bind(column(&intents, |intent| intent.at.0));
-    for row in &db.rows(statement).await? {
-        let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
+    let found = INTENTS.run(db, tids, &intents, |intent| intent.key, bind_intents).await?;
+    tids.keep(&found)?;
+    for row in &found {
+        let key = rows::key(row)?;
         asked.remove(&key);
         deltas.shift(key.message_no, DeliveryState::Pending, DeliveryState::InFlight);
     }
@@ -211,8 +249,32 @@ pub(crate) fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T>
 }
 
 /// Writes changes and their attempts; which of them found their row as they thought it was.
-async fn apply(db: &mut Db<'_>, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
-    let statement = sql(CHANGES)
+async fn apply(db: &mut Db<'_>, tids: &Tids, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
+    let found = CHANGES.run(db, tids, changes, |change| change.key, bind_changes).await?;
+    let mut moved: HashMap<Key, i64> = HashMap::with_capacity(found.len());
+    for row in &found {
+        moved.insert(rows::key(row)?, get(row, "attempts")?);
+    }
+    let made: Vec<(Key, i64, &Attempt)> = changes
+        .iter()
+        .filter_map(|change| Some((change.key, *moved.get(&change.key)?, change.attempt.as_ref()?)))
+        .collect();
+    if !made.is_empty() {
+        attempts(db, &made).await?;
+    }
+    Ok(moved.into_keys().collect())
+}
+
+fn bind_intents<'q>(statement: Statement<'q>, intents: &[&Intent]) -> Statement<'q> {
+    statement
+        .bind(column(intents, |intent| intent.key.message_no))
+        .bind(column(intents, |intent| intent.key.recipient_no))
+        .bind(column(intents, |intent| intent.reference_no))
+        .bind(column(intents, |intent| intent.at.0))
+}
+
+fn bind_changes<'q>(statement: Statement<'q>, changes: &[&'q Change]) -> Statement<'q> {
+    statement
         .bind(column(changes, |change| change.key.message_no))
         .bind(column(changes, |change| change.key.recipient_no))
         .bind(column(changes, |change| change.from.as_str()))
@@ -225,21 +287,7 @@ async fn apply(db: &mut Db<'_>, changes: &[Change]) -> Result<HashSet<Key>, Stor
         .bind(column(changes, |change| change.tries.cast_signed()))
         .bind(column(changes, |change| change.resent))
         .bind(column(changes, |change| change.to.is_final().then_some(change.at.0)))
-        .bind(column(changes, |change| i32::from(change.attempt.is_some())));
-    let found = db.rows(statement).await?;
-    let mut moved: HashMap<Key, i64> = HashMap::with_capacity(found.len());
-    for row in &found {
-        let key = Key { message_no: get(row, "message_no")?, recipient_no: get(row, "recipient_no")? };
-        moved.insert(key, get(row, "attempts")?);
-    }
-    let made: Vec<(Key, i64, &Attempt)> = changes
-        .iter()
-        .filter_map(|change| Some((change.key, *moved.get(&change.key)?, change.attempt.as_ref()?)))
-        .collect();
-    if !made.is_empty() {
-        attempts(db, &made).await?;
-    }
-    Ok(moved.into_keys().collect())
+        .bind(column(changes, |change| i32::from(change.attempt.is_some())))
 }
 
 async fn attempts(db: &mut Db<'_>, made: &[(Key, i64, &Attempt)]) -> Result<(), StoreError> {
@@ -259,12 +307,17 @@ async fn attempts(db: &mut Db<'_>, made: &[(Key, i64, &Attempt)]) -> Result<(), 
 }
 
 /// The counts have moved when the message was closed; the attempt is kept, whether its row was swept yet or not.
-async fn late(db: &mut Db<'_>, late: Vec<Change>, done: &mut Committed) -> Result<(), StoreError> {
+async fn late(
+    db: &mut Db<'_>,
+    tids: &Tids,
+    late: Vec<Change>,
+    done: &mut Committed,
+) -> Result<(), StoreError> {
     for mut change in late {
-        let unswept = apply(db, std::slice::from_ref(&change)).await?;
+        let unswept = apply(db, tids, std::slice::from_ref(&change)).await?;
         if unswept.is_empty() {
             change.from = change.to;
-            if apply(db, std::slice::from_ref(&change)).await?.is_empty()
+            if apply(db, tids, std::slice::from_ref(&change)).await?.is_empty()
                 && !done.lost_changes.contains(&change.key)
             {
                 done.lost_changes.push(change.key);
@@ -274,7 +327,9 @@ async fn late(db: &mut Db<'_>, late: Vec<Change>, done: &mut Committed) -> Resul
     Ok(())
 }
 
-async fn move_counts(db: &mut Db<'_>, deltas: &Deltas) -> Result<(), StoreError> {
+/// The counts of those that moved, as they are now.
+async fn move_counts(db: &mut Db<'_>, deltas: &Deltas) -> Result<Vec<PgRow>, StoreError> {
+    let mut counts = Vec::new();
     if !deltas.counts.is_empty() {
         let rows: Vec<_> = deltas.counts.iter().collect();
         let statement = sql(COUNTS)
@@ -287,7 +342,7 @@ async fn move_counts(db: &mut Db<'_>, deltas: &Deltas) -> Result<(), StoreError>
             .bind(column(&rows, |row| row.1.ambiguous))
             .bind(column(&rows, |row| row.1.cancelled))
             .bind(column(&rows, |row| row.1.expired));
-        db.run(statement).await?;
+        counts = db.rows(statement).await?;
     }
     if !deltas.reasons.is_empty() {
         let rows: Vec<_> = deltas.reasons.iter().collect();
@@ -298,7 +353,7 @@ async fn move_counts(db: &mut Db<'_>, deltas: &Deltas) -> Result<(), StoreError>
             .bind(column(&rows, |row| *row.1));
         db.run(statement).await?;
     }
-    Ok(())
+    Ok(counts)
 }
 
 /// The conversation of a reference, by which it is the same as another.

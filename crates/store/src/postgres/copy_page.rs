@@ -6,7 +6,7 @@ use nuncio_domain::{RecipientKind, Time};
 
 use super::commit::column;
 use super::db::{Db, plain, plain_or_null, sql};
-use super::submit::add_recipients;
+use super::recipients::add_recipients;
 use crate::copies::{self, GROUP, Member, PERSON};
 
 /// What was known and is not said now stays; the people are there.

@@ -10,8 +10,9 @@ use nuncio_domain::{RecipientKind, Source, Time};
 
 use super::commit::column;
 use super::db::{Db, plain, plain_or_null, sql};
+use super::recipients::add_recipients;
 use super::standing;
-use super::submit::{EXCLUSIONS, add_recipients};
+use super::submit::EXCLUSIONS;
 use crate::error::broken;
 use crate::words::{from_json, get};
 

@@ -127,10 +127,10 @@ impl Ledger for PostgresStore {
                 .await?;
         }
         let (link, fence) = (Arc::clone(&self.expansion), Arc::clone(&self.fence));
-        let batches = Arc::clone(&self.batches);
+        let (batches, closures) = (Arc::clone(&self.batches), Arc::clone(&self.closures));
         // A task of its own: whoever asked may be gone in the middle of the transaction.
         let chunk = tokio::spawn(async move {
-            expand::expand(&link, &fence, message_no, limit, now, || batches.is_closed()).await
+            expand::expand(&link, &fence, &closures, (message_no, limit, now), || batches.is_closed()).await
         });
         chunk.await.unwrap_or_else(|_| Err(unavailable("shutting down")))
     }
@@ -152,12 +152,12 @@ impl Ledger for PostgresStore {
 
     #[tracing::instrument(name = "store.page", level = "debug", skip(self))]
     async fn page(&self, message_no: i64, after: i64, limit: i64) -> Result<Vec<Row>, StoreError> {
-        rows::page(&mut self.readers.reading().await?.db(), message_no, after, limit).await
+        rows::page(&mut self.readers.reading().await?.db(), &self.tids, message_no, after, limit).await
     }
 
     #[tracing::instrument(name = "store.due", level = "debug", skip(self, until))]
     async fn due(&self, lane_no: i64, until: Time, limit: i64) -> Result<Vec<Row>, StoreError> {
-        rows::due(&mut self.readers.reading().await?.db(), lane_no, until, limit).await
+        rows::due(&mut self.readers.reading().await?.db(), &self.tids, lane_no, until, limit).await
     }
 
     #[tracing::instrument(name = "store.inherited", level = "debug", skip(self, since))]
@@ -178,7 +178,10 @@ impl Ledger for PostgresStore {
         fields(intents = batch.intents.len(), changes = batch.changes.len())
     )]
     async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
-        self.batch(batch, |db, batch| Box::pin(commit::commit(db, batch.clone()))).await
+        self.batch((Arc::clone(&self.tids), batch), |db, (tids, batch)| {
+            Box::pin(commit::commit(db, tids, batch.clone()))
+        })
+        .await
     }
 
     #[tracing::instrument(name = "store.testify", level = "debug", skip_all)]

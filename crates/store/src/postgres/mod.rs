@@ -11,6 +11,7 @@ mod copy_page;
 mod copy_plans;
 mod copy_read;
 mod db;
+mod events;
 mod evidence;
 mod expand;
 mod fill;
@@ -21,6 +22,7 @@ mod lanes;
 mod learn;
 mod learn_places;
 mod ledger;
+mod list_keys;
 mod lists;
 mod migrate;
 mod names;
@@ -34,6 +36,7 @@ mod preview;
 mod reach;
 mod reach_history;
 mod reached;
+mod recipients;
 mod recover;
 mod registry;
 mod rows;
@@ -42,8 +45,10 @@ mod standing;
 mod submit;
 mod teams;
 mod testify;
+mod tids;
 mod verify;
 mod views;
+mod wipe;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,10 +57,12 @@ use futures_util::future::BoxFuture;
 use nuncio_domain::ports::StoreError;
 use tokio::task::JoinHandle;
 
+use crate::closures::Closures;
 pub use db::Pooler;
 use db::{Link, Readers, Server};
 use node::Fence;
 use submit::Submission;
+use tids::Tids;
 use writer::{Job, Queue, Work};
 
 /// Batches that go into one transaction: the committer merges them already.
@@ -75,6 +82,8 @@ pub struct PostgresStore {
     words: Arc<Queue<Box<dyn Job>>>,
     submissions: Arc<Queue<Submission>>,
     expansion: Arc<tokio::sync::Mutex<Link>>,
+    tids: Arc<Tids>,
+    closures: Arc<Closures>,
     /// Ends after the writers, until [`PostgresStore::close`] takes it.
     keeper: Mutex<Option<JoinHandle<()>>>,
 }
@@ -109,7 +118,8 @@ impl PostgresStore {
         let keeper = tokio::spawn(keep(writers, Arc::clone(&expansion), Arc::clone(&fence)));
         let readers = server.readers();
         let keeper = Mutex::new(Some(keeper));
-        Ok(Arc::new(Self { readers, fence, batches, words, submissions, expansion, keeper }))
+        let (tids, closures) = (Arc::default(), Arc::default());
+        Ok(Arc::new(Self { readers, fence, batches, words, submissions, expansion, tids, closures, keeper }))
     }
 
     /// Writes what waits, refuses what comes later, and lets the next process in at once.

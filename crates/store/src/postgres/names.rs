@@ -8,7 +8,7 @@ use nuncio_domain::{RecipientKind, Source, Time};
 use super::commit::column;
 use super::db::{Db, plain, sql};
 use super::fill::{LIST, MEMBERS, MOVE, Said, people};
-use super::submit::add_recipients;
+use super::recipients::add_recipients;
 use crate::lists::{line_of, listed_name, unresolved as unresolved_name};
 use crate::words::get;
 

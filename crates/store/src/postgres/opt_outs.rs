@@ -8,7 +8,7 @@ use nuncio_domain::{RecipientKind, Scope, Time};
 use super::db::{Db, sql};
 use super::keys::speaker;
 use super::own_words::{RECIPIENT, opt_in, opt_out};
-use super::submit::add_recipients;
+use super::recipients::add_recipients;
 use crate::views::{opt_out as view, paged};
 use crate::words::get;
 

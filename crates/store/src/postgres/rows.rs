@@ -7,6 +7,7 @@ use nuncio_domain::people::Reference;
 use nuncio_domain::ports::StoreError;
 
 use super::db::{Db, sql};
+use super::tids::Tids;
 use super::{lanes, names, reached, settle};
 use crate::found_row::gather;
 use crate::rows::{best_first, open_message, seen};
@@ -20,14 +21,24 @@ pub(crate) const OPEN: &str = "
        AND (message_no > $2 OR control IS NOT NULL OR gathers)
      ORDER BY message_no + 0";
 
-/// The page is taken first and the rest joined to it. A delivery comes once for each of its references. Of whom a copy of
+/// The page is taken first and the rest joined to it. A delivery comes once for each of its references. A thread of a channel
+/// has the channel's references and reachability. Of whom a copy of
 /// the directory has, the directory says again with every round what it said before; a copy that was good when the message
 /// was made says it for the message (`docs/adr/0025`).
 macro_rules! rows {
     ($page:literal) => {
+        rows!("", $page)
+    };
+    ($more:literal, $page:literal) => {
         concat!(
-            "SELECT d.message_no, d.recipient_no, d.thread_no, d.attempts::bigint, d.tries::bigint, d.resent, d.due_at,
-                    r.kind, r.key, r.mri, r.reach, r.reach_at,
+            "SELECT ",
+            $more,
+            "d.message_no, d.recipient_no, d.thread_no, d.attempts::bigint, d.tries::bigint, d.resent, d.due_at,
+                    r.kind, r.key, r.mri,
+                    CASE WHEN d.thread_no = d.recipient_no THEN r.reach
+                         ELSE (SELECT b.reach FROM recipients AS b WHERE b.recipient_no = d.thread_no) END AS reach,
+                    CASE WHEN d.thread_no = d.recipient_no THEN r.reach_at
+                         ELSE (SELECT b.reach_at FROM recipients AS b WHERE b.recipient_no = d.thread_no) END AS reach_at,
                     r.guest, r.external, r.enabled, r.licensed,
                     CASE WHEN r.in_directory THEN greatest(r.directory_at, (
                             SELECT CASE WHEN f.fresh_until > m.created_at THEN m.created_at ELSE f.complete_at END
@@ -41,14 +52,15 @@ macro_rules! rows {
             $page,
             ") AS d
                JOIN recipients AS r ON r.recipient_no = d.recipient_no
-               LEFT JOIN conversations AS c ON c.recipient_no = d.recipient_no"
+               LEFT JOIN conversations AS c ON c.recipient_no = d.thread_no"
         )
     };
 }
 pub(crate) use rows;
 
 pub(crate) const PAGE: &str = rows!(
-    "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+    "d.tid, ",
+    "SELECT tidsend(p.ctid) AS tid, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p
       WHERE p.message_no = $1 AND p.recipient_no > $2 AND p.state = 'pending' AND p.due_at IS NULL
         AND (SELECT m.closed_to IS NULL FROM messages AS m WHERE m.message_no = $1)
@@ -56,7 +68,8 @@ pub(crate) const PAGE: &str = rows!(
 );
 
 pub(crate) const DUE: &str = rows!(
-    "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
+    "d.tid, ",
+    "SELECT tidsend(p.ctid) AS tid, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p
       WHERE p.lane_no = $1 AND p.due_at IS NOT NULL AND p.due_at <= $2 AND p.state = 'pending'
         AND EXISTS (SELECT 1 FROM messages AS m WHERE m.message_no = p.message_no AND m.closed_to IS NULL)
@@ -73,7 +86,8 @@ pub(crate) const HOLDING: &str = rows!(
 
 pub(crate) const REFERENCES: &str = "
     SELECT reference_no, conversation_id, service_url, origin, seen_at, suspect_at
-      FROM conversations WHERE recipient_no = $1";
+      FROM conversations
+     WHERE recipient_no = (SELECT coalesce(r.thread_no, r.recipient_no) FROM recipients AS r WHERE r.recipient_no = $1)";
 
 pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
     let found = db.rows(sql(OPEN).bind(lane_no).bind(after)).await?;
@@ -89,23 +103,29 @@ pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Op
 
 pub(crate) async fn page(
     db: &mut Db<'_>,
+    tids: &Tids,
     message_no: i64,
     after: i64,
     limit: i64,
 ) -> Result<Vec<Row>, StoreError> {
-    let mut rows = gather(&db.rows(sql(PAGE).bind(message_no).bind(after).bind(limit)).await?)?;
+    let found = db.rows(sql(PAGE).bind(message_no).bind(after).bind(limit)).await?;
+    tids.keep(&found)?;
+    let mut rows = gather(&found)?;
     rows.sort_by_key(|row| row.key);
     Ok(rows)
 }
 
 pub(crate) async fn due(
     db: &mut Db<'_>,
+    tids: &Tids,
     lane_no: i64,
     until: Time,
     limit: i64,
 ) -> Result<Vec<Row>, StoreError> {
     let until = until.0.min(WHENEVER.0 - 1);
-    let mut rows = gather(&db.rows(sql(DUE).bind(lane_no).bind(until).bind(limit)).await?)?;
+    let found = db.rows(sql(DUE).bind(lane_no).bind(until).bind(limit)).await?;
+    tids.keep(&found)?;
+    let mut rows = gather(&found)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)
 }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::commit::column;
 use super::db::{Db, plain, plain_or_null, sql};
+use super::recipients::{Called, add_recipients};
 use super::writer::Item;
 use super::{fill, lists};
 use crate::error::{broken, unavailable};
@@ -32,15 +33,6 @@ pub(crate) const REPEATED: &str = "
       JOIN idempotency AS i ON i.key_no = j.key_no AND i.key = j.key AND i.at > $3
       JOIN messages AS m ON m.message_no = i.message_no";
 
-/// Only new ones: an insert that finds its row there would use up a number for each.
-pub(crate) const RECIPIENTS: &str = "
-    INSERT INTO recipients (lane_no, kind, key)
-    SELECT j.lane_no, j.kind, j.key
-      FROM unnest($1::bigint[], $2::text[], $3::text[]) WITH ORDINALITY AS j (lane_no, kind, key, place)
-     WHERE NOT EXISTS (SELECT 1 FROM recipients AS r WHERE r.lane_no = j.lane_no AND r.kind = j.kind AND r.key = j.key)
-     ORDER BY j.place
-    ON CONFLICT (lane_no, kind, key) DO NOTHING";
-
 pub(crate) const THREADS: &str = "
     UPDATE recipients AS r SET thread_no = j.thread_no
       FROM (SELECT j.lane_no, j.kind, j.key, b.recipient_no AS thread_no
@@ -56,11 +48,8 @@ const LISTS: &str = "
      ORDER BY j.place
     RETURNING list_no";
 
-pub(crate) const NAMED: &str = "
-    INSERT INTO audience_members (list_no, recipient_no)
-    SELECT j.list_no, r.recipient_no
-      FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS j (list_no, lane_no, kind, key)
-      JOIN recipients AS r ON r.lane_no = j.lane_no AND r.kind = j.kind AND r.key = j.key";
+const MEMBERS: &str = "
+    INSERT INTO audience_members (list_no, recipient_no) SELECT unnest($1::bigint[]), unnest($2::bigint[])";
 
 const MESSAGES: &str = "
     INSERT INTO messages (id, lane_no, key_no, class, state, label, content, on_ambiguous, max_recipients, sources,
@@ -346,11 +335,12 @@ struct Of {
 
 /// The named recipients of each message as a list of its own, and an empty one for each part of the directory.
 async fn lists(db: &mut Db<'_>, all: &[Stored<'_>], named: &[Distinct<'_>]) -> Result<Vec<Of>, StoreError> {
-    let everyone: BTreeSet<(i64, RecipientKind, &str)> = named.iter().flatten().copied().collect();
+    let everyone: BTreeSet<Called<'_>> = named.iter().flatten().copied().collect();
+    let everyone: Vec<Called<'_>> = everyone.into_iter().collect();
+    let mut numbers = Vec::new();
     let mut lists: Vec<Of> = all.iter().map(|_| Of::default()).collect();
     if !everyone.is_empty() {
-        let everyone: Vec<(i64, RecipientKind, &str)> = everyone.into_iter().collect();
-        add_recipients(db, &everyone).await?;
+        numbers = add_recipients(db, &everyone).await?;
         threads_of_replies(db, &everyone).await?;
         let told = all.iter().flat_map(|one| {
             one.new.resolved.iter().map(|person| (one.new.lane_no, person, one.new.created_at))
@@ -383,34 +373,24 @@ async fn lists(db: &mut Db<'_>, all: &[Stored<'_>], named: &[Distinct<'_>]) -> R
             of.directory.push(list_no);
         }
     }
-    let members: Vec<(i64, (i64, RecipientKind, &str))> = lists
+    let mut members: Vec<(i64, i64)> = lists
         .iter()
         .zip(named)
         .filter_map(|(of, named)| Some((of.named?, named)))
-        .flat_map(|(list_no, named)| named.iter().map(move |named| (list_no, *named)))
+        .flat_map(|(list_no, named)| named.iter().map(move |called| (list_no, called)))
+        .filter_map(|(list_no, called)| Some((list_no, numbers[everyone.binary_search(called).ok()?])))
         .collect();
-    let statement = sql(NAMED)
-        .bind(column(&members, |member| member.0))
-        .bind(column(&members, |member| member.1.0))
-        .bind(column(&members, |member| member.1.1.as_str()))
-        .bind(column(&members, |member| plain(member.1.2)));
+    // Two names may be one to the database, which has no character of code 0.
+    members.sort_unstable();
+    members.dedup();
+    let statement =
+        sql(MEMBERS).bind(column(&members, |member| member.0)).bind(column(&members, |member| member.1));
     db.run(statement).await?;
     Ok(lists)
 }
 
-pub(crate) async fn add_recipients(
-    db: &mut Db<'_>,
-    rows: &[(i64, RecipientKind, &str)],
-) -> Result<(), StoreError> {
-    let statement = sql(RECIPIENTS)
-        .bind(column(rows, |row| row.0))
-        .bind(column(rows, |row| row.1.as_str()))
-        .bind(column(rows, |row| plain(row.2)));
-    db.run(statement).await.map(|_| ())
-}
-
 /// Replies share the window and the order of their channel.
-async fn threads_of_replies(db: &mut Db<'_>, named: &[(i64, RecipientKind, &str)]) -> Result<(), StoreError> {
+async fn threads_of_replies(db: &mut Db<'_>, named: &[Called<'_>]) -> Result<(), StoreError> {
     let replies: Vec<(i64, RecipientKind, &str, &str)> = named
         .iter()
         .filter_map(|(lane, kind, key)| Some((*lane, *kind, key.split_once(REPLY)?.0, *key)))

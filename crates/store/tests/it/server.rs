@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use nuncio_domain::batch::{Intent, Late};
+use nuncio_domain::batch::{Change, Intent, Late};
 use nuncio_domain::message::{Body, Named, Submitted, Verdict};
 use nuncio_domain::ports::{Ledger, Registry, StoreError};
 use nuncio_domain::{
-    Batch, Class, Committed, Content, Counts, Key, MessageId, NewMessage, RecipientKind, Role, Scope, Time,
+    Batch, Class, Committed, Content, Counts, DeliveryState, Key, MessageId, NewMessage, RecipientKind, Role,
+    Scope, Time,
 };
 use nuncio_store::{Pooler, PostgresStore};
 use nuncio_testkit::Postgres;
@@ -144,6 +145,39 @@ async fn broken_connections_are_made_anew() {
         assert!(store.expand(2 + n as i64, 10, Time(4)).await.unwrap().done);
     }
     assert_eq!(counts(&store).await, Counts { in_flight: 3, ..Counts::default() });
+    assert_eq!(store.verify_ledger().await.unwrap(), []);
+    store.close().await;
+}
+
+/// Where rows lie is remembered from their page to their outcome.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_found_wherever_they_lie_by_now() {
+    let url = fresh_url().await;
+    let store = open(&url).await;
+    let keys = begun(&store, 5).await;
+    // Each lies where another one was.
+    let turned = "CREATE TABLE kept AS SELECT * FROM deliveries; TRUNCATE deliveries;
+                  INSERT INTO deliveries SELECT * FROM kept ORDER BY recipient_no DESC; DROP TABLE kept";
+    Postgres::shared().run(&url, turned);
+    assert_eq!(store.commit(intents(&keys)).await.unwrap(), Committed::default());
+    // Some have moved, the others have not.
+    Postgres::shared().run(&url, "UPDATE deliveries SET tries = tries WHERE recipient_no % 2 = 0");
+    let change = |key: &Key| Change {
+        key: *key,
+        from: DeliveryState::InFlight,
+        to: DeliveryState::Delivered,
+        why: None,
+        attempt: None,
+        activity_id: None,
+        due_at: None,
+        tries: 0,
+        resent: false,
+        at: Time(4),
+    };
+    let outcomes = Batch { at: Time(4), changes: keys.iter().map(change).collect(), ..Batch::default() };
+    assert_eq!(store.commit(outcomes.clone()).await.unwrap(), Committed::default());
+    assert_eq!(counts(&store).await, Counts { delivered: 5, ..Counts::default() });
+    assert_eq!(store.commit(outcomes).await.unwrap().lost_changes.len(), 5);
     assert_eq!(store.verify_ledger().await.unwrap(), []);
     store.close().await;
 }
