@@ -16,6 +16,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_installs.sql"),
     include_str!("migrations/0007_reachability.sql"),
     include_str!("migrations/0008_directory_copy.sql"),
+    include_str!("migrations/9001_room_for_versions.sql"),
 ];
 
 /// Of the lock under which one process at a time brings the schema up to date; any number would do.
