@@ -12,73 +12,46 @@ use nuncio_domain::{Batch, Committed, DeliveryState, Key};
 use sqlx::postgres::PgRow;
 
 use super::db::{Db, Statement, plain, plain_or_null, sql};
-use super::tids::{Tids, Update};
+use super::tids::Tids;
 use super::{commit_message, events, greeted, reach, settle};
 use crate::batch::{self, Closed, Deltas, sort, why};
 use crate::rows;
 use crate::words::{get, word_or_null};
 
-macro_rules! by_key {
-    () => {
-        "d.message_no = j.message_no AND d.recipient_no = j.recipient_no"
-    };
-}
-
-/// So that no index fits.
-macro_rules! in_place {
-    () => {
-        "d.ctid = j.tid AND d.message_no + 0 = j.message_no AND d.recipient_no + 0 = j.recipient_no"
-    };
-}
-
 macro_rules! intents {
-    ($tid:literal, $keys:expr) => {
+    ($tid:literal, $where:literal) => {
         concat!(
             "UPDATE deliveries AS d
                 SET state = 'in_flight', due_at = NULL, started_at = j.at, reference_no = j.reference_no
                FROM (SELECT unnest($1::bigint[]) AS message_no, unnest($2::bigint[]) AS recipient_no,
                             unnest($3::bigint[]) AS reference_no, unnest($4::bigint[]) AS at",
             $tid,
-            ") AS j
-              WHERE ",
-            $keys,
-            " AND d.state = 'pending'
-             RETURNING d.message_no, d.recipient_no, tidsend(d.ctid) AS tid"
+            ") AS j WHERE ",
+            $where,
+            " AND d.state = 'pending' RETURNING d.message_no, d.recipient_no"
         )
     };
 }
 
-pub(crate) const INTENTS: Update = Update {
-    in_place: intents!(", unnest($5::text[])::tid AS tid", in_place!()),
-    by_key: intents!("", by_key!()),
-};
+pub(crate) const INTENTS: &str =
+    intents!("", "d.message_no = j.message_no AND d.recipient_no = j.recipient_no");
 
-macro_rules! changes {
-    ($tid:literal, $keys:expr) => {
-        concat!(
-            "UPDATE deliveries AS d
-                SET state = j.next, reason = j.reason, activity_id = coalesce(j.activity_id, d.activity_id),
-                    due_at = j.due_at, tries = j.tries, resent = j.resent, done_at = j.done_at,
-                    attempts = d.attempts + j.calls
-               FROM (SELECT unnest($1::bigint[]) AS message_no, unnest($2::bigint[]) AS recipient_no,
-                            unnest($3::text[]) AS before, unnest($4::text[]) AS next, unnest($5::text[]) AS reason,
-                            unnest($6::text[]) AS activity_id, unnest($7::bigint[]) AS due_at,
-                            unnest($8::integer[]) AS tries, unnest($9::boolean[]) AS resent,
-                            unnest($10::bigint[]) AS done_at, unnest($11::integer[]) AS calls",
-            $tid,
-            ") AS j
-              WHERE ",
-            $keys,
-            " AND d.state = j.before
-             RETURNING d.message_no, d.recipient_no, d.attempts::bigint"
-        )
-    };
-}
+/// Of rows that lie where they were read. No index fits.
+pub(crate) const INTENTS_IN_PLACE: &str = intents!(
+    ", unnest($5::text[])::tid AS tid",
+    "d.ctid = j.tid AND d.message_no + 0 = j.message_no AND d.recipient_no + 0 = j.recipient_no"
+);
 
-pub(crate) const CHANGES: Update = Update {
-    in_place: changes!(", unnest($12::text[])::tid AS tid", in_place!()),
-    by_key: changes!("", by_key!()),
-};
+pub(crate) const CHANGES: &str = "
+    UPDATE deliveries AS d
+       SET state = j.next, reason = j.reason, activity_id = coalesce(j.activity_id, d.activity_id), due_at = j.due_at,
+           tries = j.tries, resent = j.resent, done_at = j.done_at, attempts = d.attempts + j.calls
+      FROM (SELECT unnest($1::bigint[]) AS message_no, unnest($2::bigint[]) AS recipient_no, unnest($3::text[]) AS before,
+                   unnest($4::text[]) AS next, unnest($5::text[]) AS reason, unnest($6::text[]) AS activity_id,
+                   unnest($7::bigint[]) AS due_at, unnest($8::integer[]) AS tries, unnest($9::boolean[]) AS resent,
+                   unnest($10::bigint[]) AS done_at, unnest($11::integer[]) AS calls) AS j
+     WHERE d.message_no = j.message_no AND d.recipient_no = j.recipient_no AND d.state = j.before
+    RETURNING d.message_no, d.recipient_no, d.attempts::bigint";
 
 const ATTEMPTS: &str = "
     INSERT INTO attempts (message_no, recipient_no, n, call, started_at, ended_at, outcome, status, code, text, correlation)
@@ -147,7 +120,7 @@ pub(crate) async fn commit(db: &mut Db<'_>, tids: &Tids, batch: Batch) -> Result
     let mut resolved = HashMap::new();
     for mut wave in sorted.waves {
         wave.sort_unstable_by_key(|change| change.key);
-        let moved = apply(db, tids, &wave).await?;
+        let moved = apply(db, &wave).await?;
         for change in &wave {
             if moved.contains(&change.key) {
                 deltas.change(change);
@@ -159,7 +132,7 @@ pub(crate) async fn commit(db: &mut Db<'_>, tids: &Tids, batch: Batch) -> Result
             }
         }
     }
-    late(db, tids, sorted.late, &mut done).await?;
+    late(db, sorted.late, &mut done).await?;
     let counts = move_counts(db, &deltas).await?;
     reach::from_calls(db, &batch.reach).await?;
     references(db, &batch.references).await?;
@@ -232,12 +205,16 @@ async fn intents(
         return Ok(());
     }
     intents.sort_unstable_by_key(|intent| intent.key);
-    let found = INTENTS.run(db, tids, &intents, |intent| intent.key, bind_intents).await?;
-    tids.keep(&found)?;
-    for row in &found {
-        let key = rows::key(row)?;
-        asked.remove(&key);
-        deltas.shift(key.message_no, DeliveryState::Pending, DeliveryState::InFlight);
+    let places = tids.take(intents.iter().map(|intent| intent.key));
+    let placed = intents.iter().zip(places).filter_map(|(intent, place)| Some((intent, place?)));
+    let (here, places): (Vec<&Intent>, Vec<String>) = placed.unzip();
+    if !here.is_empty() {
+        let statement = bind_intents(sql(INTENTS_IN_PLACE), &here).bind(places);
+        begun(&db.rows(statement).await?, &mut asked, deltas)?;
+    }
+    let rest: Vec<&Intent> = intents.iter().filter(|intent| asked.contains(&intent.key)).collect();
+    if !rest.is_empty() {
+        begun(&db.rows(bind_intents(sql(INTENTS), &rest)).await?, &mut asked, deltas)?;
     }
     done.lost_intents.extend(intents.iter().map(|intent| intent.key).filter(|key| asked.contains(key)));
     Ok(())
@@ -249,8 +226,8 @@ pub(crate) fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T>
 }
 
 /// Writes changes and their attempts; which of them found their row as they thought it was.
-async fn apply(db: &mut Db<'_>, tids: &Tids, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
-    let found = CHANGES.run(db, tids, changes, |change| change.key, bind_changes).await?;
+async fn apply(db: &mut Db<'_>, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
+    let found = db.rows(bind_changes(sql(CHANGES), changes)).await?;
     let mut moved: HashMap<Key, i64> = HashMap::with_capacity(found.len());
     for row in &found {
         moved.insert(rows::key(row)?, get(row, "attempts")?);
@@ -265,6 +242,15 @@ async fn apply(db: &mut Db<'_>, tids: &Tids, changes: &[Change]) -> Result<HashS
     Ok(moved.into_keys().collect())
 }
 
+fn begun(rows: &[PgRow], asked: &mut HashSet<Key>, deltas: &mut Deltas) -> Result<(), StoreError> {
+    for row in rows {
+        let key = rows::key(row)?;
+        asked.remove(&key);
+        deltas.shift(key.message_no, DeliveryState::Pending, DeliveryState::InFlight);
+    }
+    Ok(())
+}
+
 fn bind_intents<'q>(statement: Statement<'q>, intents: &[&Intent]) -> Statement<'q> {
     statement
         .bind(column(intents, |intent| intent.key.message_no))
@@ -273,7 +259,7 @@ fn bind_intents<'q>(statement: Statement<'q>, intents: &[&Intent]) -> Statement<
         .bind(column(intents, |intent| intent.at.0))
 }
 
-fn bind_changes<'q>(statement: Statement<'q>, changes: &[&'q Change]) -> Statement<'q> {
+fn bind_changes<'q>(statement: Statement<'q>, changes: &'q [Change]) -> Statement<'q> {
     statement
         .bind(column(changes, |change| change.key.message_no))
         .bind(column(changes, |change| change.key.recipient_no))
@@ -307,17 +293,12 @@ async fn attempts(db: &mut Db<'_>, made: &[(Key, i64, &Attempt)]) -> Result<(), 
 }
 
 /// The counts have moved when the message was closed; the attempt is kept, whether its row was swept yet or not.
-async fn late(
-    db: &mut Db<'_>,
-    tids: &Tids,
-    late: Vec<Change>,
-    done: &mut Committed,
-) -> Result<(), StoreError> {
+async fn late(db: &mut Db<'_>, late: Vec<Change>, done: &mut Committed) -> Result<(), StoreError> {
     for mut change in late {
-        let unswept = apply(db, tids, std::slice::from_ref(&change)).await?;
+        let unswept = apply(db, std::slice::from_ref(&change)).await?;
         if unswept.is_empty() {
             change.from = change.to;
-            if apply(db, tids, std::slice::from_ref(&change)).await?.is_empty()
+            if apply(db, std::slice::from_ref(&change)).await?.is_empty()
                 && !done.lost_changes.contains(&change.key)
             {
                 done.lost_changes.push(change.key);

@@ -20,6 +20,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_threads.sql"),
     include_str!("migrations/0011_list_keys.sql"),
     include_str!("migrations/0012_closures.sql"),
+    include_str!("migrations/0013_room_for_versions.sql"),
 ];
 
 /// Of the lock under which one process at a time brings the schema up to date; any number would do.

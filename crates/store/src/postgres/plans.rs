@@ -63,10 +63,9 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
     const DELIVERY: &str = "using deliveries_pkey on deliveries d";
     vec![
         ("fence", node::PASS, &["using node_fences_pkey on node_fences"]),
-        ("intents", commit::INTENTS.by_key, &["ProjectSet", DELIVERY]),
-        ("intents in place", commit::INTENTS.in_place, &["ProjectSet", "Tid Scan on deliveries d"]),
-        ("changes", commit::CHANGES.by_key, &["ProjectSet", DELIVERY]),
-        ("changes in place", commit::CHANGES.in_place, &["ProjectSet", "Tid Scan on deliveries d"]),
+        ("intents", commit::INTENTS, &["ProjectSet", DELIVERY]),
+        ("intents in place", commit::INTENTS_IN_PLACE, &["ProjectSet", "Tid Scan on deliveries d"]),
+        ("changes", commit::CHANGES, &["ProjectSet", DELIVERY]),
         ("counts", commit::COUNTS, &["using message_counts_pkey on message_counts c"]),
         ("found", commit::FOUND, &["using messages_pkey on messages m"]),
         (

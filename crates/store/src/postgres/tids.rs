@@ -1,17 +1,17 @@
-//! Where the rows of deliveries lie that are about to change, so that they need not be looked for in the index: the way
-//! down it is a third of an update (`docs/adr/0034`).
+//! Where the rows of pages lie, so that an intent need not look for its row in the index: the way down it is a quarter of
+//! the update. Outcomes look for theirs: it is on that way that PostgreSQL tidies a page up and makes room for them in it
+//! (`docs/adr/0034`).
 //!
-//! A place is a hint and never trusted: an update names the key too, and looks by it for what is not where it was. Which
-//! it is not after a row was written by somebody else, or moved by `VACUUM FULL`, or where a transaction came to nothing.
+//! A place is a hint and never trusted: an intent names the key too, and looks by it for what is not where it was. Which it
+//! is not after the row was written by somebody else, or moved by `VACUUM FULL`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nuncio_domain::Key;
 use nuncio_domain::ports::StoreError;
 use sqlx::postgres::PgRow;
 
-use super::db::{Db, Statement, sql};
 use crate::error::broken;
 use crate::rows::key;
 use crate::words::get;
@@ -46,7 +46,7 @@ impl Tids {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps where the rows lie that were read or written, by their column `tid`.
+    /// Keeps where the rows of a page lie, by their column `tid`.
     pub(crate) fn keep(&self, rows: &[PgRow]) -> Result<(), StoreError> {
         let mut known = self.known();
         if known.len() + rows.len() > MOST {
@@ -58,44 +58,10 @@ impl Tids {
         Ok(())
     }
 
-    /// An update makes another version of its row in another place, so that a hint is good once.
-    fn take(&self, keys: impl Iterator<Item = Key>) -> Vec<Option<Tid>> {
+    /// The places as PostgreSQL reads them. An update makes another version of its row in another place, so that a hint is
+    /// good once.
+    pub(crate) fn take(&self, keys: impl Iterator<Item = Key>) -> Vec<Option<String>> {
         let mut known = self.known();
-        keys.map(|key| known.remove(&key)).collect()
-    }
-}
-
-/// The same update twice: of rows that are in their place, given as the last parameter, and of rows by key alone.
-pub(crate) struct Update {
-    pub(crate) in_place: &'static str,
-    pub(crate) by_key: &'static str,
-}
-
-impl Update {
-    /// Runs it for rows in the order of their keys; what it returned.
-    pub(crate) async fn run<'r, R>(
-        &self,
-        db: &mut Db<'_>,
-        tids: &Tids,
-        rows: &'r [R],
-        key_of: fn(&R) -> Key,
-        bind: fn(Statement<'r>, &[&'r R]) -> Statement<'r>,
-    ) -> Result<Vec<PgRow>, StoreError> {
-        let known = tids.take(rows.iter().map(key_of));
-        let placed = rows.iter().zip(&known).filter_map(|(row, tid)| Some((row, (*tid)?.text())));
-        let (here, places): (Vec<&R>, Vec<String>) = placed.unzip();
-        let mut found = Vec::new();
-        if !here.is_empty() {
-            found = db.rows(bind(sql(self.in_place), &here).bind(places)).await?;
-        }
-        if found.len() < rows.len() {
-            let mut done = HashSet::with_capacity(found.len());
-            for row in &found {
-                done.insert(key(row)?);
-            }
-            let rest: Vec<&R> = rows.iter().filter(|row| !done.contains(&key_of(row))).collect();
-            found.append(&mut db.rows(bind(sql(self.by_key), &rest)).await?);
-        }
-        Ok(found)
+        keys.map(|key| known.remove(&key).map(Tid::text)).collect()
     }
 }
