@@ -34,6 +34,7 @@
 pub mod after;
 pub mod delivery;
 pub mod directory;
+pub mod install_preview;
 pub mod installs;
 pub mod keys;
 pub mod lanes;
@@ -57,6 +58,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use after::{Retry, Settle, Settled};
 pub use delivery::{Attempt, Delivery, DeliveryWithAttempts, REPORT_COLUMNS, Word};
 pub use directory::{DirectoryCopy, DirectoryLoss, DirectoryRound};
+pub use install_preview::{InstallCalls, InstallPreview};
 pub use installs::{Install, InstallCounts, NewInstall};
 pub use keys::{CreatedKey, Key, NewKey};
 pub use lanes::{Lane, LaneCredential};

@@ -125,6 +125,9 @@ pub struct Past {
     pub evidence: Evidence,
     /// It stands beside what was known and did not change it.
     pub contradicts: bool,
+    /// Of what came later than something newer, and so changed nothing: when it was sent, by Microsoft's clock, RFC 3339.
+    #[serde(default)]
+    pub sent_at: Option<String>,
 }
 
 /// A recipient who came into another state.

@@ -117,7 +117,7 @@ pub struct Unread {
 pub struct Sampled {
     /// Entra object id, or conversation id.
     pub id: String,
-    /// `person`, `channel` or `chat`.
+    /// `person`, `channel`, `chat` or `team`.
     pub kind: String,
     /// As last seen.
     pub name: Option<String>,

@@ -213,6 +213,9 @@ codes! {
     /// The database is busy or not there.
     Unavailable = "unavailable", 503, "Not available at the moment",
         "Send it again in a few seconds with the same Idempotency-Key; /readyz tells when it is back.";
+    /// As many requests of this heavy kind as the server works on at a time are under way, and no more may wait.
+    Busy = "busy", 503, "Too many of these at a time",
+        "Send it again after the seconds that the `Retry-After` header names, and one after the other rather than together.";
     /// Microsoft Graph did not find all names in time, or does not answer at the moment.
     DirectoryUnavailable = "directory_unavailable", 503, "The directory does not answer at the moment",
         "Send it again in a minute with the same Idempotency-Key, with fewer names in one message, or name people by Entra object id, which needs no look-up.";

@@ -62,9 +62,13 @@ pub struct Audience {
     /// All people with the app installed, as of now.
     #[serde(default, skip_serializing_if = "is_default")]
     pub installed: bool,
-    /// Channels, by conversation id (`19:…@thread.tacv2`): a new thread there.
+    /// Channels, by conversation id (`19:…@thread.tacv2`): a new thread there, or with `;messageid=…` a reply in that one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub channels: Vec<String>,
+    /// Teams that the app knows, by their id or that of their Entra group: a new thread in the channel that was picked when
+    /// the app was installed there ([`Team::picked_channel`](crate::Team)), in General where none was. At most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub picked_channels: Vec<String>,
     /// Everyone in the directory; who has no enabled account or no Teams plan is skipped.
     #[serde(default, skip_serializing_if = "is_default")]
     pub everyone: bool,
@@ -126,7 +130,7 @@ mod tests {
         let body = json!({
             "audience": {"users": ["b7c41e0a-9d25-4f6e-8a37-52e1f08c6d9b", "ines@contoso.com"], "everyone": false,
                          "installed": false, "teams": ["19:…@thread.tacv2"], "groups": ["…"],
-                         "channels": ["19:…@thread.tacv2"], "chats": ["19:…@thread.v2"], "lists": ["aud_…"],
+                         "channels": ["19:…@thread.tacv2"], "picked_channels": ["19:…@thread.tacv2"], "chats": ["19:…@thread.v2"], "lists": ["aud_…"],
                          "include": ["guests", "disabled"], "exclude": {"users": [], "groups": []}},
             "content": {"text": "Deploy **finished**", "summary": "Deploy finished"},
             "label": "deploys", "priority": "normal", "install": "never", "on_ambiguous": "hold",

@@ -43,7 +43,7 @@ pub struct Survey {
     pub tenant: String,
     /// `expanding`, `waiting` (see `cause`), `asking`, `paused`, `completed`, `cancelled`.
     pub state: String,
-    /// Why it is not going on, in a word: `confirm`, `directory`, `install`, `paused`.
+    /// Why it is not going on, in a word: `confirm`, `directory`, `survey`, `paused`.
     pub cause: Option<String>,
     /// The same for people, and what to do.
     pub cause_text: Option<String>,

@@ -1,9 +1,10 @@
 //! Having the app installed.
 
-use nuncio_api::{Accepted, Delivery, IDEMPOTENCY_KEY, Install, List, NewInstall};
+use nuncio_api::{Accepted, Delivery, IDEMPOTENCY_KEY, Install, InstallPreview, List, NewInstall};
 use reqwest::Method;
 
 use crate::operations::paged;
+use crate::transport::SLOW;
 use crate::{Client, ClientError, DeliveryFilter, MessageFilter, PageOf};
 
 impl Client {
@@ -18,6 +19,12 @@ impl Client {
             request = request.header(IDEMPOTENCY_KEY, key);
         }
         self.json(request).await
+    }
+
+    /// What an install run would come to. Nothing is stored or installed.
+    pub async fn preview_install(&self, install: &NewInstall) -> Result<InstallPreview, ClientError> {
+        let request = self.patient(&["v1", "installs", "preview"], SLOW);
+        self.json_within(request.json(install)).await
     }
 
     /// Install runs, newest first.

@@ -1,6 +1,6 @@
 //! Uploaded lists of people.
 
-use nuncio_api::{LIST_CSV, LIST_NDJSON, List, UploadedList};
+use nuncio_api::{IDEMPOTENCY_KEY, LIST_CSV, LIST_NDJSON, List, UploadedList};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
@@ -36,6 +36,8 @@ pub struct ListOf {
     pub app: Option<String>,
     /// The tenant whose people it names; needed only where the app is known in several.
     pub tenant: Option<String>,
+    /// With it the request can be repeated for 24 hours, and makes one list.
+    pub idempotency_key: Option<String>,
 }
 
 impl Client {
@@ -46,8 +48,11 @@ impl Client {
         format: ListFormat,
         of: &ListOf,
     ) -> Result<UploadedList, ClientError> {
-        let request =
+        let mut request =
             self.patient(&["v1", "audiences"], UPLOAD).header(CONTENT_TYPE, format.content_type()).body(list);
+        if let Some(key) = &of.idempotency_key {
+            request = request.header(IDEMPOTENCY_KEY, key);
+        }
         let query = [("name", &of.name), ("app", &of.app), ("tenant", &of.tenant)];
         self.json_within(paged(request, &query, PageOf::default())).await
     }

@@ -43,6 +43,19 @@ pub struct Row {
     pub due_at: Option<Time>,
 }
 
+impl Row {
+    /// Whether it goes into a thread of a channel and does not begin one.
+    pub fn is_reply(&self) -> bool {
+        self.kind == RecipientKind::Channel && self.address.contains(';')
+    }
+
+    /// Whose references and reachability these are: a thread of a channel has none of its own, they are the channel's
+    /// (`docs/delivery.md`, Reachability).
+    pub fn place_no(&self) -> i64 {
+        if self.is_reply() { self.thread_no } else { self.key.recipient_no }
+    }
+}
+
 /// A delivery whose call is about to start: `pending` to `in_flight`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {

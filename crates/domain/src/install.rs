@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::batch::Row;
 use crate::delivery::FailReason;
 use crate::outcome::Operation;
+use crate::own_words::Purpose;
 use crate::people::{Lane, ReachState, RecipientKind};
 use crate::words;
 
@@ -35,17 +36,25 @@ impl InstallPolicy {
     }
 }
 
-/// The word for the cause of a message that waits for installing to work again.
-pub const CAUSE: &str = "install";
+/// Whether an install run takes it for known that this recipient has the app, and makes no call. No event keeps what is known
+/// of a team as a recipient up to date.
+pub fn has_it(row: &Row) -> bool {
+    row.kind != RecipientKind::Team && row.reach.installed() == Some(true)
+}
 
-/// Why a message waits: the word, and what to do.
-pub fn cause(text: &str) -> String {
-    format!("{CAUSE}: {text}")
+/// The word for the cause of a message that waits for installing to work again, and of a survey that waits for answers.
+pub const CAUSE: &str = "install";
+pub const SURVEY_CAUSE: &str = "survey";
+
+/// Why a message of this purpose waits: the word, and what to do.
+pub fn cause(purpose: Purpose, text: &str) -> String {
+    let word = if purpose == Purpose::Survey { SURVEY_CAUSE } else { CAUSE };
+    format!("{word}: {text}")
 }
 
 /// Word and text of a cause that [`cause`] made.
 pub fn read_cause(cause: &str) -> Option<(&str, &str)> {
-    cause.split_once(": ").filter(|(word, _)| *word == CAUSE)
+    cause.split_once(": ").filter(|(word, _)| matches!(*word, CAUSE | SURVEY_CAUSE))
 }
 
 /// One call to be made for a delivery: [`Operation::Install`], [`Operation::FindChat`] or [`Operation::AskInstalled`].
@@ -173,7 +182,9 @@ mod tests {
 
     #[test]
     fn causes_are_read_as_they_are_written() {
-        assert_eq!(read_cause(&cause("grant it: now")), Some((CAUSE, "grant it: now")));
+        assert_eq!(read_cause(&cause(Purpose::Asked, "grant it: now")), Some((CAUSE, "grant it: now")));
+        assert_eq!(read_cause(&cause(Purpose::Install, "why")), Some((CAUSE, "why")));
+        assert_eq!(read_cause(&cause(Purpose::Survey, "why")), Some((SURVEY_CAUSE, "why")));
         assert_eq!(read_cause("directory: x"), None);
     }
 }

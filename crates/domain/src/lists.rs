@@ -2,6 +2,7 @@
 
 use crate::directory::Resolved;
 use crate::ids::AudienceId;
+use crate::message::Idempotency;
 use crate::time::Time;
 use crate::words;
 
@@ -23,6 +24,17 @@ pub struct NewList {
     /// Who is named otherwise, each once, by line.
     pub names: Vec<ListedName>,
     pub created_at: Time,
+    pub idempotency: Option<Idempotency>,
+}
+
+/// What came of storing a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Added {
+    Stored,
+    /// The same request was taken before; this is the list that it made.
+    Repeated(AudienceId),
+    /// The idempotency key was used with another list.
+    KeyReused,
 }
 
 /// A sign-in name or mail address, and the line that has it.

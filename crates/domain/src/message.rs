@@ -171,6 +171,14 @@ pub struct Named {
     pub key: String,
 }
 
+impl Named {
+    /// The channel of the thread that this names, if it is a thread (`docs/protocol.md` section 5.2).
+    pub fn channel_of_thread(&self) -> Option<&str> {
+        let parts = (self.kind == RecipientKind::Channel).then(|| self.key.split_once(";messageid="));
+        parts.flatten().map(|(channel, _)| channel)
+    }
+}
+
 /// A message as its caller asked for it, checked and ready to be stored.
 #[derive(Debug, Clone)]
 pub struct NewMessage {
@@ -211,7 +219,7 @@ pub struct NewMessage {
 }
 
 /// What makes a repeated request the same request; kept for 24 h per API key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
     pub key: String,
     /// blake3 of the body as it came.

@@ -161,6 +161,8 @@ pub struct SeenPerson {
     pub conversation_id: Option<String>,
     /// What the activity says of their reachability, with the evidence.
     pub reach: Option<(ReachState, ReachEvidence)>,
+    /// When the activity was sent, by Microsoft's clock; `None` where it does not say.
+    pub sent_at: Option<Time>,
 }
 
 /// Whether an activity was new.

@@ -10,7 +10,7 @@ use crate::batch::{Batch, Committed, Inherited, Key, Late, Row};
 use crate::directory::{Asker, DirectoryPerson, DirectorySource, Fill};
 use crate::directory_copy::{Compared, CopiedPeople, CopyCounts, CopyPage, CopyWord, DirectoryCopy};
 use crate::ids::{AudienceId, KeyId, MessageId};
-use crate::lists::{Deleted, Found, Names, NewList, Unresolved, UploadedList};
+use crate::lists::{Added, Deleted, Found, Names, NewList, Unresolved, UploadedList};
 use crate::message::{
     ControlRequest, Controlled, Expanded, Idempotency, LaneControl, NewMessage, Opened, SettleRequest,
     Settled, Spoken, Submitted,
@@ -147,6 +147,16 @@ pub trait Registry: Send + Sync + 'static {
         after: Option<i64>,
         limit: i64,
     ) -> Result<Page<Person>, StoreError>;
+    /// The same of those whose numbers are above the first and up to the second, 5,000 numbers at most: whoever reads
+    /// everybody knows the ranges before and reads several at a time.
+    async fn people_between(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        numbers: (i64, i64),
+    ) -> Result<Vec<Person>, StoreError>;
+    /// The highest number that a recipient has, 0 where there are none.
+    async fn last_recipient(&self) -> Result<i64, StoreError>;
     /// The recipient of this object id, or of this id of a channel or chat, once for each app and tenant that knows it.
     /// Of the filter, app and tenant count.
     async fn person(
@@ -226,7 +236,18 @@ pub trait Registry: Send + Sync + 'static {
 
     /// Stores an uploaded list. In several transactions, for a list may have a million lines and others write meanwhile;
     /// nobody sees it before the last of them.
-    async fn add_list(&self, scope: &Scope, list: NewList) -> Result<(), StoreError>;
+    async fn add_list(&self, scope: &Scope, list: NewList) -> Result<Added, StoreError>;
+    /// What an idempotency key of this caller was used for when a list was uploaded, within the last 24 hours, if that list
+    /// was not deleted.
+    async fn list_repeated(
+        &self,
+        scope: &Scope,
+        idempotency: &Idempotency,
+        now: Time,
+    ) -> Result<Option<Added>, StoreError>;
+    /// Takes away what is left of lists that were begun before this moment and not stored, or deleted, whose process ended
+    /// before it was done; how many there were. In several transactions.
+    async fn wipe_lists(&self, begun_before: Time, now: Time) -> Result<usize, StoreError>;
     /// Uploaded lists, oldest first; `after` is the last `list_no` of the page before. Of the filter, app and tenant count.
     async fn lists(
         &self,

@@ -16,7 +16,9 @@ use uuid::Uuid;
 use crate::batch::{Key, Row, Why};
 use crate::delivery::{FailReason, SkipReason};
 use crate::directory::{DirectoryPerson, Standing};
+use crate::install;
 use crate::message::{Named, WhenUnreachable};
+use crate::own_words::Purpose;
 use crate::people::{ReachState, RecipientKind};
 use crate::ports::StoreError;
 use crate::scope::Scope;
@@ -31,6 +33,9 @@ pub const FIRST_CONTACT: &str = "first_contact";
 pub const WAITS: &str = "would_wait";
 pub const NEEDS_INSTALL: &str = "needs_install";
 pub const REMOVED: &str = "removed";
+/// Those of an install run.
+pub const HAVE_IT: &str = "have_it";
+pub const WOULD_INSTALL: &str = "would_install";
 
 /// What the store knows of an audience that is not stored. Each method reads once, and writes nothing.
 #[async_trait]
@@ -125,7 +130,8 @@ pub struct Example {
     pub upn: Option<String>,
 }
 
-/// What was counted. The audience is the sum of `known`, `first_contact`, `waits`, `failed` and `skipped`.
+/// What was counted. The audience is the sum of `known`, `first_contact`, `waits`, `failed` and `skipped`; of an install run
+/// that of `have_it`, `installs`, `failed` and `skipped`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Count {
     pub audience: i64,
@@ -139,8 +145,10 @@ pub struct Count {
     /// Would fail without a call: names in lists that are not exactly one person's.
     pub failed: BTreeMap<FailReason, i64>,
     pub skipped: BTreeMap<SkipReason, i64>,
-    /// Would be given the app first.
+    /// Would be given the app: first, or by an install run.
     pub installs: i64,
+    /// Have it already, of those of an install run.
+    pub have_it: i64,
     /// People with whom no conversation is known and of whom nothing, or a refusal, says that they never had the app. Not
     /// those whom a message is not for.
     pub needs_install: i64,
@@ -243,11 +251,23 @@ impl Tally {
                 *self.count.skipped.entry(reason).or_default() += 1;
                 self.example(reason.as_str(), &row, person);
             }
+            None if self.policy.purpose == Purpose::Install && install::has_it(&row) => {
+                self.count.have_it += 1;
+                self.example(HAVE_IT, &row, person);
+            }
+            None if self.policy.purpose == Purpose::Install => {
+                self.count.installs += 1;
+                self.example(WOULD_INSTALL, &row, person);
+            }
             None if first => {
                 self.count.first_contact += 1;
                 self.example(FIRST_CONTACT, &row, person);
             }
             None => self.count.known += 1,
+        }
+        // To a run nobody is to be reached.
+        if !self.policy.purpose.speaks() {
+            return;
         }
         let never = matches!(row.reach, ReachState::Unknown | ReachState::NeverInstalled);
         if reason.is_none() && self.policy.install.wants(&row) {

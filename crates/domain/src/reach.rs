@@ -84,6 +84,12 @@ impl ReachEvidence {
     }
 }
 
+/// Whether an activity tells what has been overtaken: it was sent before the newest that told of the same person. Both
+/// times are of Microsoft's clock, which is compared with no other (`docs/adr/0032`).
+pub fn is_late(sent_at: Option<Time>, newest: Option<Time>) -> bool {
+    sent_at.zip(newest).is_some_and(|(sent_at, newest)| sent_at < newest)
+}
+
 /// Evidence and when it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -154,6 +160,8 @@ pub struct Past {
     pub known: Known,
     /// It stands beside what was known, and did not change it.
     pub contradicts: bool,
+    /// Of an activity that came later than a newer one: when it was sent, by Microsoft's clock. It changed nothing.
+    pub sent_at: Option<Time>,
 }
 
 /// A change of somebody's state.

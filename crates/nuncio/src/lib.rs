@@ -7,4 +7,5 @@ pub mod commands;
 pub mod config;
 pub mod credentials;
 pub mod telemetry;
+pub mod upkeep;
 pub mod wiring;

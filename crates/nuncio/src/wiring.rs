@@ -28,7 +28,7 @@ use uuid::Uuid;
 use secrecy::ExposeSecret as _;
 
 use crate::config::{self, AppCredential, Config, Database};
-use crate::credentials;
+use crate::{credentials, upkeep};
 
 /// How long a stop waits for calls under way (`docs/delivery.md`, Intents, leases, time-outs).
 pub const DRAIN: Duration = Duration::from_secs(25);
@@ -196,6 +196,11 @@ impl Parts {
     /// Warns of credentials that end, for as long as it runs.
     pub fn watch_credentials(&self) -> impl Future<Output = ()> + Send + use<> {
         credentials::watch(self.apps.clone(), Arc::clone(&self.clock))
+    }
+
+    /// Tidies up, at start and from time to time.
+    pub fn tidy_up(&self) -> impl Future<Output = ()> + Send + use<> {
+        upkeep::lists(self.store.registry(), Arc::clone(&self.clock))
     }
 
     /// Starts keeping the copies of directories, for the apps that have one.

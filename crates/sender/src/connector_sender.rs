@@ -153,11 +153,10 @@ async fn new_thread(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -
 }
 
 async fn send(app: &AppConnector, service_url: &ServiceUrl, call: &Call) -> Result<Reply, CallError> {
-    let conversation_id = call
-        .row
-        .reference
-        .as_ref()
-        .map_or(call.row.address.as_str(), |reference| reference.conversation_id.as_str());
+    // What is known of a channel says where it is, not which of its threads is meant.
+    let known = call.row.reference.as_ref().filter(|_| !call.row.is_reply());
+    let conversation_id =
+        known.map_or(call.row.address.as_str(), |reference| reference.conversation_id.as_str());
     let activity = activity(call).in_conversation(conversation_id, &call.lane.tenant);
     app.connector.send(service_url, conversation_id, &activity).await
 }

@@ -15,6 +15,8 @@
 //! | `GET /v1/messages/{id}/deliveries`, `/v1/deliveries/{id}` | `routes/deliveries.rs` |
 //! | `GET /v1/messages/{id}/report.csv` | `routes/report.rs` |
 //! | `POST /v1/audiences/preview` | `routes/preview.rs`, the counting in `preview/` |
+//! | `/v1/installs`, `/v1/installs/preview` | `routes/installs.rs`, `routes/install_preview.rs` |
+//! | `/v1/reachability/surveys` | `routes/surveys.rs` |
 //! | `GET /v1/people`, `/v1/people/{id}` | `routes/people.rs` |
 //! | `GET /v1/reachability`, `/v1/reachability/changes` | `routes/reachability.rs` |
 //! | `GET /v1/reachability.csv` | `routes/reachability_csv.rs` |
@@ -49,6 +51,7 @@ mod routes;
 pub mod secret;
 mod state;
 mod times;
+mod turns;
 mod validate;
 mod views;
 
@@ -81,6 +84,7 @@ pub fn router(state: ServerState) -> Router {
         .route("/v1/messages/{id}/retry", post(routes::retry::retry))
         .route("/v1/deliveries/{id}", get(routes::deliveries::get))
         .route("/v1/installs", get(routes::installs::list).post(routes::installs::install))
+        .route("/v1/installs/preview", post(routes::install_preview::preview))
         .route("/v1/installs/{id}", get(routes::installs::get))
         .route("/v1/installs/{id}/recipients", get(routes::installs::recipients))
         .route("/v1/installs/{id}/report.csv", get(routes::installs::csv))

@@ -15,6 +15,7 @@ use uuid::Uuid;
 pub use crate::bot::say::OwnWords;
 use crate::credential::CredentialEnd;
 use crate::remembered::Remembered;
+use crate::turns::{Turn, Turns};
 
 /// 32 bytes that nobody can guess, at every call.
 pub type Random = Arc<dyn Fn() -> [u8; 32] + Send + Sync>;
@@ -90,6 +91,8 @@ struct Inner {
     remembered: Remembered,
     /// Lists that are being uploaded.
     uploads: Semaphore,
+    /// Previews that are counted.
+    previews: Turns,
 }
 
 /// The ports that need a scope.
@@ -110,6 +113,7 @@ impl App {
             running: Mutex::default(),
             remembered: Remembered::default(),
             uploads: Semaphore::new(UPLOADS),
+            previews: Turns::of_previews(),
         }))
     }
 
@@ -218,6 +222,11 @@ impl App {
     pub(crate) async fn upload_turn(&self) -> Option<SemaphorePermit<'_>> {
         // It is never closed.
         self.0.uploads.acquire().await.ok()
+    }
+
+    /// A turn to count a preview; waits for it as long as a preview may take. `None` where too many wait.
+    pub(crate) async fn preview_turn(&self) -> Option<Turn<'_>> {
+        self.0.previews.turn(self.preview_within()).await
     }
 
     /// Marks an idempotency key as being worked on, until the guard is dropped; `None` if it is already.

@@ -76,6 +76,7 @@ struct Log {
     messages: Vec<Message>,
     /// So many at the beginning are dropped already.
     dropped: usize,
+    has_dropped: bool,
     last_id: u64,
     accepted: u64,
     /// Hashes of contents, the latest last, and how often each came.
@@ -88,6 +89,7 @@ impl Log {
             // What it takes goes now, its place with others.
             (oldest.conversation, oldest.body, oldest.reply_to) = (Box::default(), Box::default(), None);
             self.dropped += 1;
+            self.has_dropped = true;
             if self.dropped * 2 >= self.messages.len() {
                 self.messages.drain(..self.dropped);
                 self.messages.shrink_to(self.messages.len() * 2);
@@ -238,6 +240,12 @@ impl Messages {
         let messages = self.of(receipt.thread);
         let at = messages.binary_search_by_key(&receipt.id, |message| message.id).ok()?;
         messages.get(at)
+    }
+
+    /// Whether a message of that id would be older than all that are kept of its thread, of which some are dropped.
+    pub(crate) fn is_dropped(&self, thread: Thread, id: u64) -> bool {
+        let Some(log) = self.logs.get(&thread).filter(|log| log.has_dropped) else { return false };
+        log.messages.get(log.dropped).is_none_or(|oldest| id < oldest.id)
     }
 
     fn message_mut(&mut self, receipt: Receipt) -> Option<&mut Message> {

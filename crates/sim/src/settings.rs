@@ -9,8 +9,8 @@ use crate::{
     random::Rng,
     switches::{
         ArchivedAs, BatchAnswer, BlockedActs, BlockedAs, ChatDeletedCreate, ContentChecks, DeltaExpiredAs,
-        InstallAnswer, PersonAnswer, RefusedTokenAs, RemovedReason, RetryAfterAs, TeamOnlyAs, UninstalledAs,
-        UninstalledCreate, UnmatchedMention,
+        InstallAnswer, MissingRootAs, PersonAnswer, RefusedTokenAs, RemovedReason, RetryAfterAs, TeamOnlyAs,
+        UninstalledAs, UninstalledCreate, UnmatchedMention,
     },
 };
 
@@ -125,6 +125,7 @@ pub(crate) struct Settings {
     pub(crate) external_as: PersonAnswer,
     pub(crate) refused_token_as: RefusedTokenAs,
     pub(crate) archived_as: ArchivedAs,
+    pub(crate) missing_root_as: MissingRootAs,
     /// Makes the tenant one of GCC whose calls must come to this host (and port); others get `InvalidBotApiHost`.
     pub(crate) gcc_host: Option<String>,
     /// Whether a 1:1 create with an activity inside tells the id of its message (protocol section 5.1 and Microsoft's
@@ -221,6 +222,7 @@ impl Settings {
             external_as: PersonAnswer::NotFound,
             refused_token_as: RefusedTokenAs::default(),
             archived_as: ArchivedAs::default(),
+            missing_root_as: MissingRootAs::default(),
             gcc_host: None,
             personal_activity_id: true,
             content_checks: ContentChecks::default(),

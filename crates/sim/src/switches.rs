@@ -144,6 +144,19 @@ pub(crate) enum ArchivedAs {
     NotPermitted,
 }
 
+/// A post into a thread of a channel whose first message was deleted or never was. Microsoft does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MissingRootAs {
+    /// 404 `ConversationNotFound`
+    #[default]
+    NotFound,
+    /// 404 `ActivityNotFoundInConversation`
+    ActivityNotFound,
+    /// 201, as for any thread
+    Accepted,
+}
+
 /// What Graph answers to installing for a guest, somebody without a licence, or a disabled account (protocol section 8:
 /// "expect 403 or 404").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -47,7 +47,7 @@ pub(crate) struct FoundRow {
 /// SQLite has numbers for it.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(from = "u8")]
-struct Flag(bool);
+pub(crate) struct Flag(pub(crate) bool);
 
 impl From<u8> for Flag {
     fn from(number: u8) -> Self {

@@ -10,6 +10,7 @@
 //! `plans.rs`. What every store must do is tested in `nuncio_testkit::conformance`.
 
 mod batch;
+mod closures;
 mod control;
 mod copies;
 mod error;
@@ -17,6 +18,7 @@ mod found_row;
 mod inherited;
 mod lists;
 mod new_message;
+mod person_row;
 pub mod postgres;
 mod reach;
 mod reach_terms;

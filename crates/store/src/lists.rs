@@ -1,13 +1,22 @@
 //! Uploaded lists of people, as rows of either database.
 
 use nuncio_domain::AudienceId;
-use nuncio_domain::lists::{Knows, ListedName, Unresolved, UploadedList};
+use nuncio_domain::lists::{Added, Knows, ListedName, Unresolved, UploadedList};
+use nuncio_domain::message::Idempotency;
 use nuncio_domain::ports::StoreError;
 
 use crate::words::{AnyRow, get, id, time, word};
 
 /// Entries that are written together, and rows that are deleted together: a chunk must not be in the way of intents.
 pub(crate) const TOGETHER: usize = 2_000;
+
+/// Why a list is not stored although all of it was written.
+pub(crate) const GIVEN_UP: &str =
+    "storing the list took so long that it was taken for one whose upload had ended: upload it again";
+
+pub(crate) fn answer_of(hash: &[u8], list: AudienceId, idempotency: &Idempotency) -> Added {
+    if hash == idempotency.body_hash { Added::Repeated(list) } else { Added::KeyReused }
+}
 
 pub(crate) fn uploaded(row: &impl AnyRow) -> Result<UploadedList, StoreError> {
     Ok(UploadedList {

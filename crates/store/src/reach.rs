@@ -39,11 +39,15 @@ pub(crate) struct Entry<'c> {
     pub(crate) evidence: &'c ReachEvidence,
     /// It stands beside what is known.
     pub(crate) contradicts: bool,
+    /// Of an activity that was overtaken: when it was sent.
+    pub(crate) sent_at: Option<Time>,
 }
 
-/// Of what is written into the history (recipient, state, when), who can be reached again and since when.
-pub(crate) fn again(history: impl Iterator<Item = (i64, ReachState, Time)>) -> Vec<(i64, Time)> {
-    history.filter(|entry| entry.1 == ReachState::Reachable).map(|entry| (entry.0, entry.2)).collect()
+/// Of what is written into the history, who can be reached again and since when.
+pub(crate) fn again(history: &[Entry<'_>]) -> Vec<(i64, Time)> {
+    let again =
+        history.iter().filter(|entry| entry.state == ReachState::Reachable && entry.sent_at.is_none());
+    again.map(|entry| (entry.recipient_no, entry.at)).collect()
 }
 
 pub(crate) fn decide(changes: &[ReachChange], mut known: HashMap<i64, Known>) -> Decided<'_> {
@@ -56,6 +60,7 @@ pub(crate) fn decide(changes: &[ReachChange], mut known: HashMap<i64, Known>) ->
             state: change.state,
             evidence: &change.evidence,
             contradicts: false,
+            sent_at: None,
         };
         if change.state == ReachState::Reachable && before.seen && before.state.is_refusal() {
             // What an activity told is not wiped by a call that was accepted all the same; it stands beside it.

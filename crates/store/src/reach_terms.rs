@@ -3,12 +3,11 @@
 //! databases holds them together.
 
 use nuncio_domain::directory::Standing;
-use nuncio_domain::people::Person;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::reach::{Known, Past, Position, Share, StateChange};
-use nuncio_domain::{How, ReachEvidence, ReachState, RecipientKind, Time};
+use nuncio_domain::{How, ReachEvidence, ReachState, RecipientKind};
 
-use crate::words::{AnyRow, from_json, get, small_or_null, time, time_or_null, word, word_or_null};
+use crate::words::{AnyRow, get, small_or_null, time, time_or_null, word, word_or_null};
 
 /// Rows that one statement looks at (`docs/engine.md`, Tables: no read transaction longer than that).
 pub(crate) const ROWS: i64 = 5_000;
@@ -74,7 +73,8 @@ macro_rules! since {
 }
 pub(crate) use since;
 
-/// What the history says last, if it only stands beside the state. `$array` makes JSON of a row.
+/// What the history says last, if it only stands beside the state; what was overtaken is no contradiction. `$array` makes
+/// JSON of a row.
 macro_rules! contradicted_by {
     ($order:literal, $array:literal) => {
         concat!(
@@ -83,7 +83,7 @@ macro_rules! contradicted_by {
             " IS NOT NULL OR r.reach_seen AND r.reach NOT IN ('unknown', 'reachable') THEN
                   (SELECT CASE WHEN h.contradicts THEN ",
             $array,
-            " END FROM reach_history AS h WHERE h.recipient_no = r.recipient_no ORDER BY ",
+            " END FROM reach_history AS h WHERE h.recipient_no = r.recipient_no AND h.sent_at IS NULL ORDER BY ",
             $order,
             " DESC LIMIT 1) END"
         )
@@ -158,39 +158,6 @@ pub(crate) fn standing(row: &impl AnyRow) -> Result<Standing, StoreError> {
     })
 }
 
-pub(crate) fn person(row: &impl AnyRow) -> Result<Person, StoreError> {
-    let reach = word(row, "reach", ReachState::of_word)?;
-    let mut person = Person {
-        recipient_no: get(row, "recipient_no")?,
-        app: get(row, "app")?,
-        tenant: get(row, "tenant")?,
-        kind: word(row, "kind", RecipientKind::of_word)?,
-        key: get(row, "key")?,
-        name: get(row, "name")?,
-        upn: get(row, "upn")?,
-        reach,
-        reach_at: time_or_null(row, "reach_at")?,
-        evidence: evidence(row, reach)?,
-        standing: standing(row)?,
-        since: time_or_null(row, "since")?,
-        contradicted_by: None,
-        opted_out_at: time_or_null(row, "opted_out_at")?,
-        has_reference: get(row, "has_reference")?,
-    };
-    if let Some(beside) = get::<Option<&str>>(row, "contradicted_by")? {
-        let (at, how, status, code, text): (i64, Option<How>, Option<u16>, Option<String>, String) =
-            from_json(beside)?;
-        let evidence = match how {
-            Some(how) => ReachEvidence { how, status, code, text },
-            None => ReachEvidence::of_text(ReachState::Reachable, text),
-        };
-        // Heard again since, it is not contradicted any more.
-        let newer = person.known().is_none_or(|known| known.at <= Time(at));
-        person.contradicted_by = newer.then_some(Known { evidence, at: Time(at) });
-    }
-    Ok(person)
-}
-
 pub(crate) fn share(row: &impl AnyRow) -> Result<Share, StoreError> {
     Ok(Share {
         state: word(row, "state", ReachState::of_word)?,
@@ -210,7 +177,12 @@ pub(crate) fn gathered(parts: Vec<Share>) -> Vec<Share> {
 
 pub(crate) fn past(row: &impl AnyRow) -> Result<Past, StoreError> {
     let state = word(row, "state", ReachState::of_word)?;
-    Ok(Past { state, known: known(row, state)?, contradicts: get(row, "contradicts")? })
+    Ok(Past {
+        state,
+        known: known(row, state)?,
+        contradicts: get(row, "contradicts")?,
+        sent_at: time_or_null(row, "sent_at")?,
+    })
 }
 
 pub(crate) fn position(row: &impl AnyRow) -> Result<Position, StoreError> {

@@ -1,5 +1,5 @@
 //! What no single install can help: a role that nobody has granted, an app that is not in the catalogue, Graph that does
-//! not answer (`docs/adr/0027`). It holds up installs alone. One call at a time finds out whether it is over, and a message
+//! not answer (`docs/adr/0027`). It holds up installs alone, and what Graph is asked by surveys has its own. One call at a time finds out whether it is over, and a message
 //! of which nothing else can be sent says what it waits for.
 
 use std::time::Duration;
@@ -10,6 +10,7 @@ use crate::lane::core::LaneCore;
 use crate::lane::messages::{Open, Phase};
 use crate::message::MessageState;
 use crate::outcome::Operation;
+use crate::own_words::Purpose;
 use crate::time::Time;
 
 /// The longest wait between two calls that find out whether it is over, unless Microsoft names a longer one.
@@ -19,7 +20,7 @@ const FAILING: u32 = 10;
 /// After a 429 that names no time.
 const COOL: Duration = Duration::from_secs(1);
 
-/// What is wrong with all installs of a lane.
+/// What is wrong with all installs of a lane, or with all that its surveys ask.
 #[derive(Debug, Default)]
 pub(super) struct InstallTrouble {
     /// In words, with what to do.
@@ -75,7 +76,9 @@ impl Open {
 impl LaneCore {
     /// Looks at an answer for what it says of all installs.
     pub(super) fn watch_installs(&mut self, now: Time, operation: Operation, answer: &InstallAnswer) {
-        let trouble = &mut self.installs.trouble;
+        let asks = operation == Operation::AskInstalled;
+        let purpose = if asks { Purpose::Survey } else { Purpose::Install };
+        let trouble = &mut self.installs.of_mut(purpose).trouble;
         let failed = matches!(answer.outcome, InstallOutcome::Unavailable { .. });
         let (text, retry_after) = match &answer.outcome {
             InstallOutcome::Throttled { retry_after } => {
@@ -87,7 +90,8 @@ impl LaneCore {
             InstallOutcome::Waits { retry_after } => (answer.text.clone().unwrap_or_default(), *retry_after),
             InstallOutcome::Unavailable { retry_after } if trouble.failing + 1 >= FAILING => {
                 let why = answer.text.as_deref().unwrap_or("no answer");
-                let text = format!("Microsoft Graph does not install the app, call after call: {why}");
+                let what = if asks { "does not say who has the app" } else { "does not install the app" };
+                let text = format!("Microsoft Graph {what}, call after call: {why}");
                 (text, *retry_after)
             }
             InstallOutcome::Unavailable { .. } => {
@@ -114,9 +118,11 @@ impl LaneCore {
 
     /// Writes down for which messages installing is all that they wait for, and for which it is not any more.
     pub(super) fn tell_installs(&mut self) {
-        let trouble = self.installs.trouble.text.as_deref().map(cause);
+        let [installing, asking] = [Purpose::Install, Purpose::Survey].map(|purpose| {
+            self.installs.of(purpose).trouble.text.as_deref().map(|text| cause(purpose, text))
+        });
         let mut concerned = self.installs.told.clone();
-        if trouble.is_some() {
+        if installing.is_some() || asking.is_some() {
             concerned.extend(self.installs.messages());
         }
         for message_no in concerned {
@@ -127,6 +133,7 @@ impl LaneCore {
             let told = open.to_install.told.as_ref().filter(|_| open.state == MessageState::Waiting);
             let waits =
                 if told.is_some() { open.queue.is_empty() } else { self.only_installs(message_no, open) };
+            let trouble = if open.purpose == Purpose::Survey { &asking } else { &installing };
             let wanted = trouble.as_ref().filter(|_| waits);
             if wanted != told {
                 self.tell_install(message_no, wanted.cloned());

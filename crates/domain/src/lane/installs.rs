@@ -1,33 +1,27 @@
 //! Who is given the app before anything is said to them (`docs/adr/0027`): installs are beside the calls of the lane, with
-//! turns of their own, so that they take no slot of a send and hold up nobody who has the app. How the conversation comes
-//! of an install is in [`meeting`](super::meeting), what is wrong with all of them in [`install_trouble`](super::install_trouble).
+//! turns of their own, so that they take no slot of a send and hold up nobody who has the app. Who of a message they are is
+//! read in [`install_pages`](super::install_pages), how the conversation comes of an install is in [`meeting`](super::meeting),
+//! what is wrong with all of them in [`install_trouble`](super::install_trouble).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::batch::{Attempt, Change, Greeted, Key, ReachChange, Row};
+use crate::batch::{Attempt, Greeted, Key, ReachChange};
 use crate::delivery::{DeliveryState, FailReason};
-use crate::install::{self, InstallAnswer, InstallOutcome};
+use crate::install::{InstallAnswer, InstallOutcome};
 use crate::lane::core::{Action, Item, LaneCore, Met, Next};
 use crate::lane::install_trouble::InstallTrouble;
 use crate::lane::meeting::{ASK_GRAPH, Meetings};
-use crate::lane::messages::{Open, Reading};
 use crate::lane::pace::LEASE_LEFT;
 use crate::lane::settle::Fate;
 use crate::lane::turns::Turns;
-use crate::message::{Class, OpenMessage};
+use crate::message::Class;
 use crate::outcome::Operation;
 use crate::own_words::Purpose;
 use crate::people::{Origin, ReachState, RecipientKind};
 use crate::reach::ReachEvidence;
 use crate::time::Time;
-
-/// A message that also speaks holds so many installs in memory; others stay in the store, so that people who have the
-/// app are read past them.
-const HELD: usize = 600;
-/// More are read when so few are left.
-const LOW: usize = HELD / 2;
 
 /// How a delivery stands to being installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,60 +34,25 @@ pub(super) enum Step {
     Over,
 }
 
-/// What of one message waits to be installed.
+/// What Graph is asked for of one kind: to install the app, or (by surveys) whether it is there. Graph has a limit for each,
+/// and may refuse the one and not the other: neither waits for the other.
 #[derive(Debug, Default)]
-pub(super) struct ToInstall {
-    queue: VecDeque<Item>,
-    in_turn: bool,
-    /// The first that was read and left in the store.
-    left: Option<i64>,
-    /// They are being read again; how far the message itself was read.
-    reads: Option<Reading>,
-    /// What its cause says.
-    pub(super) told: Option<String>,
+pub(super) struct Errands {
+    turns: Turns,
+    pub(super) trouble: InstallTrouble,
 }
 
-impl ToInstall {
-    /// As an owner before this one left it.
-    pub(super) fn of(message: &OpenMessage) -> Self {
-        let cause = message.cause.as_deref().filter(|cause| install::read_cause(cause).is_some());
-        Self { told: cause.map(str::to_owned), ..Self::default() }
-    }
-
-    pub(super) fn is_told(&self) -> bool {
-        self.told.is_some()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.queue.len()
-    }
-
-    pub(super) fn reads(&self) -> bool {
-        self.reads.is_some()
-    }
-
-    pub(super) fn has_read_all(&self) -> bool {
-        self.left.is_none() && self.reads.is_none()
-    }
-
-    /// All of the message is read from its beginning.
-    pub(super) fn forget_place(&mut self) {
-        self.left = None;
-        self.reads = None;
-    }
-}
-
-/// The installs of a lane.
+/// The installs of a lane, and its surveys.
 #[derive(Debug, Default)]
 pub(super) struct Installs {
-    turns: Turns,
+    installing: Errands,
+    asking: Errands,
     /// It is being committed that nobody is welcomed for them.
     greeting: BTreeMap<Key, Item>,
     /// Of these the batch that is being put together says so.
     greets: Vec<Key>,
     pub(super) calls: BTreeMap<Key, (Item, Operation)>,
     pub(super) meetings: Meetings,
-    pub(super) trouble: InstallTrouble,
     /// Messages that say that installing is what they wait for.
     pub(super) told: BTreeSet<i64>,
 }
@@ -102,11 +61,21 @@ impl Installs {
     /// Those of which something is to be installed.
     pub(super) fn messages(&self) -> impl Iterator<Item = i64> {
         let under_way = self.greeting.keys().chain(self.calls.keys()).map(|key| key.message_no);
-        self.turns.messages().chain(under_way)
+        self.installing.turns.messages().chain(self.asking.turns.messages()).chain(under_way)
+    }
+
+    /// What is asked for by messages of a purpose.
+    pub(super) fn of(&self, purpose: Purpose) -> &Errands {
+        if purpose == Purpose::Survey { &self.asking } else { &self.installing }
+    }
+
+    pub(super) fn of_mut(&mut self, purpose: Purpose) -> &mut Errands {
+        if purpose == Purpose::Survey { &mut self.asking } else { &mut self.installing }
     }
 
     pub(super) fn remove(&mut self, class: Class, message_no: i64) {
-        self.turns.remove(class, message_no);
+        self.installing.turns.remove(class, message_no);
+        self.asking.turns.remove(class, message_no);
     }
 
     /// Those whose greeting is in the batch that goes out now.
@@ -116,11 +85,14 @@ impl Installs {
 
     pub(super) fn clock_set(&mut self, by_us: i64) {
         self.meetings.clock_set(by_us);
-        self.trouble.clock_set(by_us);
+        self.installing.trouble.clock_set(by_us);
+        self.asking.trouble.clock_set(by_us);
     }
 
-    fn under_way(&self) -> usize {
-        self.greeting.len() + self.calls.len()
+    fn under_way(&self, purpose: Purpose) -> usize {
+        let asks = |operation: Operation| operation == Operation::AskInstalled;
+        let asking = self.calls.values().filter(|(_, operation)| asks(*operation)).count();
+        if purpose == Purpose::Survey { asking } else { self.greeting.len() + self.calls.len() - asking }
     }
 
     /// Calls of one message that are under way or about to be.
@@ -130,91 +102,7 @@ impl Installs {
     }
 }
 
-impl Open {
-    /// Whether nothing of it is left to be read but what waits to be installed.
-    pub(super) fn was_read_to_its_end(&self) -> bool {
-        self.to_install.reads.unwrap_or(self.reading) == Reading::Ended
-    }
-
-    /// Whether this delivery is installed before, or instead of, anything else.
-    fn installs(&self, row: &Row) -> bool {
-        !self.purpose.speaks() || self.policy.install.wants(row)
-    }
-}
-
 impl LaneCore {
-    /// Sees to a row that was read, if it need not be installed any more or has to wait in the store; whether it did.
-    pub(super) fn takes_install(&mut self, now: Time, row: &Row) -> bool {
-        let Some(open) = self.messages.get_mut(&row.key.message_no) else { return false };
-        if open.purpose == Purpose::Install {
-            // No event keeps what is known of a team as a recipient up to date.
-            let there = row.kind != RecipientKind::Team && row.reach.installed() == Some(true);
-            if there {
-                self.is_there(now, row);
-            }
-            return there;
-        }
-        let leave = open.to_install.len() >= HELD && open.installs(row);
-        if leave {
-            let first =
-                open.to_install.left.map_or(row.key.recipient_no, |left| left.min(row.key.recipient_no));
-            open.to_install.left = Some(first);
-        }
-        leave
-    }
-
-    /// That they have the app is known: no call is made.
-    fn is_there(&mut self, now: Time, row: &Row) {
-        self.known.insert(row.key);
-        self.change(Change {
-            key: row.key,
-            from: DeliveryState::Pending,
-            to: DeliveryState::Delivered,
-            why: None,
-            attempt: None,
-            activity_id: None,
-            due_at: None,
-            tries: row.tries,
-            resent: row.resent,
-            at: now,
-        });
-    }
-
-    /// Those that were left in the store, read again.
-    pub(super) fn take_installs(&mut self, now: Time, message_no: i64, rows: Vec<Row>) {
-        let Some(open) = self.messages.get_mut(&message_no) else { return };
-        let Some(before) = open.to_install.reads.take() else { return };
-        open.reading = before;
-        if open.closed_to().is_some() {
-            return;
-        }
-        let (policy, limit, last) = (open.policy, open.limit, rows.last().map(|row| row.key.recipient_no));
-        // What is beyond is not read yet.
-        let end = if before == Reading::Ended { i64::MAX } else { open.cursor };
-        let whole = (rows.len() as i64) < limit;
-        open.to_install.left = last.map(|last| last + 1).filter(|next| !whole && *next <= end);
-        for row in rows.into_iter().take_while(|row| row.key.recipient_no <= end) {
-            self.take_row(now, row, policy);
-        }
-    }
-
-    /// Gives a message its turn among the installs, and reads those that were left in the store when there is room.
-    pub(super) fn tend_installs(&mut self, message_no: i64, limit: i64) {
-        self.take_install_turn(message_no);
-        let held = self.known.len() + self.tending.loading;
-        let Some(open) = self.messages.get_mut(&message_no) else { return };
-        let Some(left) = open.to_install.left else { return };
-        if open.reading == Reading::Loading || open.to_install.len() > LOW || held >= self.most_rows {
-            return;
-        }
-        open.to_install.reads = Some(open.reading);
-        open.reading = Reading::Loading;
-        open.limit = limit;
-        self.tending.loading += open.reserves(limit);
-        self.tending.pages.ask(message_no);
-        self.actions.push(Action::LoadPage { message_no, after: left - 1, limit });
-    }
-
     /// Takes who is to be installed first; anybody else is given back.
     pub(super) fn install_first(&mut self, item: Item) -> Option<Item> {
         let message_no = item.row.key.message_no;
@@ -240,11 +128,11 @@ impl LaneCore {
         self.take_install_turn(message_no);
     }
 
-    fn take_install_turn(&mut self, message_no: i64) {
+    pub(super) fn take_install_turn(&mut self, message_no: i64) {
         let Some(open) = self.messages.get_mut(&message_no) else { return };
         if !open.to_install.in_turn && !open.to_install.queue.is_empty() {
             open.to_install.in_turn = true;
-            self.installs.turns.push_back(open.class, message_no);
+            self.installs.of_mut(open.purpose).turns.push_back(open.class, message_no);
         }
     }
 
@@ -254,8 +142,15 @@ impl LaneCore {
         if self.words.paused || self.words.draining || now + LEASE_LEFT > self.lease_until {
             return;
         }
-        while self.installs.under_way() < self.config.max_installs && !self.installs.turns.is_empty() {
-            match self.installs.trouble.blocks(now, self.installs.under_way()) {
+        for purpose in [Purpose::Install, Purpose::Survey] {
+            self.fill_errands(now, purpose);
+        }
+    }
+
+    fn fill_errands(&mut self, now: Time, purpose: Purpose) {
+        let mut under_way = self.installs.under_way(purpose);
+        while under_way < self.config.max_installs && !self.installs.of(purpose).turns.is_empty() {
+            match self.installs.of(purpose).trouble.blocks(now, under_way) {
                 None => {}
                 Some(until) => {
                     if let Some(until) = until {
@@ -264,22 +159,23 @@ impl LaneCore {
                     return;
                 }
             }
-            let Some(item) = self.pick_install(now) else { return };
+            let Some(item) = self.pick_install(now, purpose) else { return };
             self.begin_install(now, item);
+            under_way += 1;
         }
     }
 
-    fn pick_install(&mut self, now: Time) -> Option<Item> {
-        for class in self.installs.turns.classes() {
-            for _ in 0..self.installs.turns.len(class) {
-                let message_no = self.installs.turns.next(class)?;
+    fn pick_install(&mut self, now: Time, purpose: Purpose) -> Option<Item> {
+        for class in self.installs.of(purpose).turns.classes() {
+            for _ in 0..self.installs.of(purpose).turns.len(class) {
+                let message_no = self.installs.of_mut(purpose).turns.next(class)?;
                 let Some(open) = self.messages.get_mut(&message_no) else { continue };
                 open.to_install.in_turn = false;
                 // One that may not send now gets its turn when it may.
                 let item = if open.sends(now) { open.to_install.queue.pop_front() } else { None };
                 if item.is_some() {
                     self.take_install_turn(message_no);
-                    self.installs.turns.went(class);
+                    self.installs.of_mut(purpose).turns.went(class);
                     self.tending.touched.insert(message_no);
                     return item;
                 }
@@ -364,9 +260,11 @@ impl LaneCore {
 
     /// Nothing happened, so nothing is written down.
     fn not_made(&mut self, now: Time, item: Item, retry_after: Duration) {
-        self.installs.trouble.cool(now + retry_after);
         let key = item.row.key;
-        match self.messages.get(&key.message_no) {
+        let open = self.messages.get(&key.message_no);
+        let purpose = open.map_or(Purpose::Install, |open| open.purpose);
+        self.installs.of_mut(purpose).trouble.cool(now + retry_after);
+        match open {
             Some(open) if open.closed_to().is_none() => {
                 let there = item.install != Step::Open;
                 if there { self.ask_for_chat(item) } else { self.queue_front(item) }
@@ -396,7 +294,9 @@ impl LaneCore {
                 Fate::Final(DeliveryState::Failed, Some(*reason))
             }
             // What is wrong with all of them uses up the tries of none.
-            InstallOutcome::Unavailable { .. } if self.installs.trouble.is_on() => Fate::Again(Next::Front),
+            InstallOutcome::Unavailable { .. } if self.installs.of(Purpose::Install).trouble.is_on() => {
+                Fate::Again(Next::Front)
+            }
             InstallOutcome::Unavailable { retry_after } => self.try_again(now, item, *retry_after),
             InstallOutcome::Throttled { .. }
             | InstallOutcome::NotMade { .. }

@@ -7,7 +7,7 @@ use crate::delivery::{DeliveryState, SkipReason};
 use crate::lane::core::{Action, Item, LaneCore};
 use crate::lane::fetch::Fetching;
 use crate::lane::in_order::InOrder;
-use crate::lane::installs::ToInstall;
+use crate::lane::install_pages::ToInstall;
 use crate::message::{Class, Expanded, MessageState, OnAmbiguous, OpenMessage, UNREACHABLE, WhenUnreachable};
 use crate::own_words::Purpose;
 use crate::people::RecipientKind;
@@ -395,7 +395,7 @@ impl LaneCore {
                     self.set_state(message_no, MessageState::Sending, None);
                 }
                 self.take_turn(message_no);
-                self.tend_installs(message_no, limit);
+                self.tend_installs(now, message_no, limit);
             }
             _ => {}
         }

@@ -21,6 +21,7 @@ mod commits;
 pub mod core;
 mod fetch;
 mod in_order;
+mod install_pages;
 mod install_trouble;
 mod installs;
 mod item;

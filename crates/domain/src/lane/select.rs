@@ -195,7 +195,7 @@ impl LaneCore {
         let row = &item.row;
         let operation = match row.kind {
             RecipientKind::Person if row.reference.is_none() => Operation::Create,
-            RecipientKind::Channel if !row.address.contains(';') => Operation::NewThread,
+            RecipientKind::Channel if !row.is_reply() => Operation::NewThread,
             _ => Operation::Send,
         };
         self.threads.start(row.thread_no, slot);

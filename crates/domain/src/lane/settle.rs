@@ -195,6 +195,14 @@ impl LaneCore {
                     Fate::Final(DeliveryState::Ambiguous, None)
                 }
             }
+            // Of a thread: it is gone, and not the channel that it was in.
+            Outcome::ReferenceGone if item.row.is_reply() => {
+                item.gone += 1;
+                match retry::after_gone(item.gone) {
+                    Some(wait) => Fate::Again(Next::WaitUntil(now + wait.max(Duration::from_secs(1)))),
+                    None => failed(FailReason::ConversationGone),
+                }
+            }
             Outcome::ReferenceGone => {
                 item.gone += 1;
                 if let Some(reference) =
@@ -246,11 +254,13 @@ impl LaneCore {
             Outcome::NotInRoster { reach } if item.row.others == 0 || item.fetched == Fetched::Another => {
                 *reach
             }
-            Outcome::ReferenceGone if item.gone >= retry::GONE_TRIES => ReachState::ChatGone,
+            Outcome::ReferenceGone if item.gone >= retry::GONE_TRIES && !item.row.is_reply() => {
+                ReachState::ChatGone
+            }
             _ => return,
         };
         self.batch.reach.push(ReachChange {
-            recipient_no: item.row.key.recipient_no,
+            recipient_no: item.row.place_no(),
             state,
             evidence: ReachEvidence::answer(state, operation, answer.status, answer.code.as_deref()),
             at: now,
@@ -287,7 +297,7 @@ impl LaneCore {
     ) {
         let fate = Fate::Final(DeliveryState::Failed, Some(FailReason::NotInstalled));
         self.batch.reach.push(ReachChange {
-            recipient_no: item.row.key.recipient_no,
+            recipient_no: item.row.place_no(),
             state: ReachState::Removed,
             evidence: ReachEvidence::answer(
                 ReachState::Removed,

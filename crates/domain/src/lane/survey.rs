@@ -6,6 +6,7 @@ use crate::delivery::DeliveryState;
 use crate::install::{InstallAnswer, InstallOutcome};
 use crate::lane::core::{Item, LaneCore, Next};
 use crate::lane::settle::Fate;
+use crate::own_words::Purpose;
 use crate::people::ReachState;
 use crate::reach::ReachEvidence;
 use crate::time::Time;
@@ -21,7 +22,7 @@ impl LaneCore {
                 }
                 return Fate::Final(DeliveryState::Failed, Some(*reason));
             }
-            InstallOutcome::Unavailable { .. } if self.installs.trouble.is_on() => {
+            InstallOutcome::Unavailable { .. } if self.installs.of(Purpose::Survey).trouble.is_on() => {
                 return Fate::Again(Next::Front);
             }
             InstallOutcome::Unavailable { retry_after } => return self.try_again(now, item, *retry_after),

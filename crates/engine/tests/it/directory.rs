@@ -182,6 +182,7 @@ async fn upload(world: &mut World, ids: &[String], names: usize) -> i64 {
         people: ids.to_vec(),
         names: listed.collect(),
         created_at: world.wall(),
+        idempotency: None,
     };
     world.ledger.upload(list).await
 }

@@ -27,6 +27,8 @@ pub(crate) struct TestInstaller {
     pub(crate) blocked: BTreeSet<String>,
     /// From, until: what is answered instead.
     pub(crate) refuses: Vec<(i64, i64, InstallAnswer)>,
+    /// The same of questions whether somebody has the app.
+    pub(crate) refuses_questions: Vec<(i64, i64, InstallAnswer)>,
     /// Of a hundred: events that are missed, and calls that fail.
     pub(crate) lost_events: u64,
     pub(crate) fails: u64,
@@ -43,6 +45,7 @@ impl TestInstaller {
             has: BTreeSet::new(),
             blocked: BTreeSet::new(),
             refuses: Vec::new(),
+            refuses_questions: Vec::new(),
             lost_events: 0,
             fails: 0,
             installs: Vec::new(),
@@ -62,13 +65,15 @@ impl TestInstaller {
     pub(crate) fn arrive(&mut self, now: i64, operation: Operation, row: &Row) -> (InstallAnswer, bool) {
         let person = &row.address;
         let during = |(from, until, _): &&(i64, i64, InstallAnswer)| (*from..*until).contains(&now);
-        if let Some((.., answer)) = self.refuses.iter().find(during) {
+        let asks = operation == Operation::AskInstalled;
+        let refuses = if asks { &self.refuses_questions } else { &self.refuses };
+        if let Some((.., answer)) = refuses.iter().find(during) {
             return (answer.clone(), false);
         }
         if self.dice.percent(self.fails) {
             return (answer(InstallOutcome::Unavailable { retry_after: None }, 503), false);
         }
-        if operation == Operation::AskInstalled {
+        if asks {
             let there = self.has.contains(person);
             let outcome = if there { InstallOutcome::AlreadyThere } else { InstallOutcome::NotThere };
             return (answer(outcome, 200), false);
@@ -93,7 +98,7 @@ fn answer(outcome: InstallOutcome, status: u16) -> InstallAnswer {
     InstallAnswer { outcome, status: Some(status), code: None, text: None, correlation: None }
 }
 
-fn waits(text: &str) -> InstallAnswer {
+pub(crate) fn waits(text: &str) -> InstallAnswer {
     InstallAnswer { text: Some(text.to_owned()), ..answer(InstallOutcome::Waits { retry_after: None }, 403) }
 }
 
@@ -415,32 +420,4 @@ async fn an_install_run_is_held_and_goes_on() {
     assert!((60..260).contains(&before), "{before}");
     world.control(id, Control::Resume).await;
     assert_eq!(world.finish(id, 60).await.counts.delivered, 300);
-}
-
-#[tokio::test]
-async fn a_survey_asks_everybody_and_disturbs_nobody() {
-    let to = people(90);
-    let mut world = world(14, &to);
-    world.installer.has = to[..30].iter().cloned().collect();
-    let blocked = SeenPerson {
-        object_id: to[0].clone(),
-        reach: Some((ReachState::Blocked, nuncio_domain::ReachEvidence::event("blocked"))),
-        ..SeenPerson::default()
-    };
-    let blocked = world.ledger.hear(LANE, &blocked, "", world.wall());
-    let id = world.submit(&to, |new| new.purpose = Purpose::Survey).await;
-    let message = world.finish(id, 30).await;
-    assert_eq!(message.counts.delivered, 90);
-    assert_eq!((world.installer.installs.len(), world.service.calls), (0, 0));
-    let mut states = [0; 2];
-    for delivery in world.deliveries(id).await {
-        let (state, _, evidence) = world.ledger.reach(delivery.key.recipient_no).unwrap();
-        match state {
-            ReachState::Reachable => states[0] += 1,
-            ReachState::NeverInstalled => states[1] += 1,
-            state => assert_eq!((delivery.key.recipient_no, state), (blocked, ReachState::Blocked)),
-        }
-        assert!(delivery.key.recipient_no == blocked || evidence.unwrap().contains("survey"));
-    }
-    assert_eq!(states, [29, 60]);
 }

@@ -5,11 +5,13 @@
 mod directory;
 mod estimate;
 mod fault_table;
+mod install_pace;
 mod installs;
 mod look;
 mod pace;
 mod seeds;
 mod service;
 mod stories;
+mod surveys;
 mod trouble;
 mod world;

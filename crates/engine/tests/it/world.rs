@@ -89,6 +89,8 @@ pub(crate) struct World {
     pub(crate) latency: (i64, i64),
     /// Said when it fails: how to see it again.
     pub(crate) story: String,
+    /// Rows in memory, at most so far.
+    pub(crate) most_held: usize,
     /// (message, recipient address) in the order in which calls arrived.
     pub(crate) arrivals: Vec<(i64, String)>,
 }
@@ -122,6 +124,7 @@ impl World {
             crowded: None,
             latency: (20_000, 220_000),
             story: String::new(),
+            most_held: 0,
             arrivals: Vec::new(),
         };
         let lane_no = world.ledger.lane("app", "tenant");
@@ -350,6 +353,7 @@ impl World {
         }
         let actions = core.step(now, input);
         let wake = core.wake_at();
+        self.most_held = self.most_held.max(core.held());
         for action in actions {
             match action {
                 Action::Commit { ticket, batch } => {

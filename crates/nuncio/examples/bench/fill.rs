@@ -19,6 +19,9 @@ pub(crate) trait Fill: Send {
     /// Of ten people one blocked the app, one removed it, one cannot sign in and one has no conversation; the last one's is
     /// gone. All have names, and a history.
     async fn reach(&mut self);
+    /// A fresh copy of the directory of the first lane: everybody is in it, in a hundred groups, all of which are in
+    /// [`COMPANY`].
+    async fn copied(&mut self);
     /// These people with their conversations in the first lane.
     async fn known(&mut self, people: &[(String, String)], service_url: &str);
     /// A message in each lane to all of its people, expanded and ready to be sent.
@@ -30,6 +33,9 @@ pub(crate) trait Fill: Send {
     /// Everything is written; nobody holds the database open.
     async fn end(self: Box<Self>);
 }
+
+/// The group of everybody.
+pub(crate) const COMPANY: &str = "00000000-0000-4000-a000-000000000000";
 
 pub(crate) struct Sqlite(SqliteConnection, PathBuf);
 
@@ -98,6 +104,29 @@ impl Fill for Sqlite {
              COMMIT"
                 .to_owned(),
         )
+        .await;
+    }
+
+    async fn copied(&mut self) {
+        let (now, later) = (now_us(), now_us() + 86_400_000_000);
+        self.run(format!(
+            "BEGIN;
+             UPDATE recipients
+                SET guest = 0, external = 0, enabled = 1, licensed = 1, directory_at = {now}, in_directory = 1,
+                    directory_round = 1, upn = 'person.' || recipient_no || '@contoso.example'
+              WHERE lane_no = 1;
+             INSERT INTO directory_groups (lane_no, key, in_directory, round) VALUES (1, '{COMPANY}', 1, 1);
+             {NUMBERS}100)
+             INSERT INTO directory_groups (lane_no, key, in_directory, round)
+             SELECT 1, format('00000000-0000-4000-a000-%012d', i), 1, 1 FROM n;
+             INSERT INTO directory_members (lane_no, group_no, kind, member_no, round)
+             SELECT 1, 1, 'group', group_no, 1 FROM directory_groups WHERE group_no > 1;
+             INSERT INTO directory_members (lane_no, group_no, kind, member_no, round)
+             SELECT 1, 2 + recipient_no % 100, 'person', recipient_no, 1 FROM recipients WHERE lane_no = 1 ORDER BY 2, 4;
+             INSERT INTO directory_copies (lane_no, rev, complete_at, fresh_until, status)
+             VALUES (1, 1, {now}, {later}, '{{\"state\":\"current\",\"complete_at\":{now},\"full_at\":{now},\"next_at\":{later}}}');
+             COMMIT"
+        ))
         .await;
     }
 

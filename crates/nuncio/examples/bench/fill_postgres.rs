@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 
-use crate::fill::Fill;
+use crate::fill::{COMPANY, Fill};
 use crate::sink::now_us;
 
 pub(crate) struct Postgres(PgConnection);
@@ -76,6 +76,30 @@ impl Fill for Postgres {
              DELETE FROM conversations WHERE recipient_no % 10 = 4"
                 .to_owned(),
         )
+        .await;
+    }
+
+    async fn copied(&mut self) {
+        let (now, later) = (now_us(), now_us() + 86_400_000_000);
+        self.run(format!(
+            "UPDATE recipients
+                SET guest = false, external = false, enabled = true, licensed = true, directory_at = {now},
+                    in_directory = true, directory_round = 1, upn = 'person.' || recipient_no || '@contoso.example';
+             INSERT INTO directory_groups (lane_no, key, in_directory, round)
+             SELECT (SELECT min(lane_no) FROM lanes), '00000000-0000-4000-a000-' || lpad(i::text, 12, '0'), true, 1
+               FROM generate_series(0, 100) AS i ORDER BY i;
+             INSERT INTO directory_members (lane_no, group_no, kind, member_no, round)
+             SELECT g.lane_no, c.group_no, 'group', g.group_no, 1
+               FROM directory_groups AS g JOIN directory_groups AS c ON c.key = '{COMPANY}' AND g.key <> c.key;
+             INSERT INTO directory_members (lane_no, group_no, kind, member_no, round)
+             SELECT r.lane_no, g.group_no, 'person', r.recipient_no, 1
+               FROM recipients AS r
+               JOIN directory_groups AS g
+                 ON g.key = '00000000-0000-4000-a000-' || lpad((1 + r.recipient_no % 100)::text, 12, '0')
+              ORDER BY 2, 4;
+             INSERT INTO directory_copies (lane_no, rev, complete_at, fresh_until, status)
+             SELECT min(lane_no), 1, {now}, {later}, '{{\"state\":\"current\",\"complete_at\":{now},\"full_at\":{now},\"next_at\":{later}}}' FROM lanes"
+        ))
         .await;
     }
 

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use nuncio_api::UploadedList;
-use nuncio_client::{Client, ListFormat, ListOf, PeopleFilter};
+use nuncio_client::{Client, ClientError, ListFormat, ListOf, PeopleFilter};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::pages::{collect, show};
 use super::{Connection, Failure, output};
@@ -48,6 +49,9 @@ enum Command {
         format: Option<String>,
         #[command(flatten)]
         lane: LaneOf,
+        /// Running the same command again with the same key makes no second list [default: a new one]
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
     },
     /// List them
     List {
@@ -85,9 +89,15 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = args.connection.client()?;
     let as_json = args.connection.json;
     match args.command {
-        Command::Upload { file, name, format, lane } => {
-            let of = ListOf { name, app: lane.app, tenant: lane.tenant };
-            let list = upload(&client, &file, format.as_deref(), &of).await?;
+        Command::Upload { file, name, format, lane, idempotency_key } => {
+            // Made here if not given, so that it can be named when the answer gets lost.
+            let key = idempotency_key.unwrap_or_else(|| Uuid::new_v4().to_string());
+            let of = ListOf { name, app: lane.app, tenant: lane.tenant, idempotency_key: Some(key.clone()) };
+            let uploaded = upload(&client, &file, format.as_deref(), &of).await;
+            let list = uploaded.map_err(|error| match error.downcast::<ClientError>() {
+                Ok(error) => not_stored(error, &key),
+                Err(error) => error,
+            })?;
             if as_json {
                 output::print_json(&list)?;
             } else {
@@ -135,6 +145,19 @@ pub(super) async fn upload(
             .map_err(|error| Failure::wrong_use(format!("{}: {error}", file.display())))?;
     }
     Ok(client.upload_list(list, format_of(file, format), of).await?)
+}
+
+fn not_stored(error: ClientError, key: &str) -> anyhow::Error {
+    let lost = matches!(error, ClientError::Unreachable { .. });
+    let error = anyhow::Error::new(error);
+    if !lost {
+        return error;
+    }
+    let hint = format!(
+        "It is not known whether the list was stored. The same command with --idempotency-key {key}\n\
+         stores it if it was not, and gives its id if it was."
+    );
+    error.context(Failure::not_done("the list was not stored, as far as is known").hint(hint))
 }
 
 fn format_of(file: &Path, given: Option<&str>) -> ListFormat {

@@ -1,5 +1,7 @@
 //! `nuncio install`: have the app installed for people, in teams and in group chats.
 
+mod dry_run;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -8,7 +10,7 @@ use nuncio_client::{Client, MessageFilter};
 use uuid::Uuid;
 
 use super::pages::{collect, show};
-use super::send::{NO_LIMIT, followed_to, ids, read, time};
+use super::send::{NO_LIMIT, Words, followed_to, ids, read, time};
 use super::{Connection, Failure, output};
 
 /// Have the app installed for people, in teams and in group chats, through Microsoft Graph
@@ -19,6 +21,7 @@ use super::{Connection, Failure, output};
         .multiple(true),
     after_help = "\
 Examples:
+  nuncio install --everyone --dry-run
   nuncio install --everyone --yes --wait
   nuncio install --group 0b7f2c15-4f0e-4b2f-9c1d-6a1a0c9b7e52 --wait
   nuncio install --team 4f1c2d3e-5a6b-4c7d-8e9f-0a1b2c3d4e5f --chat 19:abc@thread.v2
@@ -27,8 +30,8 @@ Examples:
 The app needs may_install = true in the server's configuration and roles in Microsoft Graph (docs/installing.md), the key \
 --may-install. Pause, resume, cancel and retry a run with `nuncio messages`.
 
-Exit codes: 0 everyone who can have it has it (without --wait: it is accepted); 1 some do not have it, or it waits for a \
-confirmation; 2 wrong use; 3 it could not be asked for or followed."
+Exit codes: 0 everyone who can have it has it (without --wait: it is accepted; with --dry-run: somebody would have it); 1 some \
+do not have it, or it waits for a confirmation; 2 wrong use; 3 it could not be asked for or followed."
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Args {
@@ -91,6 +94,9 @@ pub struct Args {
     #[arg(long, value_name = "KEY", help_heading = "How")]
     idempotency_key: Option<String>,
 
+    /// Install nothing: say who has it, who would get it, for whom it cannot be installed and why, and how long it would take
+    #[arg(long, help_heading = "How", conflicts_with_all = ["wait", "idempotency_key"])]
+    dry_run: bool,
     /// Stay until it is done, and print who has it
     #[arg(long, help_heading = "Waiting")]
     wait: bool,
@@ -141,13 +147,16 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 async fn install(args: Args) -> anyhow::Result<ExitCode> {
     let asked = request(&args)?;
     let client = args.connection.client()?;
+    if args.dry_run {
+        return dry_run::run(&client, &asked, args.connection.json).await;
+    }
     // Made here if not given, so that running it again after a lost answer is possible.
     let key = args.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
     let accepted = client.install(&asked, Some(&key)).await?;
     if !args.connection.json {
         output::print(&accepted.id)?;
     }
-    let code = followed_to(&client, &accepted, "Install for", (args.wait, args.yes)).await?;
+    let code = followed_to(&client, &accepted, Words::INSTALL, (args.wait, args.yes)).await?;
     if args.wait || args.connection.json {
         print(&client.install_run(&accepted.id).await?, args.connection.json)?;
     }

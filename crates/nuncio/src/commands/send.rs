@@ -1,6 +1,6 @@
 //! `nuncio send`: asks for a message and, with `--wait`, follows it to its end.
 
-mod dry_run;
+pub(super) mod dry_run;
 mod follow;
 mod outcome;
 
@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{Connection, Failure, audiences, output, someone_there};
 use crate::cli::NOT_ALL;
 
+pub(super) use follow::Words;
 pub use outcome::exit_code;
 
 /// What `--yes` asks for where no other limit is given: the API's largest.
@@ -25,11 +26,12 @@ pub(super) const NO_LIMIT: i64 = 1_000_000;
 #[derive(Debug, clap::Args)]
 #[command(
     group = clap::ArgGroup::new("content").args(["text", "card", "dry_run"]).required(true).multiple(true),
-    group = clap::ArgGroup::new("audience").args(["user", "users_file", "group", "team", "everyone", "installed", "list", "channel"])
+    group = clap::ArgGroup::new("audience").args(["user", "users_file", "group", "team", "everyone", "installed", "list", "channel", "picked_channel"])
         .required(true).multiple(true),
     after_help = "\
 Examples:
   nuncio send \"Deploy **finished**\" --channel 19:abc@thread.tacv2
+  nuncio send \"Rolled back\" --channel \"19:abc@thread.tacv2;messageid=1795356400456\"
   nuncio send --card outage.json --summary \"Outage\" --users-file on-call.txt --priority urgent --wait
   echo \"The canteen opens at eight\" | nuncio send - --installed --wait
   nuncio send \"New canteen\" --list staff.csv --exclude-group 0b7f2c15-4f0e-4b2f-9c1d-6a1a0c9b7e52 --yes --wait
@@ -76,9 +78,14 @@ pub struct Args {
     /// Everyone who has the app installed
     #[arg(long, help_heading = "Audience")]
     installed: bool,
-    /// A new thread in a channel, by conversation id (19:…@thread.tacv2); may be repeated
+    /// A new thread in a channel, by conversation id (19:…@thread.tacv2), or a reply in one of its threads
+    /// (19:…@thread.tacv2;messageid=…); may be repeated
     #[arg(long, value_name = "ID", help_heading = "Audience")]
     channel: Vec<String>,
+    /// A new thread in the channel that was picked when the app was installed in a team, by the team's id or that of its
+    /// Entra group; General where none was picked; may be repeated
+    #[arg(long, value_name = "TEAM", help_heading = "Audience")]
+    picked_channel: Vec<String>,
     /// Not this person, named as with --user; may be repeated
     #[arg(long, value_name = "WHO", help_heading = "Audience")]
     exclude: Vec<String>,
@@ -148,12 +155,13 @@ pub(super) fn time(text: &str) -> Result<String, String> {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let client = args.connection.client()?;
     let mut message = request(&args, &mut std::io::stdin())?;
-    let uploaded = lists(&client, &args, &mut message.audience.lists).await?;
     if args.dry_run {
+        lists(&client, &args, None, &mut message.audience.lists).await?;
         return dry_run::run(&client, &message, args.connection.json).await;
     }
     // Made here if not given, so that it can be named when the answer gets lost.
     let key = args.idempotency_key.clone().unwrap_or_else(|| Uuid::new_v4().to_string());
+    let uploaded = lists(&client, &args, Some(&key), &mut message.audience.lists).await?;
     let accepted = client.send(&message, Some(&key)).await.map_err(|error| {
         let error = not_sent(error, &key);
         if uploaded.is_empty() {
@@ -187,7 +195,7 @@ pub(super) async fn followed(
     waiting: &Waiting,
 ) -> anyhow::Result<ExitCode> {
     let Waiting { wait, yes, strict, json } = *waiting;
-    let policy = follow::Policy { wait, yes, asks: someone_there(), verb: "Send to" };
+    let policy = follow::Policy { wait, yes, asks: someone_there(), words: Words::SEND };
     let message = match follow::follow(client, &accepted.id, &policy).await? {
         follow::End::Over(message) => message,
         follow::End::Accepted => {
@@ -219,14 +227,14 @@ pub(super) async fn followed(
     Ok(ExitCode::from(exit_code(&message, strict)))
 }
 
-/// The same of a run that says nothing; the exit code that goes with it. The question whether to go on begins with `verb`.
+/// The same of a run that says nothing; the exit code that goes with it. What is done is called by `words`.
 pub(super) async fn followed_to(
     client: &Client,
     accepted: &Accepted,
-    verb: &'static str,
+    words: Words,
     (wait, yes): (bool, bool),
 ) -> anyhow::Result<ExitCode> {
-    let policy = follow::Policy { wait, yes, asks: someone_there(), verb };
+    let policy = follow::Policy { wait, yes, asks: someone_there(), words };
     Ok(match follow::follow(client, &accepted.id, &policy).await? {
         follow::End::Over(message) => ExitCode::from(exit_code(&message, false)),
         follow::End::Accepted => ExitCode::SUCCESS,
@@ -235,15 +243,22 @@ pub(super) async fn followed_to(
 }
 
 /// Ids of all lists, in `ids`; which of them were uploaded just now.
-async fn lists(client: &Client, args: &Args, ids: &mut Vec<String>) -> anyhow::Result<Vec<String>> {
+async fn lists(
+    client: &Client,
+    args: &Args,
+    key: Option<&str>,
+    ids: &mut Vec<String>,
+) -> anyhow::Result<Vec<String>> {
     let mut uploaded = Vec::new();
-    for list in &args.list {
+    for (n, list) in args.list.iter().enumerate() {
         let id = list.to_str().filter(|text| text.starts_with("aud_") && !list.exists());
         if let Some(id) = id {
             ids.push(id.to_owned());
             continue;
         }
-        let of = ListOf { name: None, app: args.app.clone(), tenant: args.tenant.clone() };
+        // With the key of the message, so that the same command again has the same lists in it.
+        let idempotency_key = key.map(|key| format!("{key}/list-{}", n + 1));
+        let of = ListOf { name: None, app: args.app.clone(), tenant: args.tenant.clone(), idempotency_key };
         let stored = audiences::upload(client, list, None, &of).await?;
         eprintln!("{} is uploaded as {}: {}", list.display(), stored.id, audiences::said(&stored));
         ids.push(stored.id.clone());
@@ -270,7 +285,8 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
         users.extend(ids(&read(file, stdin)?));
     }
     let others = args.installed || args.everyone || !args.list.is_empty();
-    let others = others || [&args.channel, &args.group, &args.team].iter().any(|named| !named.is_empty());
+    let named = [&args.channel, &args.picked_channel, &args.group, &args.team];
+    let others = others || named.iter().any(|named| !named.is_empty());
     if users.is_empty() && args.users_file.is_some() && !others {
         return Err(Failure::wrong_use("the users file names nobody").into());
     }
@@ -285,6 +301,7 @@ fn request(args: &Args, stdin: &mut impl Read) -> anyhow::Result<NewMessage> {
             teams: args.team.clone(),
             include: args.include.clone(),
             channels: args.channel.clone(),
+            picked_channels: args.picked_channel.clone(),
             exclude: Exclude { users: args.exclude.clone(), groups: args.exclude_group.clone() },
             ..Audience::default()
         },

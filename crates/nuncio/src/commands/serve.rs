@@ -72,6 +72,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         tracing::warn!(%error, "Microsoft's signing keys cannot be read yet; it is tried again with the first activity");
     }
     tokio::spawn(parts.watch_credentials());
+    let tidying = tokio::spawn(parts.tidy_up());
     let mut signals = StopSignals::listen()?;
     println!("nuncio serve: listening on http://{address}");
     tracing::info!(%address, apps = config.apps.len(), "started");
@@ -86,6 +87,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     );
     let _ = stop.send(());
     let ending = async {
+        tidying.abort();
         synchroniser.stop().await;
         let drained = engine.stop().await;
         // Requests that still run have their own bound.

@@ -37,6 +37,11 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A channel, and whether the app was to speak there.
+fn named(name: Option<&str>, picked: bool) -> String {
+    format!("# {}{}", output::or_dash(name), if picked { " (picked)" } else { "" })
+}
+
 /// A line for each team, and one below it for each of its channels.
 fn table(teams: &[Team]) -> String {
     let rows = teams.iter().flat_map(|team| {
@@ -51,7 +56,7 @@ fn table(teams: &[Team]) -> String {
         let channels = team.channels.iter().map(|channel| {
             [
                 channel.id.clone(),
-                format!("# {}", output::or_dash(channel.name.as_deref())),
+                named(channel.name.as_deref(), team.picked_channel.as_ref() == Some(&channel.id)),
                 channel.state.clone(),
                 output::second(&output::or_dash(channel.since.as_deref())),
                 output::or_dash(None),

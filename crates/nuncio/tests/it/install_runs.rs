@@ -57,7 +57,26 @@ async fn everyone_gets_the_app_and_is_reached_later() {
     for person in &all[..2] {
         world.sim.turn(person, "policy_blocked").await;
     }
-    let ran = world.run(&["install", "--everyone", "--wait", "--json"]).await.exits(0).json();
+    // What it would come to is told before, and nothing comes of asking.
+    let asked = ["install", "--dry-run", "--everyone"];
+    let told = world.run(&[&asked[..], &["--json"]].concat()).await.exits(0).json();
+    assert_eq!(
+        (&told["audience"], &told["have_it"], &told["would_install"]),
+        (&json!(20), &json!(0), &json!(20))
+    );
+    assert_eq!((&told["calls"]["install"], &told["rate_per_s"]), (&json!(20), &json!(30.0)), "{told}");
+    let shown = world.run(&[&asked[..], &["--max-recipients", "19"]].concat()).await.exits(0).stdout;
+    for words in
+        ["  have it", "  would get it", "to install the app", "30 a second", "more than 19 recipients"]
+    {
+        assert!(shown.contains(words), "{words}\n{shown}");
+    }
+    world.run(&[&asked[..], &["--wait"]].concat()).await.exits(2);
+    assert_eq!(world.sim.calls("graph.install").await, 0);
+
+    let ran = world.run(&["install", "--everyone", "--wait", "--json"]).await.exits(0);
+    assert!(ran.stderr.contains("installing") && !ran.stderr.contains("sending"), "{}", ran.stderr);
+    let ran = ran.json();
     assert_eq!((&ran["state"], &ran["counts"]["installed"]), (&json!("completed"), &json!(18)), "{ran}");
     assert_eq!(ran["failed_by_reason"], json!({"blocked_by_policy": 2}));
     let id = text(&ran, "id");
@@ -75,6 +94,9 @@ async fn everyone_gets_the_app_and_is_reached_later() {
     let sent = world.sent(&message(Audience { installed: true, ..Audience::default() }, "hello")).await;
     assert_eq!((sent.counts.audience, sent.counts.delivered), (18, 18));
     assert_eq!(world.sim.calls("create").await, 0);
+
+    let told = world.run(&[&asked[..], &["--json"]].concat()).await.exits(0).json();
+    assert_eq!((&told["have_it"], &told["would_skip"]), (&json!(18), &json!({"unreachable": 2})), "{told}");
 
     // Asked again, those who have it are known, and only the two are asked for.
     let before = world.sim.calls("graph.install").await;

@@ -19,6 +19,7 @@
 //! | `strain` | Microsoft or the disk gone for a while: bounds, and what the ledger says |
 //! | `outcomes` | refusals of the app: disabled by an administrator, on another host |
 //! | `lists` | uploaded lists, groups that are left out |
+//! | `threads` | replies in threads of channels, and the channels that were picked at install |
 //! | `reachability` | who blocks, removes and comes back, and what the report says of it |
 //! | `directory`, `directory_copy` | audiences that Microsoft Graph knows, asked for each time or kept as a copy |
 //! | `races` | cancel, pause and expiry while calls are under way |
@@ -71,6 +72,7 @@ mod sim;
 mod sim_command;
 mod stop;
 mod strain;
+mod threads;
 mod waiting;
 mod way;
 mod world;

@@ -2,10 +2,11 @@
 
 use nuncio_api::{Audience, Person};
 use nuncio_client::{PageOf, PeopleFilter};
+use nuncio_testkit::wait_until;
 use serde_json::{Value, json};
 
 use crate::counts;
-use crate::world::{Plan, World, message, to_users};
+use crate::world::{LONG, Plan, World, message, to_users};
 
 /// State, how it is known, status and code.
 type Short = (String, String, Option<u16>, Option<String>);
@@ -207,5 +208,36 @@ async fn the_commands_show_it() {
         assert_eq!(world.run(wrong).await.exits(2).stdout, "", "{wrong:?}");
     }
     world.run(&["reachability", "show", "nobody"]).await.exits(3);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_install_that_arrives_after_the_removal_it_preceded() {
+    let world = Plan::people(1).states(json!({"never_installed": 1.0})).start_unmet().await;
+    world.sim.patch("settings", &json!({"uninstall_event": "remove"})).await;
+    world.sim.patch("time", &json!({"mode": "explicit"})).await;
+    let person = world.sim.people("never_installed").await.remove(0);
+    let late = json!({"delivery": {"late_s": 60}});
+    world.sim.post(&format!("people/{person}/installs"), &late).await;
+    world.sim.post("time/advance", &json!({"by_s": 30})).await;
+    world.sim.post(&format!("people/{person}/removes"), &json!({})).await;
+    let removed = async || {
+        let known = world.client.person(&person, &PeopleFilter::default()).await;
+        known.is_ok_and(|known| known.person.state == "removed")
+    };
+    assert!(wait_until(removed, LONG).await, "{}", world.log());
+    assert_eq!(history(&world, &person).await, ["removed event"]);
+    world.sim.post("time/advance", &json!({"by_s": 30})).await;
+    world.sim.events_answered().await;
+    assert_eq!(history(&world, &person).await, ["removed event", "(reachable event)", "(reachable event)"]);
+    let known = world.client.person(&person, &PeopleFilter::default()).await.unwrap();
+    assert_eq!(known.person.state, "removed");
+    assert!(known.person.contradicted_by.is_none(), "{known:?}");
+    assert!(known.history[0].sent_at.is_some() && known.history[2].sent_at.is_none(), "{known:?}");
+    let shown = world.run(&["reachability", "show", &person]).await.exits(0);
+    assert!(shown.stdout.contains("came late"), "{}", shown.stdout);
+    // Nobody is spoken to who has gone.
+    let sent = world.sent(&to_users(std::slice::from_ref(&person), "hello?")).await;
+    assert_eq!(sent.counts, counts! { audience: 1, skipped: 1 });
     world.end().await;
 }

@@ -12,6 +12,8 @@ mod tests;
 
 pub(super) use places::{is_install, of_channel};
 
+use std::time::Duration;
+
 use nuncio_domain::people::{Learned, SeenPerson};
 use nuncio_domain::{ReachEvidence, ReachState, Time};
 use nuncio_teams::inbound::Verified;
@@ -21,9 +23,12 @@ use nuncio_teams::schema::{
 };
 
 use super::invoke::detail;
+use crate::times;
 
 /// Names come from outside; longer ones are cut.
 const LONGEST_NAME: usize = 256;
+/// How far the time of an activity may be ahead of ours.
+const AHEAD: Duration = Duration::from_hours(24);
 
 /// What an activity says of whether the conversation it is about can be posted to.
 type Reach = Option<(ReachState, ReachEvidence)>;
@@ -41,7 +46,7 @@ pub(super) fn learned(verified: &Verified, app: String, now: Time, raw: &[u8]) -
         at: now,
         event: event(activity, &kind, raw),
         what: what.to_owned(),
-        people: people(verified, &kind, personal, &reach),
+        people: people(verified, &kind, personal, (&reach, sent_at(activity, now))),
         places: places::places(activity, &kind, &reach),
         team: places::team(verified, &kind),
         detail: match &kind {
@@ -52,6 +57,13 @@ pub(super) fn learned(verified: &Verified, app: String, now: Time, raw: &[u8]) -
         evidence: evidence::evidence(activity, &kind),
         left: None,
     })
+}
+
+/// When it was sent, by Microsoft's clock. One that is a day ahead of ours is not believed: what comes after it would be
+/// late until then.
+fn sent_at(activity: &Activity, now: Time) -> Option<Time> {
+    let sent_at = times::parse(activity.timestamp.as_deref()?)?;
+    (sent_at <= now + AHEAD).then_some(sent_at)
 }
 
 /// The word for the event, and what it says of the conversation.
@@ -130,7 +142,12 @@ fn event(activity: &Activity, kind: &ActivityKind<'_>, raw: &[u8]) -> (String, S
 }
 
 /// The people that it is about and the one that it is from. A personal conversation is that of the first.
-fn people(verified: &Verified, kind: &ActivityKind<'_>, personal: bool, reach: &Reach) -> Vec<SeenPerson> {
+fn people(
+    verified: &Verified,
+    kind: &ActivityKind<'_>,
+    personal: bool,
+    (reach, sent_at): (&Reach, Option<Time>),
+) -> Vec<SeenPerson> {
     let activity = &verified.activity;
     let members: Vec<&ChannelAccount> = match kind {
         ActivityKind::ConversationUpdate(update) => {
@@ -152,6 +169,7 @@ fn people(verified: &Verified, kind: &ActivityKind<'_>, personal: bool, reach: &
             upn: account.user_principal_name().and_then(name),
             conversation_id: activity.conversation_id().filter(|_| theirs).map(str::to_owned),
             reach: reach.clone().filter(|_| theirs),
+            sent_at,
         });
     }
     people

@@ -92,7 +92,7 @@ fn waits(lane: &api::Lane) -> Waits {
     }
 }
 
-fn words<T: ToString>(counted: &BTreeMap<T, i64>) -> BTreeMap<String, i64> {
+pub(super) fn words<T: ToString>(counted: &BTreeMap<T, i64>) -> BTreeMap<String, i64> {
     counted.iter().map(|(word, n)| (word.to_string(), *n)).collect()
 }
 
@@ -101,7 +101,7 @@ fn before(ahead: &[Ahead]) -> api::preview::Ahead {
     api::preview::Ahead { urgent: of(Class::Urgent), normal: of(Class::Normal), bulk: of(Class::Bulk) }
 }
 
-fn sample(count: Count) -> BTreeMap<String, Vec<api::preview::Sampled>> {
+pub(super) fn sample(count: Count) -> BTreeMap<String, Vec<api::preview::Sampled>> {
     let sampled = |one: Example| api::preview::Sampled {
         id: one.key,
         kind: one.kind.to_string(),

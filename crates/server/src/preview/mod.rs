@@ -4,6 +4,7 @@
 //! are named. Then lists, who is named, and who has the app. Where there is a fresh copy of the directory, it is read.
 
 mod answer;
+mod install;
 mod parts;
 
 use std::collections::{BTreeSet, HashMap};
@@ -13,7 +14,6 @@ use nuncio_domain::RecipientKind;
 use nuncio_domain::batch::Row;
 use nuncio_domain::directory::{Asker, DirectoryPerson};
 use nuncio_domain::message::Named;
-use nuncio_domain::own_words::Purpose;
 use nuncio_domain::people::LaneView;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::preview::{Count, Tally, stranger, told};
@@ -45,18 +45,30 @@ pub(crate) async fn preview(
     (app, tenant): (String, String),
     deadline: Instant,
 ) -> Result<nuncio_api::Preview, StoreError> {
-    let lanes = access.registry().lane_views(access.scope()).await?;
-    let lane = lanes.into_iter().find(|view| view.lane.app == app && view.lane.tenant == tenant);
-    let reader = Reader {
-        access,
-        asker: Asker { app: &app, tenant: &tenant },
-        lane: lane.as_ref(),
-        now: message.created_at,
-        deadline,
-    };
-    let mut counted = reader.count(message).await?;
-    reader.name(&mut counted.count).await?;
+    let lane = lane_of(access, &app, &tenant).await?;
+    let asker = Asker { app: &app, tenant: &tenant };
+    let reader = Reader { access, asker, lane: lane.as_ref(), now: message.created_at, deadline };
+    let counted = reader.counted(message).await?;
     answer::answer(&reader, message, counted).await
+}
+
+/// The same of an install run.
+pub(crate) async fn install_preview(
+    access: &Access,
+    message: &NewMessage,
+    (app, tenant): (String, String),
+    deadline: Instant,
+) -> Result<nuncio_api::InstallPreview, StoreError> {
+    let lane = lane_of(access, &app, &tenant).await?;
+    let asker = Asker { app: &app, tenant: &tenant };
+    let reader = Reader { access, asker, lane: lane.as_ref(), now: message.created_at, deadline };
+    let counted = reader.counted(message).await?;
+    Ok(install::answer(&reader, message, counted))
+}
+
+async fn lane_of(access: &Access, app: &str, tenant: &str) -> Result<Option<LaneView>, StoreError> {
+    let lanes = access.registry().lane_views(access.scope()).await?;
+    Ok(lanes.into_iter().find(|view| view.lane.app == app && view.lane.tenant == tenant))
 }
 
 struct Reader<'a> {
@@ -73,10 +85,16 @@ impl Reader<'_> {
         self.lane.map(|view| view.lane.lane_no)
     }
 
+    async fn counted(&self, message: &NewMessage) -> Result<Counted, StoreError> {
+        let mut counted = self.count(message).await?;
+        self.name(&mut counted.count).await?;
+        Ok(counted)
+    }
+
     async fn count(&self, message: &NewMessage) -> Result<Counted, StoreError> {
         let policy = Policy {
             class: message.class,
-            purpose: Purpose::Asked,
+            purpose: message.purpose,
             retries: false,
             include: message.include,
             install: message.install,
@@ -146,13 +164,25 @@ impl Reader<'_> {
     /// A row for each, in their order; of whom nothing is known, one that says so.
     async fn rows(&self, of: &[Named]) -> Result<Vec<Row>, StoreError> {
         let mut known: HashMap<(RecipientKind, String), Row> = HashMap::with_capacity(of.len());
+        // A thread that nobody has named yet would have what its channel has.
+        let channels = of
+            .iter()
+            .filter_map(|named| Some(Named { kind: named.kind, key: named.channel_of_thread()?.to_owned() }));
+        let asked: BTreeSet<Named> = of.iter().cloned().chain(channels).collect();
+        let asked: Vec<Named> = asked.into_iter().collect();
         if let Some(lane_no) = self.lane_no() {
-            for row in self.access.preview().known(self.access.scope(), lane_no, of).await? {
+            for row in self.access.preview().known(self.access.scope(), lane_no, &asked).await? {
                 known.insert((row.kind, row.address.clone()), row);
             }
         }
-        let row =
-            |named: &Named| known.remove(&(named.kind, named.key.clone())).unwrap_or_else(|| stranger(named));
+        let row = |named: &Named| {
+            let itself = known.get(&(named.kind, named.key.clone())).cloned();
+            let channel = || {
+                let row = known.get(&(named.kind, named.channel_of_thread()?.to_owned()))?;
+                Some(Row { address: named.key.clone(), ..row.clone() })
+            };
+            itself.or_else(channel).unwrap_or_else(|| stranger(named))
+        };
         Ok(of.iter().map(row).collect())
     }
 

@@ -1,7 +1,8 @@
 //! `POST /v1/audiences`: uploads a list of people, as CSV or NDJSON, for messages of one app in one tenant (`app` and
-//! `tenant`, needed only where there are several). Answered 201 when it is stored; a request that is sent again makes a
-//! second list. Every line that is wrong is told, and nothing is stored then. Names are looked up afterwards, by the owner
-//! of the lane, and a message to the list waits for that.
+//! `tenant`, needed only where there are several). Answered 201 when it is stored. With the header `Idempotency-Key` the
+//! request can be repeated for 24 hours, as that for a message: the same list is answered with the first one, as it is by
+//! then, unless that was deleted. Every line that is wrong is told, and nothing is stored then. Names are looked up
+//! afterwards, by the owner of the lane, and a message to the list waits for that.
 //!
 //! `GET /v1/audiences` (filtered by `app` and `tenant`), `GET /v1/audiences/{id}`, with the names that are not exactly one
 //! person's, and `DELETE`, which may be sent again if it failed on its way.
@@ -9,7 +10,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request};
 use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
@@ -17,11 +18,13 @@ use axum::response::{IntoResponse, Response};
 use nuncio_api::{Code, LIST_CSV, LIST_NDJSON, List};
 use nuncio_domain::AudienceId;
 use nuncio_domain::directory::Asker;
-use nuncio_domain::lists::{Deleted, NewList};
+use nuncio_domain::lists::{Added, Deleted, NewList};
+use nuncio_domain::message::Idempotency;
 use nuncio_domain::people::PeopleFilter;
 
+use super::send::{begin, idempotency_key, key_reused};
 use super::{id, tenant};
-use crate::access::{Caller, CanRead, CanSend};
+use crate::access::{Access, Caller, CanRead, CanSend};
 use crate::body::{self, Unread};
 use crate::lists::{Entries, Format, parse};
 use crate::problem::Refusal;
@@ -45,16 +48,51 @@ pub(crate) async fn upload(
 ) -> Result<Response, Refusal> {
     let params = params.only(&["app", "tenant", "name"])?;
     let (parts, unread) = request.into_parts();
+    let list = AudienceId(caller.app().new_uuid());
     // Each holds its whole list in memory, so that few are taken at a time.
     let turn = caller.app().upload_turn().await;
     // First of all, or a client that is still writing would see a reset instead of an answer.
     let raw =
         body::read_within(&parts.headers, unread, LARGEST, ARRIVES_WITHIN).await.map_err(unread_list)?;
     let format = format(&parts.headers)?;
+    let key = idempotency_key(&parts.headers)?;
+    // Apart from the keys of messages, none of which has a space.
+    let running = key.map(|key| begin(&caller, &format!("lists {key}"))).transpose()?;
+    let mut asked_for = vec![content_type(format).as_bytes()];
+    asked_for.extend(["app", "tenant", "name"].map(|word| params.get(word).unwrap_or_default().as_bytes()));
+    let idempotency = key.map(|key| Idempotency { key: key.to_owned(), body_hash: hash(&asked_for, &raw) });
+    let before = match &idempotency {
+        Some(key) => caller.registry().list_repeated(caller.scope(), key, caller.app().now()).await?,
+        None => None,
+    };
+    let added = match before {
+        Some(before) => before,
+        None => store(&caller, &params, (format, raw), (list, idempotency)).await?,
+    };
+    drop((turn, running));
+    let list = match added {
+        Added::Stored => list,
+        Added::Repeated(first) => first,
+        Added::KeyReused => return Err(key_reused()),
+    };
+    let stored = caller.registry().list(caller.scope(), list).await?;
+    let stored = stored.ok_or_else(|| Refusal::not_found("list"))?;
+    let location = format!("/v1/audiences/{list}");
+    let answer = Json(views::uploaded_list(stored, Vec::new()));
+    Ok((StatusCode::CREATED, [(LOCATION, location)], answer).into_response())
+}
+
+/// Checks a list as a whole, and stores it under this id.
+async fn store(
+    caller: &Access,
+    params: &Params,
+    (format, raw): (Format, Bytes),
+    (id, idempotency): (AudienceId, Option<Idempotency>),
+) -> Result<Added, Refusal> {
     let mut findings = Findings::default();
     let name = name(&mut findings, params.get("name"));
     let asked = Asked { app: params.get("app"), tenant: params.get("tenant"), mark: '?' };
-    let lane = find_lane(&mut findings, &caller, asked).await?;
+    let lane = find_lane(&mut findings, caller, asked).await?;
     findings.none()?;
     let (app, tenant) = lane.expect("a missing lane was found above");
 
@@ -72,21 +110,26 @@ pub(crate) async fn upload(
     }
     // Only now, so that a refused request leaves no lane behind.
     let lane_no = caller.app().lane_no(&app, &tenant).await?;
-    let list = AudienceId(caller.app().new_uuid());
     let Entries { lines, blanks, duplicates, people, names, .. } = entries;
     let created_at = caller.app().now();
     let to_look_up = !names.is_empty();
-    let new = NewList { id: list, lane_no, name, lines, blanks, duplicates, people, names, created_at };
-    caller.registry().add_list(caller.scope(), new).await?;
-    drop(turn);
+    let new =
+        NewList { id, lane_no, name, lines, blanks, duplicates, people, names, created_at, idempotency };
+    let added = caller.registry().add_list(caller.scope(), new).await?;
     if to_look_up {
         caller.wake(lane_no);
     }
-    let stored = caller.registry().list(caller.scope(), list).await?;
-    let stored = stored.ok_or_else(|| Refusal::not_found("list"))?;
-    let location = format!("/v1/audiences/{list}");
-    let answer = Json(views::uploaded_list(stored, Vec::new()));
-    Ok((StatusCode::CREATED, [(LOCATION, location)], answer).into_response())
+    Ok(added)
+}
+
+/// What makes a request the same: each part with its length before it, so that no two run into each other.
+fn hash(parts: &[&[u8]], raw: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts.iter().chain([&raw]) {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    *hasher.finalize().as_bytes()
 }
 
 pub(crate) async fn list(
@@ -140,14 +183,20 @@ fn unread_list(unread: Unread) -> Refusal {
 fn format(headers: &HeaderMap) -> Result<Format, Refusal> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let given = given.split(';').next().unwrap_or_default().trim();
-    [(LIST_CSV, Format::Csv), (LIST_NDJSON, Format::Ndjson)]
+    [Format::Csv, Format::Ndjson]
         .into_iter()
-        .find(|(known, _)| given.eq_ignore_ascii_case(known))
-        .map(|(_, format)| format)
+        .find(|format| given.eq_ignore_ascii_case(content_type(*format)))
         .ok_or_else(|| {
             let text = format!("a list is {LIST_CSV} or {LIST_NDJSON}");
             Refusal::at(Code::UnsupportedMediaType, "content-type:", text)
         })
+}
+
+fn content_type(format: Format) -> &'static str {
+    match format {
+        Format::Csv => LIST_CSV,
+        Format::Ndjson => LIST_NDJSON,
+    }
 }
 
 fn name(findings: &mut Findings, name: Option<&str>) -> Option<String> {

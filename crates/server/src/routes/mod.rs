@@ -7,6 +7,7 @@ pub(crate) mod deliveries;
 pub(crate) mod directory;
 pub(crate) mod docs;
 pub(crate) mod health;
+pub(crate) mod install_preview;
 pub(crate) mod installs;
 pub(crate) mod keys;
 pub(crate) mod lanes;

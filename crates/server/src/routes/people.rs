@@ -2,7 +2,7 @@
 //! `kind`, `state`, `how` (it is known), `since` (in that state since then or later), `app`, `tenant`, and `message`,
 //! whose audience is listed, each of it once. A page can have fewer than `limit` and yet a `next`: one request looks at
 //! a million rows at most.
-//! `GET /v1/people/{id}`: one of them, by Entra object id or conversation id, with what was known before; with `app` and
+//! `GET /v1/people/{id}`: one of them, by Entra object id or conversation id (of a thread, its channel), with what was known before; with `app` and
 //! `tenant` where several know it.
 
 use axum::Json;
@@ -11,6 +11,7 @@ use nuncio_api::{Code, List, MUTED, Person, PersonWithHistory};
 use nuncio_domain::people::PeopleFilter;
 use nuncio_domain::views::Page;
 use nuncio_domain::{How, ReachState, RecipientKind, Time};
+use nuncio_teams::schema::thread_of;
 
 use super::{message_id, only_one, tenant};
 use crate::access::{Access, Caller, CanRead};
@@ -42,7 +43,8 @@ pub(crate) async fn get(
     let filter =
         PeopleFilter { app: params.owned("app"), tenant: tenant(&params), ..PeopleFilter::default() };
     // Object ids are stored in lower case.
-    let key = guid(&id).unwrap_or(id);
+    // Of a thread, its channel is what can be reached or not.
+    let key = guid(&id).unwrap_or_else(|| thread_of(&id).to_owned());
     let person = only_one(caller.registry().person(caller.scope(), &key, &filter).await?, "person")?;
     let history = caller.registry().reach_history(caller.scope(), person.recipient_no).await?;
     Ok(Json(PersonWithHistory {

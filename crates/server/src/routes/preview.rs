@@ -2,12 +2,13 @@
 //! rules; the content may be left out. Nothing is stored, nothing is sent, and an app that has no lane yet gets none.
 //!
 //! It needs the role of who may send, because it may ask Microsoft Graph as much as a message does. What the directory
-//! does not tell within 25 s, or refuses, makes the answer `complete: false` (`docs/adr/0026`).
+//! does not tell within 25 s, or refuses, makes the answer `complete: false` (`docs/adr/0026`). Few are counted at a time;
+//! others wait for their turn, and are refused (503 `busy`) where too many wait.
 
 use axum::Json;
 use axum::body::Body;
 use axum::extract::Request;
-use nuncio_api::{NewMessage, Preview};
+use nuncio_api::{Code, NewMessage, Preview};
 use tokio::time::Instant;
 
 use crate::access::{Caller, CanSend};
@@ -20,10 +21,13 @@ pub(crate) async fn preview(
     caller: Caller<CanSend>,
     request: Request<Body>,
 ) -> Result<Json<Preview>, Refusal> {
-    let deadline = Instant::now() + caller.app().preview_within();
     let (parts, unread) = request.into_parts();
     let raw = body::read(&parts.headers, unread, LARGEST).await?;
     let asked: NewMessage = body::json(&raw)?;
+    let _turn = caller.app().preview_turn().await.ok_or_else(|| {
+        Refusal::new(Code::Busy, "as many previews as are counted at a time are under way, and others wait")
+    })?;
+    let deadline = Instant::now() + caller.app().preview_within();
     let (message, lane) = validate::preview(&caller, &asked).await?;
     Ok(Json(counting::preview(&caller, &message, lane, deadline).await?))
 }

@@ -17,7 +17,7 @@ use nuncio_domain::{DeliveryState, MessageId};
 
 use super::message_id;
 use crate::access::{Access, Caller, CanRead};
-use crate::cells::defused;
+use crate::cells;
 use crate::problem::Refusal;
 use crate::query::Params;
 use crate::views;
@@ -122,7 +122,7 @@ fn lines(deliveries: impl Iterator<Item = Delivery>, with_header: bool) -> Resul
             some(delivery.first_at),
             some(delivery.last_at),
         ];
-        writer.write_record(cells.map(defused))?;
+        cells::line(&mut writer, cells.iter().map(String::as_str))?;
     }
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(Bytes::from(bytes))

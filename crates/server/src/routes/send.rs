@@ -17,6 +17,7 @@ use nuncio_domain::{MessageId, MessageState, NewMessage, Time};
 
 use crate::access::{Access, Caller, CanSend};
 use crate::problem::Refusal;
+use crate::state::Running;
 use crate::{body, validate};
 
 const LARGEST: usize = 1024 * 1024;
@@ -42,9 +43,7 @@ pub(super) async fn hand_in(
     let idempotency_key = idempotency_key(headers)?;
     let running = match idempotency_key {
         None => None,
-        Some(key) => Some(caller.app().begin(caller.scope().key_no, key).ok_or_else(|| {
-            Refusal::new(Code::RequestInProgress, "a request with this Idempotency-Key is being worked on")
-        })?),
+        Some(key) => Some(begin(caller, key)?),
     };
 
     let idempotency = idempotency_key.map(|key| {
@@ -82,11 +81,20 @@ pub(super) async fn hand_in(
             Ok(answer(first, view.and_then(|view| view.send_at)))
         }
         // A look-up stores nothing, and what is stored was answered above.
-        Submitted::KeyReused | Submitted::Stored => {
-            let text = "this key was used with another body";
-            Err(Refusal::at(Code::IdempotencyKeyReused, format!("{IDEMPOTENCY_KEY}:"), text))
-        }
+        Submitted::KeyReused | Submitted::Stored => Err(key_reused()),
     }
+}
+
+/// Marks a key as being worked on, until the guard is dropped.
+pub(super) fn begin(caller: &Access, key: &str) -> Result<Running, Refusal> {
+    caller.app().begin(caller.scope().key_no, key).ok_or_else(|| {
+        Refusal::new(Code::RequestInProgress, "a request with this Idempotency-Key is being worked on")
+    })
+}
+
+pub(super) fn key_reused() -> Refusal {
+    let text = "this key was used with another body";
+    Refusal::at(Code::IdempotencyKeyReused, format!("{IDEMPOTENCY_KEY}:"), text)
 }
 
 fn answer(id: MessageId, send_at: Option<Time>) -> Response {
@@ -100,7 +108,7 @@ fn accepted(id: MessageId, send_at: Option<Time>) -> Accepted {
     Accepted { id: id.to_string(), state: state.to_string() }
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     value
         .to_str()

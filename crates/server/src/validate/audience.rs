@@ -15,6 +15,10 @@ const MOST_URGENT: usize = 1000;
 /// Each is read by itself, from its first page to its last.
 const MOST_GROUPS: usize = 100;
 const MOST_LISTS: usize = 100;
+/// Each is looked up by itself.
+const MOST_PICKED: usize = 1000;
+/// They have 13 digits until the year 2286.
+const LONGEST_MESSAGE_ID: usize = 16;
 /// Longer than any sign-in name or mail address.
 const LONGEST_NAME: usize = 320;
 
@@ -26,6 +30,8 @@ pub(super) struct Checked {
     pub(super) names: Vec<Name>,
     /// Teams as Teams calls them, with where they stand.
     pub(super) teams: Vec<(String, String)>,
+    /// Teams, as Teams calls them or by their groups, whose picked channels are meant, with where they stand.
+    pub(super) picked: Vec<(String, String)>,
     pub(super) directory: Vec<DirectorySource>,
     pub(super) exclude_groups: Vec<DirectorySource>,
     /// Uploaded lists, with where they stand; then by number.
@@ -47,6 +53,7 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
     let nobody = asked.users.is_empty()
         && asked.channels.is_empty()
         && asked.chats.is_empty()
+        && asked.picked_channels.is_empty()
         && !asked.installed
         && !asked.everyone
         && [&asked.teams, &asked.groups, &asked.lists].iter().all(|part| part.is_empty());
@@ -68,7 +75,8 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
                 findings.add(Code::UrgentAudience, pointer, text);
             }
         }
-        if asked.users.len() + asked.channels.len() + asked.chats.len() > MOST_URGENT {
+        let parts = [&asked.users, &asked.channels, &asked.picked_channels, &asked.chats];
+        if parts.iter().map(|part| part.len()).sum::<usize>() > MOST_URGENT {
             findings.add(Code::UrgentAudience, "/audience", text);
         }
     }
@@ -94,12 +102,34 @@ pub(super) fn check(findings: &mut Findings, asked: &Audience, class: Class) -> 
             }
         }
     }
+    picked(findings, &asked.picked_channels, &mut checked);
     let mut names = Vec::new();
     checked.exclude = people_or_names(findings, "/audience/exclude/users", &asked.exclude.users, &mut names);
     checked.names.extend(names.into_iter().map(|name| Name { excluded: true, ..name }));
     of_the_directory(findings, asked, &mut checked);
     lists(findings, &asked.lists, &mut checked);
     checked
+}
+
+/// Teams whose picked channel is meant; which channel that is, `picked.rs` finds out.
+fn picked(findings: &mut Findings, entries: &[String], checked: &mut Checked) {
+    if entries.len() > MOST_PICKED {
+        let text = format!("this has {} entries; a message takes {MOST_PICKED}", entries.len());
+        findings.add(Code::AudienceTooLong, "/audience/picked_channels", text);
+        return;
+    }
+    for (index, text) in entries.iter().enumerate() {
+        let pointer = format!("/audience/picked_channels/{index}");
+        if let Some(id) = guid(text) {
+            checked.picked.push((id, pointer));
+        } else if is_thread(text, &CHANNELS) {
+            checked.picked.push((text.clone(), pointer));
+        } else {
+            let text = "this must be a team's id such as 19:…@thread.tacv2, or the Entra object id of its group: \
+                        the channel that was picked there is found by it";
+            findings.add(Code::RecipientInvalid, pointer, text);
+        }
+    }
 }
 
 /// Groups, teams and everyone, each once, and kinds of people.
@@ -241,24 +271,24 @@ pub(crate) fn people(findings: &mut Findings, pointer: &str, entries: &[String])
 /// What the ids of channels, and of teams, end with.
 pub(super) const CHANNELS: [&str; 2] = ["@thread.tacv2", "@thread.skype"];
 
-/// `19:…@thread.tacv2`, older ones `@thread.skype`. A team's id is that of its General channel.
+/// `19:…@thread.tacv2`, older ones `@thread.skype`: a new thread there. With `;messageid=…` a reply in that thread. A team's
+/// id is that of its General channel.
 fn channel(findings: &mut Findings, pointer: &str, text: &str) -> Option<String> {
-    let (base, thread) = text.split_once(";messageid=").map_or((text, None), |(base, id)| (base, Some(id)));
-    let looks_right = is_thread(base, &CHANNELS);
-    let digits = |id: &str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit());
-    match thread {
-        None if looks_right => Some(base.to_owned()),
-        Some(id) if looks_right && digits(id) => {
-            let text = "replying in a thread is not supported yet: leave `;messageid=…` out for a new one";
-            findings.add(Code::NotSupportedYet, pointer, text);
-            None
-        }
-        _ => {
-            let text = "this must be a channel's conversation id such as 19:…@thread.tacv2";
-            findings.add(Code::RecipientInvalid, pointer, text);
-            None
-        }
+    let (base, root) = text.split_once(";messageid=").map_or((text, None), |(base, id)| (base, Some(id)));
+    if is_thread(base, &CHANNELS) && root.is_none_or(is_message_id) {
+        return Some(text.to_owned());
     }
+    let text = "this must be a channel's conversation id such as 19:…@thread.tacv2, for a reply with the id of the \
+                thread's first message behind it, ;messageid=1795356400456";
+    findings.add(Code::RecipientInvalid, pointer, text);
+    None
+}
+
+/// Epoch milliseconds (`docs/protocol.md` section 4.0), written one way only: the same thread must not be two recipients.
+fn is_message_id(text: &str) -> bool {
+    (1..=LONGEST_MESSAGE_ID).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && !text.starts_with('0')
 }
 
 /// `19:…@thread.v2`, a meeting's `19:meeting_…@thread.v2`.
@@ -287,10 +317,11 @@ mod tests {
     }
 
     #[test]
-    fn channels_are_told_from_chats_people_and_threads() {
+    fn channels_and_their_threads_are_told_from_chats_and_people() {
         assert_eq!(code_of("19:5be1c0f2a8d94e7f@thread.tacv2"), None);
         assert_eq!(code_of("19:5be1_c0-f2@thread.skype"), None);
-        assert_eq!(code_of("19:x@thread.tacv2;messageid=1795356400456"), Some(Code::NotSupportedYet));
+        assert_eq!(code_of("19:x@thread.tacv2;messageid=1795356400456"), None);
+        assert_eq!(code_of("19:x@thread.skype;messageid=17"), None);
         for text in [
             "",
             "19:@thread.tacv2",
@@ -298,6 +329,11 @@ mod tests {
             "a:1Xv9QnB3pLr",
             "19:x@thread.tacv2;messageid=",
             "19:x@thread.tacv2;messageid=x",
+            "19:x@thread.tacv2;messageid=017",
+            "19:x@thread.tacv2;messageid=12345678901234567",
+            "19:x@thread.tacv2;messageid=1;messageid=2",
+            "19:x@thread.tacv2;messageId=1",
+            "19:x@thread.v2;messageid=1795356400456",
             "19:x/../y@thread.tacv2",
             "Incidents",
         ] {

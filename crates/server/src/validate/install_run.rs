@@ -18,6 +18,14 @@ pub(crate) async fn install_run(access: &Access, asked: &NewInstall) -> Result<N
     run(access, asked, Purpose::Install).await
 }
 
+/// The same for one that is not going to be stored: without a lane's number, and with the app and the tenant of its lane.
+pub(crate) async fn install_preview(
+    access: &Access,
+    asked: &NewInstall,
+) -> Result<(NewMessage, (String, String)), Refusal> {
+    draft(access, asked, Purpose::Install).await
+}
+
 /// The survey that was asked for, ready to be stored.
 pub(crate) async fn survey(access: &Access, asked: NewSurvey) -> Result<NewMessage, Refusal> {
     let NewSurvey { app, tenant, audience, label, max_recipients, expires_at } = asked;
@@ -27,25 +35,35 @@ pub(crate) async fn survey(access: &Access, asked: NewSurvey) -> Result<NewMessa
 }
 
 async fn run(access: &Access, asked: &NewInstall, purpose: Purpose) -> Result<NewMessage, Refusal> {
+    let (mut message, (app, tenant)) = draft(access, asked, purpose).await?;
+    // Only now, so that a refused request leaves no lane behind.
+    message.lane_no = access.app().lane_no(&app, &tenant).await?;
+    Ok(message)
+}
+
+async fn draft(
+    access: &Access,
+    asked: &NewInstall,
+    purpose: Purpose,
+) -> Result<(NewMessage, (String, String)), Refusal> {
     let now = access.app().now();
     let mut findings = Findings::default();
     let of_message = nuncio_api::NewMessage {
-        install: asked.install.clone(),
         max_recipients: asked.max_recipients,
         send_at: asked.send_at.clone(),
         expires_at: asked.expires_at.clone(),
         ..nuncio_api::NewMessage::default()
     };
     let policy = policy::check(&mut findings, &of_message, Class::Bulk, now);
-    let given = match policy.install {
-        InstallPolicy::Never if asked.install.is_some() => {
+    let given = match (asked.install.as_deref().map(InstallPolicy::of_word), purpose) {
+        (None, Purpose::Survey) => InstallPolicy::Never,
+        (None, _) => InstallPolicy::IfNeverInstalled,
+        (Some(Some(given)), _) if given != InstallPolicy::Never => given,
+        (Some(_), _) => {
             let text = "this must be one of: if_never_installed, also_if_removed";
             findings.add(Code::InvalidValue, "/install", text);
             InstallPolicy::Never
         }
-        InstallPolicy::Never if purpose == Purpose::Survey => InstallPolicy::Never,
-        InstallPolicy::Never => InstallPolicy::IfNeverInstalled,
-        given => given,
     };
     let mut checked = people(&mut findings, asked);
     let met = teams_and_chats(&mut findings, asked, &mut checked);
@@ -71,11 +89,9 @@ async fn run(access: &Access, asked: &NewInstall, purpose: Purpose) -> Result<Ne
     }
     findings.none()?;
 
-    // Only now, so that a refused request leaves no lane behind.
-    let (app, tenant) = lane.expect("a missing lane was found above");
-    Ok(NewMessage {
+    let message = NewMessage {
         id: MessageId(access.app().new_uuid()),
-        lane_no: access.app().lane_no(&app, &tenant).await?,
+        lane_no: 0,
         class: Class::Bulk,
         content: Content { body: Body::Text(String::new()), summary: None },
         label,
@@ -97,7 +113,8 @@ async fn run(access: &Access, asked: &NewInstall, purpose: Purpose) -> Result<Ne
         expires_at: policy.expires_at,
         created_at: now,
         idempotency: None,
-    })
+    };
+    Ok((message, lane.expect("a missing lane was found above")))
 }
 
 fn people(findings: &mut Findings, asked: &NewInstall) -> Checked {
@@ -109,6 +126,11 @@ fn people(findings: &mut Findings, asked: &NewInstall) -> Checked {
         (
             &audience.channels,
             "/audience/channels",
+            "a channel gets the app with its team: name the team in /teams",
+        ),
+        (
+            &audience.picked_channels,
+            "/audience/picked_channels",
             "a channel gets the app with its team: name the team in /teams",
         ),
         (&audience.chats, "/audience/chats", "name group chats in /chats"),

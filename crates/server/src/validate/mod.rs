@@ -8,6 +8,7 @@ mod install;
 mod install_run;
 mod lane;
 mod lists;
+mod picked;
 mod policy;
 mod retry;
 
@@ -17,7 +18,7 @@ use nuncio_domain::own_words::Purpose;
 use nuncio_domain::{Class, Content, MessageId, NewMessage};
 
 pub(crate) use directory::code as directory_code;
-pub(crate) use install_run::{install_run, survey};
+pub(crate) use install_run::{install_preview, install_run, survey};
 pub(crate) use lane::{Asked, find as find_lane, guid};
 pub(crate) use retry::retry;
 
@@ -99,6 +100,7 @@ async fn draft(
     .await?;
     if let Some(lane) = &lane {
         lists::find(&mut findings, access, lane, &mut audience).await?;
+        picked::find(&mut findings, access, lane, &mut audience).await?;
         directory::look_up(&mut findings, access, lane, &mut audience).await?;
         install::check(&mut findings, access, lane, policy.install);
     }

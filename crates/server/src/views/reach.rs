@@ -49,7 +49,12 @@ fn standing(standing: Standing) -> Option<api::Standing> {
 }
 
 pub(crate) fn past(past: Past) -> api::Past {
-    api::Past { state: past.state.to_string(), evidence: evidence(past.known), contradicts: past.contradicts }
+    api::Past {
+        state: past.state.to_string(),
+        evidence: evidence(past.known),
+        contradicts: past.contradicts,
+        sent_at: past.sent_at.map(text),
+    }
 }
 
 pub(crate) fn change(change: StateChange) -> api::Change {

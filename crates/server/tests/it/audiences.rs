@@ -289,3 +289,36 @@ async fn lists_belong_to_one_app_in_one_tenant() {
     let request = server.request("POST", "/v1/audiences").bearer_auth(&server.read);
     server.answer(request.header("content-type", CSV).body(INES)).await.refused(403, "forbidden");
 }
+
+#[tokio::test]
+async fn an_upload_can_be_repeated() {
+    let server = server(known()).await;
+    let upload = async |query: &str, kind: &str, key: &str, list: &str| {
+        let request = server.request("POST", &format!("/v1/audiences{query}")).bearer_auth(&server.send);
+        let request = request.header("content-type", kind).header("idempotency-key", key);
+        server.answer(request.body(list.to_owned())).await
+    };
+    let first = upload("?name=Staff", CSV, "k", INES).await;
+    assert_eq!(first.status, 201, "{}", first.text);
+    let again = upload("?name=Staff", CSV, "k", INES).await;
+    assert_eq!((again.status, again.json()), (201, first.json()));
+    assert_eq!(again.header("location"), first.header("location"));
+    for (query, kind, list) in [
+        ("?name=Staff", CSV, OMAR),
+        ("?name=Staff", NDJSON, INES),
+        ("?name=Staf", CSV, INES),
+        ("?name=Staff&app=dispatch", CSV, INES),
+    ] {
+        let refused = upload(query, kind, "k", list).await;
+        refused.refused_at(422, "idempotency_key_reused", "idempotency-key:");
+    }
+    upload("", CSV, "two words", INES).await.refused_at(400, "invalid_request", "idempotency-key:");
+    // Of messages it is another key, and what was refused was not used.
+    upload("", CSV, "two", "nobody").await.refused(422, "list_line_invalid");
+    assert_eq!(upload("", CSV, "two", INES).await.status, 201);
+    let message = to(&json!({"lists": [first.json()["id"]]}));
+    let request =
+        server.request("POST", "/v1/messages").bearer_auth(&server.send).header("idempotency-key", "k");
+    assert_eq!(server.answer(request.json(&message)).await.status, 202);
+    assert_eq!(server.get("/v1/audiences").await.json()["items"].as_array().unwrap().len(), 2);
+}

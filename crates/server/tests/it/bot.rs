@@ -18,7 +18,7 @@ async fn person(server: &Server) -> Value {
 #[tokio::test]
 async fn events_are_committed_and_answered_empty() {
     let server = Server::start().await;
-    for name in [
+    for (n, name) in [
         "install_personal_members_added",
         "install_personal",
         "install_team",
@@ -35,8 +35,14 @@ async fn events_are_committed_and_answered_empty() {
         "team_bot_removed",
         "uninstall_team",
         "uninstall_personal",
-    ] {
-        let answer = server.activity(&activity(name)).await;
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut body = activity(name);
+        // They happened in this order.
+        body["timestamp"] = format!("2026-11-22T09:00:{n:02}Z").into();
+        let answer = server.activity(&body).await;
         assert_eq!((answer.status, answer.text.as_str()), (200, ""), "{name}");
     }
     let lanes = server.store.lanes().await.unwrap();
@@ -55,6 +61,7 @@ async fn the_same_activity_again_changes_nothing() {
     assert_eq!(person(&server).await["state"], "removed");
     let mut again = activity("install_personal");
     again["id"] = "f:another".into();
+    again["timestamp"] = "2026-11-22T09:59:00Z".into();
     assert_eq!(server.activity(&again).await.status, 200);
     assert_eq!(person(&server).await["state"], "reachable");
 }

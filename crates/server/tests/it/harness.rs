@@ -177,6 +177,15 @@ impl Server {
 
     /// A new key's secret.
     pub(crate) async fn key(&self, role: Role, app: Option<&str>) -> String {
+        self.new_key(role, app, false).await
+    }
+
+    /// One that may have the app installed.
+    pub(crate) async fn installing_key(&self, app: Option<&str>) -> String {
+        self.new_key(Role::Send, app, true).await
+    }
+
+    async fn new_key(&self, role: Role, app: Option<&str>, may_install: bool) -> String {
         let n = self.made.fetch_add(1, Ordering::SeqCst) + 1;
         let secret = secret::make(*blake3::hash(format!("key {n}").as_bytes()).as_bytes());
         let key = ApiKey {
@@ -184,7 +193,7 @@ impl Server {
             name: format!("key {n}"),
             role,
             app: app.map(str::to_owned),
-            may_install: false,
+            may_install,
             created_at: Time(NOON),
             revoked_at: None,
         };
@@ -226,6 +235,11 @@ impl Server {
         let answer = self.post("/v1/messages", body).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
         answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// What its clock shows, as Teams writes a time.
+    pub(crate) fn now(&self) -> String {
+        jiff::Timestamp::from_microsecond(self.clock.0.load(Ordering::SeqCst)).unwrap().to_string()
     }
 
     pub(crate) async fn activity(&self, body: &Value) -> Answer {

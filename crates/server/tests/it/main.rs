@@ -8,6 +8,8 @@ mod bot;
 mod directory;
 mod directory_copy;
 mod harness;
+mod install_preview;
+mod installs;
 mod lists;
 mod operate;
 mod own_words;

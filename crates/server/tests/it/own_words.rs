@@ -37,10 +37,11 @@ async fn start() -> Server {
     Server::with(vec![app], |_| {}).await
 }
 
-/// The same event again, as Teams sends it: under another id.
+/// The same event again, as Teams sends it: under another id, and of now.
 async fn hear_again(server: &Server, body: &Value) {
     let mut body = body.clone();
     body["id"] = format!("f:{}", server.number()).into();
+    body["timestamp"] = server.now().into();
     let answer = server.activity(&body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
 }

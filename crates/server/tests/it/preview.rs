@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
 use nuncio_domain::batch::Batch;
 use nuncio_domain::directory::{
     Asker, Directory, DirectoryError, DirectoryPage, DirectoryPerson, DirectorySource, Resolved,
@@ -15,23 +16,29 @@ use nuncio_domain::ports::{Ledger as _, Registry as _};
 use nuncio_domain::{LaneId, ReachState, Role, Scope, Time};
 use nuncio_server::ServerState;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::harness::{Answer, BOT, INES, NOON, Server, TENANT, app};
 
 const OMAR: &str = "0c5f7d21-6e48-4b93-a1d0-9f27c38be654";
-const GROUP: &str = "4d0ef681-e88f-42a3-a2db-e6bf1e249e10";
+pub(crate) const GROUP: &str = "4d0ef681-e88f-42a3-a2db-e6bf1e249e10";
 const TEAM: &str = "ee0f5ae2-8bc6-4ae5-8466-7daeebbfa062";
 const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 
 /// Pages of each source, and how it goes on after them.
 #[derive(Default)]
-struct Book {
-    sources: BTreeMap<DirectorySource, Vec<Vec<DirectoryPerson>>>,
-    fails: BTreeMap<DirectorySource, DirectoryError>,
+pub(crate) struct Book {
+    pub(crate) sources: BTreeMap<DirectorySource, Vec<Vec<DirectoryPerson>>>,
+    pub(crate) fails: BTreeMap<DirectorySource, DirectoryError>,
     /// The first link is not taken any more, once.
-    forgets: AtomicBool,
+    pub(crate) forgets: AtomicBool,
     /// It never answers after its first page.
-    hangs: bool,
+    pub(crate) hangs: bool,
+    /// It answers nobody before this has permits.
+    pub(crate) gate: Option<Arc<Semaphore>>,
+    /// How many are asking now, and the most that ever did.
+    pub(crate) asking: AtomicUsize,
+    pub(crate) most: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -65,6 +72,12 @@ impl Directory for Book {
         if n > 0 && self.hangs {
             std::future::pending::<()>().await;
         }
+        if let Some(gate) = &self.gate {
+            let asking = self.asking.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(asking, Ordering::SeqCst);
+            gate.acquire().await.unwrap().forget();
+            self.asking.fetch_sub(1, Ordering::SeqCst);
+        }
         let pages = self.sources.get(source).map_or(&[][..], Vec::as_slice);
         match (pages.get(n), self.fails.get(source)) {
             (None, Some(error)) => Err(error.clone()),
@@ -76,7 +89,7 @@ impl Directory for Book {
     }
 }
 
-fn someone(id: &str) -> DirectoryPerson {
+pub(crate) fn someone(id: &str) -> DirectoryPerson {
     DirectoryPerson {
         object_id: id.to_owned(),
         name: Some(format!("Directory {id}")),
@@ -88,7 +101,7 @@ fn someone(id: &str) -> DirectoryPerson {
     }
 }
 
-fn id(n: usize) -> String {
+pub(crate) fn id(n: usize) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
 }
 
@@ -98,7 +111,7 @@ async fn server(book: Book) -> Server {
 }
 
 /// Teams tells of somebody.
-async fn meet(server: &Server, person: &str, conversation: bool, reach: ReachState) {
+pub(crate) async fn meet(server: &Server, person: &str, conversation: bool, reach: ReachState) {
     let person = SeenPerson {
         object_id: person.to_owned(),
         name: Some(format!("Met {person}")),
@@ -322,6 +335,37 @@ async fn a_directory_that_hangs_does_not_keep_the_answer() {
     let told = preview(&server, &json!({"everyone": true})).await;
     assert_eq!((&told["complete"], &told["audience"]), (&json!(false), &json!(1)));
     assert!(told["incomplete"][0]["text"].as_str().unwrap().contains("within 500ms"), "{told}");
+}
+
+#[tokio::test]
+async fn few_are_counted_at_a_time() {
+    let (gate, most) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
+    let sources = BTreeMap::from([(DirectorySource::Everyone, vec![vec![someone(INES)]])]);
+    let book = Book { sources, gate: Some(Arc::clone(&gate)), most: Arc::clone(&most), ..Book::default() };
+    let server = server(book).await;
+    let body = json!({"audience": {"everyone": true}});
+    let ask = |_| server.post("/v1/audiences/preview", &body);
+    let mut answers = stream::iter(0..19).map(ask).buffer_unordered(19);
+    // Two are at work and sixteen wait: nobody else can be the first to be answered.
+    let refused = answers.next().await.unwrap();
+    assert_eq!((refused.status, &refused.json()["code"]), (503, &json!("busy")), "{}", refused.text);
+    assert_eq!(refused.header("retry-after"), "5");
+    let both = async {
+        while most.load(Ordering::SeqCst) < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), both).await.expect("two are at work");
+    gate.add_permits(18);
+    let counted: Vec<_> = answers.collect().await;
+    assert_eq!(counted.len(), 18);
+    for answer in &counted {
+        assert_eq!(answered(answer)["audience"], 1);
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 2);
+    // And then there is room again.
+    gate.add_permits(1);
+    assert_eq!(preview(&server, &json!({"everyone": true})).await["complete"], true);
 }
 
 #[tokio::test]

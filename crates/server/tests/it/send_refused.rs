@@ -76,8 +76,8 @@ async fn audience() {
         (&[("/audience/channels", json!(["19:x@thread.v2"]))], "recipient_invalid", "/audience/channels/0"),
         (&[("/audience/channels", json!(["General"]))], "recipient_invalid", "/audience/channels/0"),
         (
-            &[("/audience/channels", json!(["19:x@thread.tacv2;messageid=17"]))],
-            "not_supported_yet",
+            &[("/audience/channels", json!(["19:x@thread.tacv2;messageid=x"]))],
+            "recipient_invalid",
             "/audience/channels/0",
         ),
         (&[("/audience/users", ids(10_001))], "audience_too_long", "/audience/users"),

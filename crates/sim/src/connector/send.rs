@@ -11,7 +11,7 @@ use crate::{
     messages::{self, Receipt},
     org::Place,
     refusal::Refusal,
-    switches::ArchivedAs,
+    switches::{ArchivedAs, MissingRootAs},
     world::{Conversation, World},
 };
 
@@ -41,6 +41,9 @@ pub(super) fn send(
     };
     if world.spurious_404(target.thread) {
         return Refusal::ConversationNotFound.into();
+    }
+    if let Err(refusal) = root_there(world, &target) {
+        return refusal.into();
     }
     let root = target.root.as_deref().or(reply_to).or(activity["replyToId"].as_str());
     let to = match targeted(world, incoming, &target, root) {
@@ -72,6 +75,24 @@ pub(super) fn writable(
         Thread::Channel { .. } | Thread::Chat(_) => open(world, app, target.thread)?,
     }
     if target.alive { Ok(target) } else { Err(Refusal::ConversationNotFound) }
+}
+
+/// Whether the message whose thread is meant by the conversation's id is there. One that is older than all that are kept
+/// is taken to be.
+fn root_there(world: &World, target: &Conversation) -> Result<(), Refusal> {
+    let Some(root) = &target.root else { return Ok(()) };
+    let id = root.parse::<u64>().ok();
+    let known = id.and_then(|id| world.messages.message(Receipt { thread: target.thread, id }));
+    let there = match known {
+        Some(message) => !message.deleted,
+        None => id.is_some_and(|id| world.messages.is_dropped(target.thread, id)),
+    };
+    match world.settings.missing_root_as {
+        _ if there => Ok(()),
+        MissingRootAs::Accepted => Ok(()),
+        MissingRootAs::NotFound => Err(Refusal::ConversationNotFound),
+        MissingRootAs::ActivityNotFound => Err(Refusal::ActivityNotFound),
+    }
 }
 
 /// Whether a bot may write into a channel or group chat.

@@ -175,3 +175,24 @@ async fn every_operation_in_a_group_chat() {
     assert_eq!(world.call(Method::PUT, &format!("{at}/activities/1"), Some(message())).await, roster);
     assert_eq!(world.call(Method::GET, &format!("{at}/members"), None).await, roster);
 }
+
+#[tokio::test]
+async fn a_thread_needs_its_first_message() {
+    let world = world().await;
+    let plant = channel(&world, "Plant").await;
+    let (_, root) = world.send(&plant, "root").await;
+    let thread = format!("{plant};messageid={}", text(&root["id"]));
+    assert_eq!(world.send(&thread, "reply").await.0, 201);
+    let other = format!("{plant};messageid=1795356400456");
+    assert_eq!(world.send(&other, "reply").await, refusal("conversation_not_found"));
+    assert_eq!(world.send(&format!("{plant};messageid=x"), "reply").await, refusal("conversation_not_found"));
+    // One that is deleted is none.
+    let path = format!("v3/conversations/{plant}/activities/{}", text(&root["id"]));
+    assert_eq!(world.call(Method::DELETE, &path, None).await.0, 200);
+    assert_eq!(world.send(&thread, "reply").await, refusal("conversation_not_found"));
+    world.settings(json!({"missing_root_as": "activity_not_found"})).await;
+    assert_eq!(world.send(&thread, "reply").await, refusal("activity_not_found"));
+    world.settings(json!({"missing_root_as": "accepted"})).await;
+    assert_eq!(world.send(&thread, "reply").await.0, 201);
+    assert_eq!(world.send(&other, "reply").await.0, 201);
+}

@@ -135,6 +135,6 @@ impl DirectoryCopies for PostgresStore {
         now: Time,
     ) -> Result<Option<CopiedPeople>, StoreError> {
         let mut reading = self.readers.reading().await?;
-        copy_read::people(&mut reading.db(), (lane_no, from), (after, limit), now).await
+        copy_read::people(&mut reading.db(), &self.closures, (lane_no, from), (after, limit), now).await
     }
 }

@@ -125,5 +125,6 @@ pub(crate) async fn take_away(
     let people = db.run(sql(TAKE_PEOPLE).bind(lane_no).bind(now.0).bind(TAKEN)).await? as i64;
     let members = db.run(sql(TAKE_MEMBERS).bind(lane_no).bind(TAKEN)).await? as i64;
     db.run(sql(TAKE_GROUPS).bind(lane_no).bind(now.0)).await?;
+    db.run(sql("UPDATE directory_copies SET taken = taken + 1 WHERE lane_no = $1").bind(lane_no)).await?;
     Ok(people == TAKEN || members == TAKEN)
 }

@@ -30,7 +30,7 @@ async fn a_page_and_an_expansion_take_their_keys() {
     let groups = "using directory_groups_key_lane_no_key on directory_groups";
     let members = "using directory_members_pkey on directory_members";
     let people = "using people_of_lane on recipients";
-    let expected: [(&str, &str, &[&str]); 18] = [
+    let expected: [(&str, &str, &[&str]); 20] = [
         ("a page of deliveries", rows::PAGE, &["using directory_copies_pkey on directory_copies f"]),
         ("people", copy_page::PEOPLE, &["Function Scan on j", recipients]),
         ("gone people", copy_page::GONE_PEOPLE, &["Function Scan on j", recipients]),
@@ -54,7 +54,9 @@ async fn a_page_and_an_expansion_take_their_keys() {
             &["using directory_members_leaving on directory_members", members],
         ),
         ("everyone", copy_read::EVERYONE_INSERT, &[people]),
-        ("a group", copy_read::GROUP_INSERT, &[groups, members, "using recipients_pkey on recipients"]),
+        ("groups in a group", copy_read::INSIDE, &[groups, members]),
+        ("people of groups", copy_read::GROUP_ROWS, &[members, "using recipients_pkey on recipients"]),
+        ("a group", copy_read::GROUP_INSERT, &["using recipients_pkey on recipients"]),
         ("by sign-in name", copy_read::BY_UPN, &["using recipients_of_upn on recipients"]),
         ("by address", copy_read::BY_MAIL, &["using recipients_of_mail on recipients"]),
     ];

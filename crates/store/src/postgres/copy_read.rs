@@ -1,6 +1,8 @@
 //! What is read from the copy of a directory: whom names stand for, and who is in it or in a group, for expansions and
 //! for whoever wants to know before. A piece is so many people of the lane, however few of them are meant.
 
+use std::sync::Arc;
+
 use nuncio_domain::Time;
 use nuncio_domain::directory::{Asker, DirectoryPerson, DirectorySource};
 use nuncio_domain::directory_copy::CopiedPeople;
@@ -8,6 +10,7 @@ use nuncio_domain::ports::StoreError;
 
 use super::db::{Db, plain, sql};
 use super::fill;
+use crate::closures::{Closures, Version};
 use crate::copies::{FROM_COPY, looked_for, person};
 use crate::words::{get, small};
 
@@ -37,37 +40,39 @@ macro_rules! everyone {
     };
 }
 
-/// $4 and the groups in it, each once, however they go round in circles. Looked up one by one, whatever the planner
+/// $2 and the groups in it, each once, however they go round in circles. Looked up one by one, whatever the planner
 /// thinks.
-macro_rules! inside {
-    () => {
-        "WITH RECURSIVE inside (group_no) AS (
-             SELECT g.group_no FROM directory_groups AS g
-              WHERE g.lane_no = $1 AND g.key = $4 AND g.in_directory
-              UNION
-             SELECT g.group_no FROM inside AS i
-              CROSS JOIN LATERAL (SELECT b.member_no FROM directory_members AS b
-                                   WHERE b.lane_no = $1 AND b.group_no = i.group_no AND b.kind = 'group' OFFSET 0) AS m
-              CROSS JOIN LATERAL (SELECT b.group_no FROM directory_groups AS b
-                                   WHERE b.group_no = m.member_no AND b.in_directory OFFSET 0) AS g)
-         "
-    };
-}
+pub(crate) const INSIDE: &str = "
+    WITH RECURSIVE inside (group_no) AS (
+        SELECT g.group_no FROM directory_groups AS g
+         WHERE g.lane_no = $1 AND g.key = $2 AND g.in_directory
+         UNION
+        SELECT g.group_no FROM inside AS i
+         CROSS JOIN LATERAL (SELECT b.member_no FROM directory_members AS b
+                              WHERE b.lane_no = $1 AND b.group_no = i.group_no AND b.kind = 'group' OFFSET 0) AS m
+         CROSS JOIN LATERAL (SELECT b.group_no FROM directory_groups AS b
+                              WHERE b.group_no = m.member_no AND b.in_directory OFFSET 0) AS g)
+    SELECT group_no FROM inside";
 
-macro_rules! group {
-    ($columns:literal) => {
-        concat!(
-            "SELECT ",
-            $columns,
-            " FROM (SELECT DISTINCT m.member_no FROM inside AS i
-                     CROSS JOIN LATERAL (SELECT b.member_no FROM directory_members AS b
-                                          WHERE b.lane_no = $1 AND b.group_no = i.group_no AND b.kind = 'person'
-                                            AND b.member_no > $2 AND b.member_no <= $3 OFFSET 0) AS m) AS x
-              CROSS JOIN LATERAL (SELECT * FROM recipients AS b
-                                   WHERE b.recipient_no = x.member_no AND b.in_directory OFFSET 0) AS r"
-        )
-    };
-}
+const VERSION: &str = "SELECT rev, taken FROM directory_copies WHERE lane_no = $1";
+
+/// People of the groups in the array.
+pub(crate) const GROUP_ROWS: &str = "
+    SELECT r.recipient_no
+      FROM (SELECT DISTINCT m.member_no FROM unnest($4::bigint[]) AS i (group_no)
+             CROSS JOIN LATERAL (SELECT b.member_no FROM directory_members AS b
+                                  WHERE b.lane_no = $1 AND b.group_no = i.group_no AND b.kind = 'person'
+                                    AND b.member_no > $2 AND b.member_no <= $3 OFFSET 0) AS m) AS x
+     CROSS JOIN LATERAL (SELECT * FROM recipients AS b
+                          WHERE b.recipient_no = x.member_no AND b.in_directory OFFSET 0) AS r
+     ORDER BY r.recipient_no";
+
+pub(crate) const GROUP_INSERT: &str = "
+    INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
+    SELECT $2, r.recipient_no, coalesce(r.thread_no, r.recipient_no), r.lane_no, 'pending'
+      FROM unnest($1::bigint[]) AS j (recipient_no)
+     CROSS JOIN LATERAL (SELECT * FROM recipients AS b WHERE b.recipient_no = j.recipient_no OFFSET 0) AS r
+    ON CONFLICT (message_no, recipient_no) DO NOTHING";
 
 const EVERYONE_COUNT: &str = everyone!("count(*) AS n");
 const EVERYONE_ROWS: &str = concat!(everyone!("r.recipient_no"), " ORDER BY r.lane_no, r.recipient_no");
@@ -76,15 +81,6 @@ pub(crate) const EVERYONE_INSERT: &str = concat!(
     everyone!("$5, r.recipient_no, coalesce(r.thread_no, r.recipient_no), r.lane_no, 'pending'"),
     " ORDER BY r.lane_no, r.recipient_no ON CONFLICT (message_no, recipient_no) DO NOTHING"
 );
-const GROUP_COUNT: &str = concat!(inside!(), group!("count(*) AS n"));
-const GROUP_ROWS: &str = concat!(inside!(), group!("r.recipient_no"), " ORDER BY r.recipient_no");
-pub(crate) const GROUP_INSERT: &str = concat!(
-    inside!(),
-    "INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state) ",
-    group!("$5, r.recipient_no, coalesce(r.thread_no, r.recipient_no), r.lane_no, 'pending'"),
-    " ORDER BY r.recipient_no ON CONFLICT (message_no, recipient_no) DO NOTHING"
-);
-
 /// Sign-in names, and mail addresses.
 macro_rules! find {
     ($column:literal) => {
@@ -162,24 +158,60 @@ async fn end(
     Ok((get(&end, "last")?, get(&end, "n")?))
 }
 
+/// Those of a group among the people from one number to another.
+async fn of_group(
+    db: &mut Db<'_>,
+    closures: &Closures,
+    (lane_no, id): (i64, &str),
+    (after, upto): (i64, i64),
+) -> Result<Vec<i64>, StoreError> {
+    let id = plain(id).to_ascii_lowercase();
+    let groups = inside(db, closures, lane_no, &id).await?;
+    let rows = sql(GROUP_ROWS).bind(lane_no).bind(after).bind(upto).bind(groups.to_vec());
+    db.rows(rows).await?.iter().map(|row| get(row, "recipient_no")).collect()
+}
+
+/// A group and those in it.
+async fn inside(
+    db: &mut Db<'_>,
+    closures: &Closures,
+    lane_no: i64,
+    id: &str,
+) -> Result<Arc<[i64]>, StoreError> {
+    // Before the groups: what is read after it is never older.
+    let version = match db.row(sql(VERSION).bind(lane_no)).await? {
+        Some(row) => Version { rev: get(&row, "rev")?, taken: get(&row, "taken")? },
+        None => Version::default(),
+    };
+    if let Some(groups) = closures.of(lane_no, id, version) {
+        return Ok(groups);
+    }
+    let rows = db.rows(sql(INSIDE).bind(lane_no).bind(id)).await?;
+    let groups: Arc<[i64]> = rows.iter().map(|row| get(row, "group_no")).collect::<Result<_, _>>()?;
+    closures.keep(lane_no, id, version, &groups);
+    Ok(groups)
+}
+
 /// Deliveries of a message for the people after a number.
 pub(crate) async fn expand(
     db: &mut Db<'_>,
+    closures: &Closures,
     (lane_no, from): (i64, &DirectorySource),
     message_no: i64,
     place: (i64, i64),
 ) -> Result<Piece, StoreError> {
     let (last, read) = end(db, lane_no, place).await?;
     let Some(upto) = last else { return Ok(Piece { last, read, meant: 0, added: 0 }) };
-    let of = |statement| sql(statement).bind(lane_no).bind(place.0).bind(upto);
-    let (count, insert) = match from {
-        DirectorySource::Everyone => (of(EVERYONE_COUNT).bind(i64::MAX), of(EVERYONE_INSERT).bind(i64::MAX)),
+    let (meant, insert) = match from {
+        DirectorySource::Everyone => {
+            let of = |statement| sql(statement).bind(lane_no).bind(place.0).bind(upto).bind(i64::MAX);
+            (get(&db.one(of(EVERYONE_COUNT)).await?, "n")?, of(EVERYONE_INSERT))
+        }
         DirectorySource::Group(id) | DirectorySource::Team(id) => {
-            let id = plain(id).to_ascii_lowercase();
-            (of(GROUP_COUNT).bind(id.clone()), of(GROUP_INSERT).bind(id))
+            let people = of_group(db, closures, (lane_no, id), (place.0, upto)).await?;
+            (people.len() as i64, sql(GROUP_INSERT).bind(people))
         }
     };
-    let meant: i64 = get(&db.one(count).await?, "n")?;
     let added = if meant == 0 { 0 } else { db.run(insert.bind(message_no)).await? as i64 };
     Ok(Piece { last, read, meant, added })
 }
@@ -187,6 +219,7 @@ pub(crate) async fn expand(
 /// People after a number, as [`expand`] takes them.
 pub(crate) async fn people(
     db: &mut Db<'_>,
+    closures: &Closures,
     (lane_no, from): (i64, &DirectorySource),
     (after, limit): (i64, i64),
     now: Time,
@@ -196,15 +229,16 @@ pub(crate) async fn people(
     }
     let (last, read) = end(db, lane_no, (after, limit)).await?;
     let Some(upto) = last else { return Ok(Some(CopiedPeople::default())) };
-    let of = |statement| sql(statement).bind(lane_no).bind(after).bind(upto);
-    let rows = match from {
-        DirectorySource::Everyone => of(EVERYONE_ROWS).bind(i64::MAX),
+    let recipients = match from {
+        DirectorySource::Everyone => {
+            let rows = sql(EVERYONE_ROWS).bind(lane_no).bind(after).bind(upto).bind(i64::MAX);
+            let rows = db.rows(rows).await?;
+            rows.iter().map(|row| get(row, "recipient_no")).collect::<Result<_, _>>()?
+        }
         DirectorySource::Group(id) | DirectorySource::Team(id) => {
-            of(GROUP_ROWS).bind(plain(id).to_ascii_lowercase())
+            of_group(db, closures, (lane_no, id), (after, upto)).await?
         }
     };
-    let rows = db.rows(rows).await?;
-    let recipients = rows.iter().map(|row| get(row, "recipient_no")).collect::<Result<_, _>>()?;
     Ok(Some(CopiedPeople { recipients, next: last.filter(|_| read >= limit) }))
 }
 

@@ -14,6 +14,7 @@ use super::db::{Db, Link, sql};
 use super::node::Fence;
 use super::writer::{Failed, TRIES, end, landed};
 use super::{copy_read, fill, names};
+use crate::closures::Closures;
 use crate::control::CONFIRM;
 use crate::error::{broken, unavailable};
 use crate::words::{from_json, get, time_or_null, word};
@@ -117,15 +118,14 @@ pub(crate) async fn gathers(db: &mut Db<'_>, message_no: i64) -> Result<bool, St
 pub(crate) async fn expand(
     link: &Mutex<Link>,
     fence: &Fence,
-    message_no: i64,
-    limit: i64,
-    now: Time,
+    closures: &Closures,
+    ask: (i64, i64, Time),
     ended: impl Fn() -> bool,
 ) -> Result<Expanded, StoreError> {
     let mut link = link.lock().await;
     let mut tries = 1;
     loop {
-        match once(&mut link, fence, (message_no, limit, now), &ended).await {
+        match once(&mut link, fence, closures, ask, &ended).await {
             Err(StoreError::Unavailable(error)) if tries < TRIES => {
                 tracing::warn!(error, "a chunk of an audience is tried again");
                 tries += 1;
@@ -138,6 +138,7 @@ pub(crate) async fn expand(
 async fn once(
     link: &mut Link,
     fence: &Fence,
+    closures: &Closures,
     (message_no, limit, now): (i64, i64, Time),
     ended: impl Fn() -> bool,
 ) -> Result<Expanded, StoreError> {
@@ -145,7 +146,7 @@ async fn once(
     let mut db = link.db().await?;
     let added = async {
         db.word(begin).await?;
-        add(&mut db, message_no, limit, now).await
+        add(&mut db, closures, message_no, (limit, now)).await
     };
     let chunk = match added.await {
         Ok(Some(chunk)) => chunk,
@@ -203,7 +204,12 @@ fn position(row: &PgRow) -> Result<(i64, i64), StoreError> {
 }
 
 /// `None` if there is nothing to add, now or later.
-async fn add(db: &mut Db<'_>, message_no: i64, limit: i64, now: Time) -> Result<Option<Chunk>, StoreError> {
+async fn add(
+    db: &mut Db<'_>,
+    closures: &Closures,
+    message_no: i64,
+    (limit, now): (i64, Time),
+) -> Result<Option<Chunk>, StoreError> {
     let row = db.row(sql(MESSAGE).bind(message_no)).await?.ok_or_else(|| broken("no such message"))?;
     // Closing a message makes its audience final too.
     if get(&row, "audience_final")? {
@@ -226,7 +232,7 @@ async fn add(db: &mut Db<'_>, message_no: i64, limit: i64, now: Time) -> Result<
             && copy_read::chosen(db, *list_no, (lane_no, from), now).await?
         {
             let place = (chunk.after, left);
-            let piece = copy_read::expand(db, (lane_no, from), message_no, place).await?;
+            let piece = copy_read::expand(db, closures, (lane_no, from), message_no, place).await?;
             chunk.added += piece.added;
             chunk.duplicates += piece.meant - piece.added;
             (chunk.source_no, chunk.after) = if piece.read < left {

@@ -1,6 +1,7 @@
 //! What activities tell us of lanes, people and their conversations (`docs/construction.md`, The way of the data);
 //! channels, chats and teams are in `learn_places.rs`.
 
+use nuncio_domain::own_words::{Occasion, Say};
 use nuncio_domain::people::{Lane, Learned, LearnedDone, SeenPerson};
 use nuncio_domain::places::PlaceKind;
 use nuncio_domain::ports::StoreError;
@@ -9,10 +10,11 @@ use sqlx::postgres::PgRow;
 
 use super::db::{Db, plain, plain_or_null, sql};
 use super::node::NODE;
+use super::reach::Sent;
 use super::{evidence, learn_places, own_words, reach, reached};
 use crate::reach_terms::state;
 use crate::views::lane_of;
-use crate::words::{get, json, word};
+use crate::words::{get, json, time_or_null, word};
 
 /// Teams sends an activity again after 15 s and gives up soon; ten minutes would do.
 const KEEP_SEEN: i64 = 15 * 60 * 1_000_000;
@@ -28,14 +30,14 @@ pub(crate) const PERSON: &str = concat!(
          WHERE r.lane_no = $1 AND r.kind = $6 AND r.key = $2
         RETURNING r.recipient_no, ",
     state!(),
-    " AS reach),
+    " AS reach, r.reach_sent_at),
     new AS (
         INSERT INTO recipients AS r (lane_no, kind, key, mri, name, upn)
         SELECT $1, $6, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM known)
         ON CONFLICT (lane_no, kind, key) DO UPDATE SET mri = coalesce(excluded.mri, r.mri)
         RETURNING r.recipient_no, ",
     state!(),
-    " AS reach)
+    " AS reach, r.reach_sent_at)
     SELECT * FROM known UNION ALL SELECT * FROM new"
 );
 
@@ -77,8 +79,11 @@ pub(crate) async fn learn(db: &mut Db<'_>, learned: &Learned) -> Result<LearnedD
         db.run(moved.bind(lane.lane_no).bind(plain(&learned.service_url))).await?;
     }
     let mut recipients = Vec::new();
+    let mut overtaken = false;
     for seen in &learned.people {
-        recipients.push(person(db, lane.lane_no, learned, seen).await?);
+        let (recipient_no, late) = person(db, lane.lane_no, learned, seen).await?;
+        recipients.push(recipient_no);
+        overtaken |= late;
     }
     for seen in &learned.places {
         recipients.push(learn_places::place(db, lane.lane_no, learned, seen).await?);
@@ -86,10 +91,12 @@ pub(crate) async fn learn(db: &mut Db<'_>, learned: &Learned) -> Result<LearnedD
     if let Some(seen) = &learned.team {
         learn_places::team(db, lane.lane_no, learned, seen).await?;
     }
-    if let Some(place) = &learned.left {
+    if let Some(place) = learned.left.as_ref().filter(|_| !overtaken) {
         own_words::left(db, lane.lane_no, place, learned.at).await?;
     }
     let said = match &learned.say {
+        // Who was welcomed would be one who has gone since.
+        Some(Say { occasion: Occasion::Install(_), .. }) if overtaken => false,
         Some(say) => own_words::say(db, lane.lane_no, say, learned.at).await?,
         None => false,
     };
@@ -133,7 +140,7 @@ async fn person(
     lane_no: i64,
     learned: &Learned,
     seen: &SeenPerson,
-) -> Result<i64, StoreError> {
+) -> Result<(i64, bool), StoreError> {
     let statement = sql(PERSON)
         .bind(lane_no)
         .bind(plain(&seen.object_id).to_ascii_lowercase())
@@ -146,8 +153,9 @@ async fn person(
     if let Some(conversation_id) = &seen.conversation_id {
         refer(db, lane_no, recipient_no, (conversation_id, PlaceKind::Personal), learned).await?;
     }
-    tell_reach(db, recipient_no, &row, seen.reach.as_ref(), learned).await?;
-    Ok(recipient_no)
+    let sent = Sent { at: seen.sent_at, newest: time_or_null(&row, "reach_sent_at")? };
+    let late = tell_reach(db, recipient_no, &row, seen.reach.as_ref(), learned, sent).await?;
+    Ok((recipient_no, late))
 }
 
 /// Keeps the conversation with a recipient. Whatever comes from there shows that it exists.
@@ -174,8 +182,9 @@ pub(crate) async fn tell_reach(
     row: &PgRow,
     told: Option<&(ReachState, ReachEvidence)>,
     learned: &Learned,
-) -> Result<(), StoreError> {
-    let Some((state, evidence)) = told else { return Ok(()) };
+    sent: Sent,
+) -> Result<bool, StoreError> {
+    let Some((state, evidence)) = told else { return Ok(false) };
     let before = word(row, "reach", ReachState::of_word)?;
-    reach::from_event(db, recipient_no, before, (*state, evidence), learned.at).await
+    reach::from_event(db, recipient_no, before, (*state, evidence), learned.at, sent).await
 }

@@ -7,7 +7,7 @@ use nuncio_domain::{ReachEvidence, ReachState, RecipientKind};
 
 use super::db::{Db, plain, plain_or_null, sql};
 use super::learn::{refer, tell_reach};
-use super::reach;
+use super::reach::{self, Sent};
 use crate::words::{get, word, word_or_null};
 
 const PLACE: &str = "
@@ -63,7 +63,8 @@ pub(crate) async fn place(
     let row = db.one(statement).await?;
     let recipient_no = get(&row, "recipient_no")?;
     refer(db, lane_no, recipient_no, (&seen.conversation_id, seen.kind), learned).await?;
-    tell_reach(db, recipient_no, &row, seen.reach.as_ref(), learned).await?;
+    // Of places it is not known when the newest was sent.
+    tell_reach(db, recipient_no, &row, seen.reach.as_ref(), learned, Sent::default()).await?;
     Ok(recipient_no)
 }
 
@@ -144,7 +145,8 @@ async fn channels(
         };
         if !stays && reach != becomes {
             let recipient_no = get(row, "recipient_no")?;
-            reach::from_event(db, recipient_no, reach, (becomes, evidence), learned.at).await?;
+            let told = (becomes, evidence);
+            reach::from_event(db, recipient_no, reach, told, learned.at, Sent::default()).await?;
         }
     }
     Ok(())

@@ -127,10 +127,10 @@ impl Ledger for PostgresStore {
                 .await?;
         }
         let (link, fence) = (Arc::clone(&self.expansion), Arc::clone(&self.fence));
-        let batches = Arc::clone(&self.batches);
+        let (batches, closures) = (Arc::clone(&self.batches), Arc::clone(&self.closures));
         // A task of its own: whoever asked may be gone in the middle of the transaction.
         let chunk = tokio::spawn(async move {
-            expand::expand(&link, &fence, message_no, limit, now, || batches.is_closed()).await
+            expand::expand(&link, &fence, &closures, (message_no, limit, now), || batches.is_closed()).await
         });
         chunk.await.unwrap_or_else(|_| Err(unavailable("shutting down")))
     }

@@ -1,7 +1,8 @@
 //! Lists of people that callers upload (`docs/adr/0024`). A list is written and deleted in chunks, between which others
 //! write; nobody sees it before the last chunk of the one, nor after the first of the other.
 
-use nuncio_domain::lists::{Deleted, ListedName, NewList, UploadedList};
+use nuncio_domain::lists::{Added, Deleted, ListedName, NewList, UploadedList};
+use nuncio_domain::message::Idempotency;
 use nuncio_domain::people::PeopleFilter;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::views::Page;
@@ -13,8 +14,9 @@ use super::db::{Db, plain, plain_or_null, sql};
 use super::fill::MEMBERS;
 use super::recipients::add_recipients;
 use super::submit::LANES;
-use crate::error::broken;
-use crate::lists::{TOGETHER, uploaded};
+use super::{list_keys, wipe};
+use crate::error::{broken, unavailable};
+use crate::lists::{GIVEN_UP, TOGETHER, uploaded};
 use crate::views::paged;
 use crate::words::get;
 
@@ -52,18 +54,13 @@ pub(crate) const IN_USE: &str = "
                       AND EXISTS (SELECT 1 FROM jsonb_array_elements(m.sources::jsonb) AS s (source)
                                    WHERE s.source ->> 'uploaded' = $2::bigint::text)) AS in_use";
 
-pub(crate) const LEAVE: &str = "
-    DELETE FROM audience_members AS a
-     WHERE a.list_no = $1 AND a.recipient_no = ANY (ARRAY (
-           SELECT b.recipient_no FROM audience_members AS b WHERE b.list_no = $1 ORDER BY b.list_no, b.recipient_no LIMIT $2))";
-
-pub(crate) const FORGET: &str = "
-    DELETE FROM audience_names AS a
-     WHERE a.list_no = $1 AND a.line = ANY (ARRAY (
-           SELECT b.line FROM audience_names AS b WHERE b.list_no = $1 ORDER BY b.list_no, b.line LIMIT $2))";
-
-pub(crate) async fn add(store: &PostgresStore, scope: &Scope, mut list: NewList) -> Result<(), StoreError> {
+pub(crate) async fn add(
+    store: &PostgresStore,
+    scope: &Scope,
+    mut list: NewList,
+) -> Result<Added, StoreError> {
     let (people, names) = (std::mem::take(&mut list.people), std::mem::take(&mut list.names));
+    let (idempotency, key_no) = (list.idempotency.take(), scope.key_no);
     let (lane_no, at, looked_for) = (list.lane_no, list.created_at, names.len());
     let list_no = store
         .word((scope.clone(), list, looked_for == 0), |db, (scope, list, whole)| {
@@ -87,12 +84,39 @@ pub(crate) async fn add(store: &PostgresStore, scope: &Scope, mut list: NewList)
             })
             .await?;
     }
-    store
-        .word((list_no, looked_for as i64, at), |db, (list_no, names, at)| {
-            let stored = sql("UPDATE audiences SET names = $2, stored_at = $3 WHERE list_no = $1");
-            Box::pin(async move { db.run(stored.bind(list_no).bind(names).bind(at.0)).await.map(|_| ()) })
+    let added = store
+        .word((list_no, (looked_for as i64, at), key_no, idempotency), |db, (list_no, of, key_no, key)| {
+            Box::pin(finish(db, *list_no, *of, *key_no, key.as_ref()))
         })
-        .await
+        .await?;
+    if added != Some(Added::Stored) {
+        wipe::wipe(store, list_no, at).await?;
+    }
+    added.ok_or_else(|| unavailable(GIVEN_UP))
+}
+
+/// Shows the list, unless its key was used for another meanwhile; nothing if it is to be wiped.
+async fn finish(
+    db: &mut Db<'_>,
+    list_no: i64,
+    (names, at): (i64, Time),
+    key_no: i64,
+    idempotency: Option<&Idempotency>,
+) -> Result<Option<Added>, StoreError> {
+    let stored =
+        sql("UPDATE audiences SET names = $2, stored_at = $3 WHERE list_no = $1 AND deleted_at IS NULL");
+    if db.run(stored.bind(list_no).bind(names).bind(at.0)).await? == 0 {
+        return Ok(None);
+    }
+    let Some(idempotency) = idempotency else { return Ok(Some(Added::Stored)) };
+    let before = list_keys::claim(db, (key_no, idempotency), list_no, at).await?;
+    if before.is_some() {
+        let undone = sql(
+            "UPDATE audiences SET stored_at = NULL, deleted_at = $2, looked_up = names WHERE list_no = $1",
+        );
+        db.run(undone.bind(list_no).bind(at.0)).await?;
+    }
+    Ok(before.or(Some(Added::Stored)))
 }
 
 /// Its number. One that is without names is whole when it is stored.
@@ -191,21 +215,7 @@ pub(crate) async fn delete(
         Ok(list) => list,
         Err(other) => return Ok(other),
     };
-    let mut wiped = 0;
-    for statement in [LEAVE, FORGET] {
-        loop {
-            let rows = store
-                .word((statement, list_no), |db, (statement, list_no)| {
-                    let wiped = sql(statement).bind(list_no).bind(TOGETHER as i64);
-                    Box::pin(async move { db.run(wiped).await })
-                })
-                .await?;
-            if rows == 0 {
-                break;
-            }
-            wiped += rows;
-        }
-    }
+    let wiped = wipe::wipe(store, list_no, now).await?;
     // One that was deleted before is not there; what was left of it then is gone now.
     Ok(if deleted || wiped > 0 { Deleted::Done } else { Deleted::NotFound })
 }
@@ -236,5 +246,6 @@ async fn mark(
     let deleted =
         sql("UPDATE audiences SET deleted_at = $2, looked_up = names, name = NULL WHERE list_no = $1");
     db.run(deleted.bind(list_no).bind(now.0)).await?;
+    list_keys::forget(db, list_no).await?;
     Ok(Ok((list_no, true)))
 }

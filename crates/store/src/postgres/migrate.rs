@@ -16,7 +16,11 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0006_installs.sql"),
     include_str!("migrations/0007_reachability.sql"),
     include_str!("migrations/0008_directory_copy.sql"),
-    include_str!("migrations/9001_room_for_versions.sql"),
+    include_str!("migrations/0009_sent_at.sql"),
+    include_str!("migrations/0010_threads.sql"),
+    include_str!("migrations/0011_list_keys.sql"),
+    include_str!("migrations/0012_closures.sql"),
+    include_str!("migrations/0013_room_for_versions.sql"),
 ];
 
 /// Of the lock under which one process at a time brings the schema up to date; any number would do.

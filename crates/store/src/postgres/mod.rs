@@ -22,6 +22,7 @@ mod lanes;
 mod learn;
 mod learn_places;
 mod ledger;
+mod list_keys;
 mod lists;
 mod migrate;
 mod names;
@@ -47,6 +48,7 @@ mod testify;
 mod tids;
 mod verify;
 mod views;
+mod wipe;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -55,6 +57,7 @@ use futures_util::future::BoxFuture;
 use nuncio_domain::ports::StoreError;
 use tokio::task::JoinHandle;
 
+use crate::closures::Closures;
 pub use db::Pooler;
 use db::{Link, Readers, Server};
 use node::Fence;
@@ -80,6 +83,7 @@ pub struct PostgresStore {
     submissions: Arc<Queue<Submission>>,
     expansion: Arc<tokio::sync::Mutex<Link>>,
     tids: Arc<Tids>,
+    closures: Arc<Closures>,
     /// Ends after the writers, until [`PostgresStore::close`] takes it.
     keeper: Mutex<Option<JoinHandle<()>>>,
 }
@@ -114,8 +118,8 @@ impl PostgresStore {
         let keeper = tokio::spawn(keep(writers, Arc::clone(&expansion), Arc::clone(&fence)));
         let readers = server.readers();
         let keeper = Mutex::new(Some(keeper));
-        let tids = Arc::default();
-        Ok(Arc::new(Self { readers, fence, batches, words, submissions, expansion, tids, keeper }))
+        let (tids, closures) = (Arc::default(), Arc::default());
+        Ok(Arc::new(Self { readers, fence, batches, words, submissions, expansion, tids, closures, keeper }))
     }
 
     /// Writes what waits, refuses what comes later, and lets the next process in at once.

@@ -6,10 +6,14 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::reach::Share;
 use nuncio_domain::views::Page;
 use nuncio_domain::{How, ReachState, RecipientKind, Scope, Time};
+use sqlx::postgres::PgRow;
+use sqlx::{Postgres, Row as _};
 
 use super::db::{Db, Statement, plain, sql};
-use crate::reach_terms::{MOST_OF_ONE_ID, ROWS, contradicted_by, how, person, share, since, state};
-use crate::views::paged;
+use crate::error::{broken, of_sqlx};
+use crate::found_row::Flag;
+use crate::person_row::{PersonRow, page};
+use crate::reach_terms::{MOST_OF_ONE_ID, ROWS, contradicted_by, how, share, since, state};
 use crate::words::get;
 
 /// Who is meant, of all or of a message's audience; the rest of the condition follows. The lane is looked up for each:
@@ -64,7 +68,7 @@ macro_rules! share_columns {
 pub(crate) const PEOPLE: &str = those!(
     person_columns!(),
     "recipients AS r",
-    "AND r.kind <> 'team' AND (r.kind <> 'person' OR strpos(r.key, '@') = 0)
+    "AND r.kind <> 'team' AND (r.kind <> 'person' OR strpos(r.key, '@') = 0) AND r.thread_no IS NULL
      AND r.recipient_no > $8 AND r.recipient_no <= $9 ORDER BY r.recipient_no LIMIT $10"
 );
 pub(crate) const AUDIENCE: &str = those!(
@@ -78,7 +82,7 @@ pub(crate) const PERSON: &str =
 pub(crate) const SHARES: &str = those!(
     share_columns!(),
     "recipients AS r",
-    "AND r.kind <> 'team' AND (r.kind <> 'person' OR strpos(r.key, '@') = 0)
+    "AND r.kind <> 'team' AND (r.kind <> 'person' OR strpos(r.key, '@') = 0) AND r.thread_no IS NULL
      AND r.recipient_no > $8 AND r.recipient_no <= $9 GROUP BY 1, 2"
 );
 pub(crate) const SHARES_OF_AUDIENCE: &str = those!(
@@ -94,6 +98,9 @@ pub(crate) const UNTIL_OF_AUDIENCE: &str = "
     SELECT d.recipient_no FROM deliveries AS d
      WHERE d.message_no = $1 AND d.recipient_no > $2 ORDER BY d.message_no, d.recipient_no LIMIT 1 OFFSET $3";
 
+pub(crate) const LAST: &str =
+    "SELECT r.recipient_no FROM recipients AS r ORDER BY r.recipient_no DESC LIMIT 1";
+
 pub(crate) async fn people(
     db: &mut Db<'_>,
     scope: &Scope,
@@ -108,9 +115,23 @@ pub(crate) async fn people(
         .bind(after)
         .bind(end.unwrap_or(i64::MAX))
         .bind(limit.saturating_add(1));
-    let mut page = paged(&db.rows(statement).await?, limit, person, |person| person.recipient_no)?;
-    page.next = page.next.or(end);
-    Ok(page)
+    let people = db.rows(statement).await?.iter().map(person).collect::<Result<_, _>>()?;
+    Ok(page(people, limit, end))
+}
+
+pub(crate) async fn between(
+    db: &mut Db<'_>,
+    scope: &Scope,
+    filter: &PeopleFilter,
+    (above, up_to): (i64, i64),
+) -> Result<Vec<Person>, StoreError> {
+    let statement = of(filter, scope, PEOPLE, AUDIENCE).bind(above).bind(up_to).bind(i64::MAX);
+    db.rows(statement).await?.iter().map(person).collect()
+}
+
+pub(crate) async fn last(db: &mut Db<'_>) -> Result<i64, StoreError> {
+    let row = db.row(sql(LAST)).await?;
+    row.map_or(Ok(0), |row| get(&row, "recipient_no"))
 }
 
 pub(crate) async fn one(
@@ -121,6 +142,61 @@ pub(crate) async fn one(
 ) -> Result<Vec<Person>, StoreError> {
     let statement = bound(sql(PERSON), scope, filter).bind(plain(key)).bind(MOST_OF_ONE_ID);
     db.rows(statement).await?.iter().map(person).collect()
+}
+
+/// The columns of a row, one after the other.
+struct Cells<'r>(&'r PgRow, std::ops::RangeFrom<usize>);
+
+impl<'r> Cells<'r> {
+    fn next<T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>>(&mut self) -> Result<T, StoreError> {
+        let index = self.1.next().unwrap_or(usize::MAX);
+        self.0.try_get(index).map_err(of_sqlx)
+    }
+
+    fn word<T>(&mut self, of: fn(&str) -> Option<T>) -> Result<Option<T>, StoreError> {
+        let text: Option<&str> = self.next()?;
+        text.map(|text| of(text).ok_or_else(|| broken("a word of a person is not known"))).transpose()
+    }
+
+    fn flag(&mut self) -> Result<Option<Flag>, StoreError> {
+        Ok(self.next::<Option<bool>>()?.map(Flag))
+    }
+}
+
+fn person(row: &PgRow) -> Result<Person, StoreError> {
+    let null = || broken("a person has no kind or no state");
+    let mut cells = Cells(row, 0..);
+    // In the order of the columns, which is that in which the fields are written here.
+    let row = PersonRow {
+        recipient_no: cells.next()?,
+        app: cells.next()?,
+        tenant: cells.next()?,
+        kind: cells.word(RecipientKind::of_word)?.ok_or_else(null)?,
+        key: cells.next()?,
+        name: cells.next()?,
+        upn: cells.next()?,
+        reach: cells.word(ReachState::of_word)?.ok_or_else(null)?,
+        reach_at: cells.next()?,
+        evidence: cells.next()?,
+        how: cells.word(How::of_word)?,
+        status: small(cells.next()?)?,
+        code: cells.next()?,
+        guest: cells.flag()?,
+        external: cells.flag()?,
+        enabled: cells.flag()?,
+        licensed: cells.flag()?,
+        directory_at: cells.next()?,
+        opted_out_at: cells.next()?,
+        has_reference: Flag(cells.next()?),
+        since: cells.next()?,
+        contradicted_by: cells.next()?,
+    };
+    row.person()
+}
+
+fn small(status: Option<i64>) -> Result<Option<u16>, StoreError> {
+    let small = |status| u16::try_from(status).map_err(|_| broken("a status is out of its range"));
+    status.map(small).transpose()
 }
 
 pub(crate) async fn shares(

@@ -10,8 +10,9 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use super::db::{PLANS, Pooler};
 use super::{
     PostgresStore, commit, commit_message, conversations, events, evidence, expand, fill, inherited, lanes,
-    learn, learn_places, lists, names, node, opt_outs, own_words, people, preview, reach, reach_history,
-    reached, recipients, recover, rows, settle, standing, submit, teams, testify, verify, views,
+    learn, learn_places, list_keys, lists, names, node, opt_outs, own_words, people, preview, reach,
+    reach_history, reached, recipients, recover, rows, settle, standing, submit, teams, testify, verify,
+    views, wipe,
 };
 
 pub(super) const FILL: &str = "
@@ -113,6 +114,11 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
             reached::NOTE,
             &["using recipients_pkey on recipients r", "using messages_wait on messages m"],
         ),
+        (
+            "threads of those",
+            reached::NOTE_THREADS,
+            &["using recipients_of_thread on recipients b", "using messages_wait on messages m"],
+        ),
         ("whether anybody is", reached::ANY, &["using reached_pkey on reached"]),
         (
             "made due",
@@ -159,8 +165,14 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("an uploaded list", lists::ONE, &["using audiences_id_key on audiences a"]),
         ("lists of a message", lists::ALL_THERE, &["using audiences_pkey on audiences a"]),
         ("list in use", lists::IN_USE, &["using messages_open on messages m"]),
-        ("members deleted", lists::LEAVE, &["using audience_members_pkey on audience_members b"]),
-        ("names deleted", lists::FORGET, &["using audience_names_pkey on audience_names b"]),
+        ("members deleted", wipe::LEAVE, &["using audience_members_pkey on audience_members b"]),
+        ("lists to be taken away", wipe::LEFT_OVER, &["using audiences_to_wipe on audiences a"]),
+        (
+            "what a key was used for",
+            list_keys::USED,
+            &["using list_keys_pkey on list_keys k", "using audiences_pkey on audiences b"],
+        ),
+        ("names deleted", wipe::FORGET, &["using audience_names_pkey on audience_names b"]),
         ("lists with names", names::LISTS, &["using audiences_with_names on audiences"]),
         ("next names", names::NEXT, &["using audience_names_pkey on audience_names"]),
         ("names done", names::DONE, &["using audience_names_pkey on audience_names"]),
@@ -222,6 +234,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
             people::SHARES_OF_AUDIENCE,
             &[DELIVERY, "using recipients_pkey on recipients r"],
         ),
+        ("last recipient", people::LAST, &["Index Only Scan Backward using recipients_pkey on recipients r"]),
         ("until", people::UNTIL, &["using recipients_pkey on recipients r"]),
         ("until of an audience", people::UNTIL_OF_AUDIENCE, &[DELIVERY]),
         (

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use nuncio_domain::batch::ReachChange;
 use nuncio_domain::ports::StoreError;
+use nuncio_domain::reach::is_late;
 use nuncio_domain::{ReachEvidence, ReachState, Time};
 
 use super::commit::column;
@@ -26,7 +27,8 @@ macro_rules! known_of {
                     CASE WHEN r.reach_seen AND r.reach <> 'reachable' OR ",
             by_directory!(),
             " IS NOT NULL THEN
-                    (SELECT h.state FROM reach_history AS h WHERE h.recipient_no = r.recipient_no
+                    (SELECT h.state FROM reach_history AS h
+                      WHERE h.recipient_no = r.recipient_no AND h.sent_at IS NULL
                       ORDER BY h.history_no + 0 DESC LIMIT 1) END AS last
                FROM unnest($1::bigint[]) AS j (recipient_no) JOIN recipients AS r ON r.recipient_no = j.recipient_no ",
             $lock
@@ -46,10 +48,11 @@ pub(crate) const NOW: &str = "
      WHERE r.recipient_no = j.recipient_no";
 
 const HISTORY: &str = "
-    INSERT INTO reach_history (recipient_no, state, at, evidence, how, status, code, contradicts)
-    SELECT recipient_no, state, at, evidence, how, status, code, contradicts
-      FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::boolean[])
-        WITH ORDINALITY AS j (recipient_no, state, at, evidence, how, status, code, contradicts, place)
+    INSERT INTO reach_history (recipient_no, state, at, evidence, how, status, code, contradicts, sent_at)
+    SELECT recipient_no, state, at, evidence, how, status, code, contradicts, sent_at
+      FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::boolean[],
+                  $9::bigint[])
+        WITH ORDINALITY AS j (recipient_no, state, at, evidence, how, status, code, contradicts, sent_at, place)
      ORDER BY place";
 
 /// What calls told. Several may speak of one recipient, so they are gone through here and written as arrays.
@@ -95,9 +98,10 @@ async fn write(db: &mut Db<'_>, entries: &[Entry<'_>]) -> Result<(), StoreError>
         .bind(column(entries, |entry| entry.evidence.how.as_str()))
         .bind(column(entries, |entry| entry.evidence.status.map(i64::from)))
         .bind(column(entries, |entry| plain_or_null(entry.evidence.code.as_ref())))
-        .bind(column(entries, |entry| entry.contradicts));
+        .bind(column(entries, |entry| entry.contradicts))
+        .bind(column(entries, |entry| entry.sent_at.map(|Time(at)| at)));
     db.run(statement).await?;
-    reached::note(db, &again(entries.iter().map(|entry| (entry.recipient_no, entry.state, entry.at)))).await
+    reached::note(db, &again(entries)).await
 }
 
 async fn read(
@@ -111,16 +115,36 @@ async fn read(
     db.rows(sql(statement).bind(numbers)).await?.iter().map(known).collect()
 }
 
-/// What an activity told: it always holds, and holds against calls. `before` is what counted.
+/// When an activity was sent, by Microsoft's clock, and when the newest was that is known.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sent {
+    pub(crate) at: Option<Time>,
+    pub(crate) newest: Option<Time>,
+}
+
+/// What an activity told: it holds, also against calls, unless one that was sent later has come before; whether it was so
+/// late. `before` is what counted.
 pub(crate) async fn from_event(
     db: &mut Db<'_>,
     recipient_no: i64,
     before: ReachState,
     (state, evidence): (ReachState, &ReachEvidence),
     at: Time,
-) -> Result<(), StoreError> {
+    sent: Sent,
+) -> Result<bool, StoreError> {
+    let entry = Entry { recipient_no, at, state, evidence, contradicts: false, sent_at: None };
+    if is_late(sent.at, sent.newest) {
+        if state != before {
+            write(db, &[Entry { contradicts: true, sent_at: sent.at, ..entry }]).await?;
+        }
+        return Ok(true);
+    }
+    if let Some(Time(sent_at)) = sent.at.filter(|_| sent.at > sent.newest) {
+        let newest = sql("UPDATE recipients SET reach_sent_at = $2 WHERE recipient_no = $1");
+        db.run(newest.bind(recipient_no).bind(sent_at)).await?;
+    }
     if state == before && !state.is_refusal() {
-        return Ok(());
+        return Ok(false);
     }
     let now = sql("UPDATE recipients
                       SET reach = $2, reach_at = $3, evidence = $4, reach_seen = true, reach_how = $5, reach_status = $6,
@@ -135,7 +159,7 @@ pub(crate) async fn from_event(
         .bind(plain_or_null(evidence.code.as_ref()));
     db.run(now).await?;
     if state != before {
-        write(db, &[Entry { recipient_no, at, state, evidence, contradicts: false }]).await?;
+        write(db, &[entry]).await?;
     }
-    Ok(())
+    Ok(false)
 }

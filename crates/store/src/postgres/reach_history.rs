@@ -11,7 +11,7 @@ use super::db::{Db, sql};
 use crate::reach_terms::{HISTORY, OUT_OF_ORDER, ROWS, change, past, position};
 
 pub(crate) const OF_ONE: &str = "
-    SELECT h.at, h.state, h.evidence, h.how, h.status, h.code, h.contradicts
+    SELECT h.at, h.state, h.evidence, h.how, h.status, h.code, h.contradicts, h.sent_at
       FROM reach_history AS h
      WHERE h.recipient_no = $2
        AND EXISTS (SELECT 1 FROM recipients AS r JOIN lanes AS l ON l.lane_no = r.lane_no

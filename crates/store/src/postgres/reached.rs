@@ -22,6 +22,16 @@ pub(crate) const NOTE: &str = "
      WHERE (SELECT true FROM messages AS m WHERE m.lane_no = r.lane_no AND m.open AND m.when_unreachable = 'wait' LIMIT 1)
     ON CONFLICT (lane_no, recipient_no) DO UPDATE SET at = excluded.at";
 
+/// Threads of channels can be reached again when their channel can.
+pub(crate) const NOTE_THREADS: &str = "
+    INSERT INTO reached (lane_no, recipient_no, at)
+    SELECT r.lane_no, r.recipient_no, j.at
+      FROM unnest($1::bigint[], $2::bigint[]) AS j (recipient_no, at)
+     CROSS JOIN LATERAL (SELECT b.lane_no, b.recipient_no FROM recipients AS b
+                          WHERE b.thread_no = j.recipient_no OFFSET 0) AS r
+     WHERE (SELECT true FROM messages AS m WHERE m.lane_no = r.lane_no AND m.open AND m.when_unreachable = 'wait' LIMIT 1)
+    ON CONFLICT (lane_no, recipient_no) DO UPDATE SET at = excluded.at";
+
 pub(crate) const MAKE_DUE: &str = "
     UPDATE deliveries AS d SET due_at = $2
       FROM (SELECT m.message_no, q.recipient_no
@@ -44,8 +54,10 @@ pub(crate) async fn note(db: &mut Db<'_>, who: &[(i64, Time)]) -> Result<(), Sto
     let mut who = who.to_vec();
     who.sort_unstable();
     who.dedup_by_key(|(recipient_no, _)| *recipient_no);
-    let statement = sql(NOTE).bind(column(&who, |row| row.0)).bind(column(&who, |row| row.1.0));
-    db.run(statement).await.map(drop)
+    for statement in [NOTE, NOTE_THREADS] {
+        db.run(sql(statement).bind(column(&who, |row| row.0)).bind(column(&who, |row| row.1.0))).await?;
+    }
+    Ok(())
 }
 
 pub(crate) async fn is_any(db: &mut Db<'_>, lane_no: i64) -> Result<bool, StoreError> {

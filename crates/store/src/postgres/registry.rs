@@ -1,7 +1,8 @@
 //! `Registry`: which of our functions serves which method.
 
 use async_trait::async_trait;
-use nuncio_domain::lists::{Deleted, NewList, Unresolved, UploadedList};
+use nuncio_domain::lists::{Added, Deleted, NewList, Unresolved, UploadedList};
+use nuncio_domain::message::Idempotency;
 use nuncio_domain::people::{Lane, LaneView, Learned, LearnedDone, OptOut, PeopleFilter, Person, Reference};
 use nuncio_domain::places::{Conversation, ConversationFilter, Team, TeamFilter};
 use nuncio_domain::ports::{Registry, StoreError};
@@ -12,8 +13,8 @@ use nuncio_domain::{AudienceId, KeyId, Scope, Time};
 
 use super::db::sql;
 use super::{
-    PostgresStore, conversations, keys, lanes, learn, lists, names, opt_outs, people, reach_history, rows,
-    teams,
+    PostgresStore, conversations, keys, lanes, learn, list_keys, lists, names, opt_outs, people,
+    reach_history, rows, teams, wipe,
 };
 use crate::views::lane_of;
 use crate::words::get;
@@ -55,6 +56,21 @@ impl Registry for PostgresStore {
         limit: i64,
     ) -> Result<Page<Person>, StoreError> {
         people::people(&mut self.readers.reading().await?.db(), scope, filter, after, limit).await
+    }
+
+    #[tracing::instrument(name = "store.people_between", level = "debug", skip(self, scope, filter))]
+    async fn people_between(
+        &self,
+        scope: &Scope,
+        filter: &PeopleFilter,
+        numbers: (i64, i64),
+    ) -> Result<Vec<Person>, StoreError> {
+        people::between(&mut self.readers.reading().await?.db(), scope, filter, numbers).await
+    }
+
+    #[tracing::instrument(name = "store.last_recipient", level = "debug", skip_all)]
+    async fn last_recipient(&self) -> Result<i64, StoreError> {
+        people::last(&mut self.readers.reading().await?.db()).await
     }
 
     #[tracing::instrument(name = "store.reachability", level = "debug", skip_all)]
@@ -187,8 +203,23 @@ impl Registry for PostgresStore {
     }
 
     #[tracing::instrument(name = "store.add_list", level = "debug", skip_all, fields(list = %list.id))]
-    async fn add_list(&self, scope: &Scope, list: NewList) -> Result<(), StoreError> {
+    async fn add_list(&self, scope: &Scope, list: NewList) -> Result<Added, StoreError> {
         lists::add(self, scope, list).await
+    }
+
+    #[tracing::instrument(name = "store.list_repeated", level = "debug", skip_all)]
+    async fn list_repeated(
+        &self,
+        scope: &Scope,
+        idempotency: &Idempotency,
+        now: Time,
+    ) -> Result<Option<Added>, StoreError> {
+        list_keys::repeated(&mut self.readers.reading().await?.db(), scope, idempotency, now).await
+    }
+
+    #[tracing::instrument(name = "store.wipe_lists", level = "debug", skip(self))]
+    async fn wipe_lists(&self, begun_before: Time, now: Time) -> Result<usize, StoreError> {
+        wipe::left_over(self, begun_before, now).await
     }
 
     #[tracing::instrument(name = "store.lists", level = "debug", skip_all)]

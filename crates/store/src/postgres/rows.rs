@@ -21,7 +21,8 @@ pub(crate) const OPEN: &str = "
        AND (message_no > $2 OR control IS NOT NULL OR gathers)
      ORDER BY message_no + 0";
 
-/// The page is taken first and the rest joined to it. A delivery comes once for each of its references. Of whom a copy of
+/// The page is taken first and the rest joined to it. A delivery comes once for each of its references. A thread of a channel
+/// has the channel's references and reachability. Of whom a copy of
 /// the directory has, the directory says again with every round what it said before; a copy that was good when the message
 /// was made says it for the message (`docs/adr/0025`).
 macro_rules! rows {
@@ -33,7 +34,11 @@ macro_rules! rows {
             "SELECT ",
             $more,
             "d.message_no, d.recipient_no, d.thread_no, d.attempts::bigint, d.tries::bigint, d.resent, d.due_at,
-                    r.kind, r.key, r.mri, r.reach, r.reach_at,
+                    r.kind, r.key, r.mri,
+                    CASE WHEN d.thread_no = d.recipient_no THEN r.reach
+                         ELSE (SELECT b.reach FROM recipients AS b WHERE b.recipient_no = d.thread_no) END AS reach,
+                    CASE WHEN d.thread_no = d.recipient_no THEN r.reach_at
+                         ELSE (SELECT b.reach_at FROM recipients AS b WHERE b.recipient_no = d.thread_no) END AS reach_at,
                     r.guest, r.external, r.enabled, r.licensed,
                     CASE WHEN r.in_directory THEN greatest(r.directory_at, (
                             SELECT CASE WHEN f.fresh_until > m.created_at THEN m.created_at ELSE f.complete_at END
@@ -47,7 +52,7 @@ macro_rules! rows {
             $page,
             ") AS d
                JOIN recipients AS r ON r.recipient_no = d.recipient_no
-               LEFT JOIN conversations AS c ON c.recipient_no = d.recipient_no"
+               LEFT JOIN conversations AS c ON c.recipient_no = d.thread_no"
         )
     };
 }
@@ -81,7 +86,8 @@ pub(crate) const HOLDING: &str = rows!(
 
 pub(crate) const REFERENCES: &str = "
     SELECT reference_no, conversation_id, service_url, origin, seen_at, suspect_at
-      FROM conversations WHERE recipient_no = $1";
+      FROM conversations
+     WHERE recipient_no = (SELECT coalesce(r.thread_no, r.recipient_no) FROM recipients AS r WHERE r.recipient_no = $1)";
 
 pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64, after: i64) -> Result<Opened, StoreError> {
     let found = db.rows(sql(OPEN).bind(lane_no).bind(after)).await?;

@@ -152,6 +152,6 @@ impl DirectoryCopies for SqliteStore {
         now: Time,
     ) -> Result<Option<CopiedPeople>, StoreError> {
         let mut connection = self.readers.acquire().await.map_err(of_sqlx)?;
-        copy_read::people(&mut connection, (lane_no, from), (after, limit), now).await
+        copy_read::people(&mut connection, &self.closures, (lane_no, from), (after, limit), now).await
     }
 }

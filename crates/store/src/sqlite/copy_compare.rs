@@ -132,6 +132,8 @@ pub(crate) async fn take_away(
     let members = sqlx::query(TAKE_MEMBERS).bind(lane_no).bind(TAKEN);
     let members = members.execute(&mut *connection).await.map_err(of_sqlx)?.rows_affected() as i64;
     let groups = sqlx::query(TAKE_GROUPS).bind(lane_no).bind(now.0);
-    groups.execute(connection).await.map_err(of_sqlx)?;
+    groups.execute(&mut *connection).await.map_err(of_sqlx)?;
+    let told = sqlx::query("UPDATE directory_copies SET taken = taken + 1 WHERE lane_no = ?").bind(lane_no);
+    told.execute(connection).await.map_err(of_sqlx)?;
     Ok(people == TAKEN || members == TAKEN)
 }

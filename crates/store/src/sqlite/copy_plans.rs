@@ -26,7 +26,7 @@ async fn a_page_and_an_expansion_take_their_keys() {
     let groups = "sqlite_autoindex_directory_groups_1 (lane_no=? AND key=?)";
     let of_lane = "recipients_of_lane (lane_no=? AND kind=? AND rowid>? AND rowid<?)";
     let member = "USING PRIMARY KEY (lane_no=? AND group_no=? AND kind=? AND member_no=?)";
-    let expected: [(&str, &str, &[&str]); 19] = [
+    let expected: [(&str, &str, &[&str]); 21] = [
         ("people", copy_page::PEOPLE, &["SCAN j VIRTUAL TABLE"]),
         ("gone people", copy_page::GONE_PEOPLE, &[recipients]),
         ("groups", copy_page::GROUPS, &["SCAN j VIRTUAL TABLE"]),
@@ -60,15 +60,20 @@ async fn a_page_and_an_expansion_take_their_keys() {
         ("end of a piece", copy_read::END, &["recipients_of_lane (lane_no=? AND kind=? AND rowid>?)"]),
         ("everyone", copy_read::EVERYONE_INSERT, &[of_lane]),
         (
-            "a group",
-            copy_read::GROUP_INSERT,
+            "groups in a group",
+            copy_read::INSIDE,
+            &[groups, "SEARCH m USING PRIMARY KEY (lane_no=? AND group_no=? AND kind=?)"],
+        ),
+        (
+            "people of groups",
+            copy_read::GROUP_ROWS,
             &[
-                groups,
-                "SEARCH m USING PRIMARY KEY (lane_no=? AND group_no=? AND kind=?)",
+                "SCAN i VIRTUAL TABLE",
                 "SEARCH m USING PRIMARY KEY (lane_no=? AND group_no=? AND kind=? AND member_no>? AND member_no<?)",
                 "SEARCH r USING INTEGER PRIMARY KEY",
             ],
         ),
+        ("a group", copy_read::GROUP_INSERT, &["SCAN j VIRTUAL TABLE", "SEARCH r USING INTEGER PRIMARY KEY"]),
         ("by sign-in name", copy_read::BY_UPN, &["recipients_of_upn (lane_no=? AND <expr>=?)"]),
         ("by address", copy_read::BY_MAIL, &["recipients_of_mail (lane_no=? AND <expr>=?)"]),
     ];

@@ -1,12 +1,15 @@
 //! What is read from the copy of a directory: whom names stand for, and who is in it or in a group, for expansions and
 //! for whoever wants to know before. A piece is so many people of the lane, however few of them are meant.
 
+use std::sync::Arc;
+
 use nuncio_domain::Time;
 use nuncio_domain::directory::{Asker, DirectoryPerson, DirectorySource};
 use nuncio_domain::directory_copy::CopiedPeople;
 use nuncio_domain::ports::StoreError;
 use sqlx::{SqliteConnection, SqlitePool};
 
+use crate::closures::{Closures, Version};
 use crate::copies::{FROM_COPY, looked_for, person};
 use crate::error::of_sqlx;
 use crate::words::{get, json, small};
@@ -33,52 +36,45 @@ macro_rules! everyone {
     };
 }
 
-/// ?4 and the groups in it, each once, however they go round in circles.
-macro_rules! inside {
-    () => {
-        "WITH RECURSIVE inside (group_no) AS (
-             SELECT g.group_no FROM directory_groups AS g
-              WHERE g.lane_no = ?1 AND g.key = ?4 AND g.in_directory = 1
-              UNION
-             SELECT g.group_no FROM inside AS i
-              CROSS JOIN directory_members AS m
-                ON m.lane_no = ?1 AND m.group_no = i.group_no AND m.kind = 'group'
-              CROSS JOIN directory_groups AS g ON g.group_no = m.member_no AND g.in_directory = 1)
-         "
-    };
-}
+/// ?2 and the groups in it, each once, however they go round in circles.
+pub(crate) const INSIDE: &str = "
+    WITH RECURSIVE inside (group_no) AS (
+        SELECT g.group_no FROM directory_groups AS g
+         WHERE g.lane_no = ?1 AND g.key = ?2 AND g.in_directory = 1
+         UNION
+        SELECT g.group_no FROM inside AS i
+         CROSS JOIN directory_members AS m
+           ON m.lane_no = ?1 AND m.group_no = i.group_no AND m.kind = 'group'
+         CROSS JOIN directory_groups AS g ON g.group_no = m.member_no AND g.in_directory = 1)
+    SELECT group_no FROM inside";
 
-macro_rules! group {
-    ($columns:literal) => {
-        concat!(
-            "SELECT ",
-            $columns,
-            " FROM (SELECT DISTINCT m.member_no FROM inside AS i
-                    CROSS JOIN directory_members AS m
-                       ON m.lane_no = ?1 AND m.group_no = i.group_no AND m.kind = 'person'
-                      AND m.member_no > ?2 AND m.member_no <= ?3) AS x
-               CROSS JOIN recipients AS r ON r.recipient_no = x.member_no
-               WHERE r.in_directory = 1"
-        )
-    };
-}
+const VERSION: &str = "SELECT rev, taken FROM directory_copies WHERE lane_no = ?1";
 
-const EVERYONE_COUNT: &str = everyone!("count(*)");
+/// People of the groups in the array.
+pub(crate) const GROUP_ROWS: &str = "
+    SELECT r.recipient_no
+      FROM (SELECT DISTINCT m.member_no FROM jsonb_each(?4) AS i
+             CROSS JOIN directory_members AS m
+                ON m.lane_no = ?1 AND m.group_no = i.value AND m.kind = 'person'
+               AND m.member_no > ?2 AND m.member_no <= ?3) AS x
+     CROSS JOIN recipients AS r ON r.recipient_no = x.member_no
+     WHERE r.in_directory = 1
+     ORDER BY r.recipient_no";
+
+pub(crate) const GROUP_INSERT: &str = "
+    INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state)
+    SELECT ?2, r.recipient_no, coalesce(r.thread_no, r.recipient_no), r.lane_no, 'pending'
+      FROM jsonb_each(?1) AS j CROSS JOIN recipients AS r ON r.recipient_no = j.value
+     WHERE true
+    ON CONFLICT (message_no, recipient_no) DO NOTHING";
+
+const EVERYONE_COUNT: &str = everyone!("count(*) AS n");
 const EVERYONE_ROWS: &str = concat!(everyone!("r.recipient_no"), " ORDER BY r.recipient_no");
 pub(crate) const EVERYONE_INSERT: &str = concat!(
     "INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state) ",
     everyone!("?4, r.recipient_no, coalesce(r.thread_no, r.recipient_no), r.lane_no, 'pending'"),
     " ORDER BY r.recipient_no ON CONFLICT (message_no, recipient_no) DO NOTHING"
 );
-const GROUP_COUNT: &str = concat!(inside!(), group!("count(*)"));
-const GROUP_ROWS: &str = concat!(inside!(), group!("r.recipient_no"), " ORDER BY r.recipient_no");
-pub(crate) const GROUP_INSERT: &str = concat!(
-    inside!(),
-    "INSERT INTO deliveries (message_no, recipient_no, thread_no, lane_no, state) ",
-    group!("?5, r.recipient_no, coalesce(r.thread_no, r.recipient_no), r.lane_no, 'pending'"),
-    " ORDER BY r.recipient_no ON CONFLICT (message_no, recipient_no) DO NOTHING"
-);
-
 /// Sign-in names, and mail addresses.
 macro_rules! find {
     ($column:literal) => {
@@ -165,27 +161,69 @@ async fn end(
     Ok((get(&end, "last")?, get(&end, "n")?))
 }
 
+/// Those of a group among the people from one number to another.
+async fn of_group(
+    connection: &mut SqliteConnection,
+    closures: &Closures,
+    (lane_no, id): (i64, &str),
+    (after, upto): (i64, i64),
+) -> Result<Vec<i64>, StoreError> {
+    let id = id.to_ascii_lowercase();
+    let groups = inside(&mut *connection, closures, lane_no, &id).await?;
+    sqlx::query_scalar(GROUP_ROWS)
+        .bind(lane_no)
+        .bind(after)
+        .bind(upto)
+        .bind(json(&groups[..])?)
+        .fetch_all(connection)
+        .await
+        .map_err(of_sqlx)
+}
+
+/// A group and those in it.
+async fn inside(
+    connection: &mut SqliteConnection,
+    closures: &Closures,
+    lane_no: i64,
+    id: &str,
+) -> Result<Arc<[i64]>, StoreError> {
+    // Before the groups: what is read after it is never older.
+    let row = sqlx::query(VERSION).bind(lane_no).fetch_optional(&mut *connection).await.map_err(of_sqlx)?;
+    let version = match &row {
+        Some(row) => Version { rev: get(row, "rev")?, taken: get(row, "taken")? },
+        None => Version::default(),
+    };
+    if let Some(groups) = closures.of(lane_no, id, version) {
+        return Ok(groups);
+    }
+    let groups: Vec<i64> =
+        sqlx::query_scalar(INSIDE).bind(lane_no).bind(id).fetch_all(connection).await.map_err(of_sqlx)?;
+    let groups = groups.into();
+    closures.keep(lane_no, id, version, &groups);
+    Ok(groups)
+}
+
 /// Deliveries of a message for the people after a number.
 pub(crate) async fn expand(
     connection: &mut SqliteConnection,
+    closures: &Closures,
     (lane_no, from): (i64, &DirectorySource),
     message_no: i64,
     place: (i64, i64),
 ) -> Result<Piece, StoreError> {
     let (last, read) = end(&mut *connection, lane_no, place).await?;
     let Some(upto) = last else { return Ok(Piece { last, read, meant: 0, added: 0 }) };
-    let (count, insert) = match from {
-        DirectorySource::Everyone => (EVERYONE_COUNT, EVERYONE_INSERT),
-        DirectorySource::Group(_) | DirectorySource::Team(_) => (GROUP_COUNT, GROUP_INSERT),
+    let (meant, insert) = match from {
+        DirectorySource::Everyone => {
+            let of = |statement| sqlx::query(statement).bind(lane_no).bind(place.0).bind(upto);
+            let count = of(EVERYONE_COUNT).fetch_one(&mut *connection).await.map_err(of_sqlx)?;
+            (get(&count, "n")?, of(EVERYONE_INSERT))
+        }
+        DirectorySource::Group(id) | DirectorySource::Team(id) => {
+            let people = of_group(&mut *connection, closures, (lane_no, id), (place.0, upto)).await?;
+            (people.len() as i64, sqlx::query(GROUP_INSERT).bind(json(&people)?))
+        }
     };
-    let (mut count, mut insert) = (sqlx::query_scalar::<_, i64>(count), sqlx::query(insert));
-    (count, insert) =
-        (count.bind(lane_no).bind(place.0).bind(upto), insert.bind(lane_no).bind(place.0).bind(upto));
-    if let DirectorySource::Group(id) | DirectorySource::Team(id) = from {
-        let id = id.to_ascii_lowercase();
-        (count, insert) = (count.bind(id.clone()), insert.bind(id));
-    }
-    let meant = count.fetch_one(&mut *connection).await.map_err(of_sqlx)?;
     let added = if meant == 0 {
         0
     } else {
@@ -197,6 +235,7 @@ pub(crate) async fn expand(
 /// People after a number, as [`expand`] takes them.
 pub(crate) async fn people(
     connection: &mut SqliteConnection,
+    closures: &Closures,
     (lane_no, from): (i64, &DirectorySource),
     (after, limit): (i64, i64),
     now: Time,
@@ -206,14 +245,15 @@ pub(crate) async fn people(
     }
     let (last, read) = end(&mut *connection, lane_no, (after, limit)).await?;
     let Some(upto) = last else { return Ok(Some(CopiedPeople::default())) };
-    let rows = match from {
-        DirectorySource::Everyone => sqlx::query_scalar(EVERYONE_ROWS).bind(lane_no).bind(after).bind(upto),
+    let recipients = match from {
+        DirectorySource::Everyone => {
+            let rows = sqlx::query_scalar(EVERYONE_ROWS).bind(lane_no).bind(after).bind(upto);
+            rows.fetch_all(connection).await.map_err(of_sqlx)?
+        }
         DirectorySource::Group(id) | DirectorySource::Team(id) => {
-            let rows = sqlx::query_scalar(GROUP_ROWS).bind(lane_no).bind(after).bind(upto);
-            rows.bind(id.to_ascii_lowercase())
+            of_group(connection, closures, (lane_no, id), (after, upto)).await?
         }
     };
-    let recipients: Vec<i64> = rows.fetch_all(connection).await.map_err(of_sqlx)?;
     Ok(Some(CopiedPeople { recipients, next: last.filter(|_| read >= limit) }))
 }
 

@@ -2,6 +2,7 @@
 //! is one for each message to a few people, are expanded together.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use nuncio_domain::message::Expanded;
@@ -13,6 +14,7 @@ use sqlx::sqlite::SqliteRow;
 use super::intake::{Kind, Written};
 use super::writer::Queue;
 use super::{copy_read, fill, names};
+use crate::closures::Closures;
 use crate::control::CONFIRM;
 use crate::error::{broken, of_sqlx};
 use crate::words::{from_json, get, json, time_or_null, word};
@@ -118,7 +120,8 @@ pub(crate) struct Ask {
     pub(crate) now: Time,
 }
 
-pub(crate) struct Expansions;
+/// With the groups in groups that are read from a copy of the directory.
+pub(crate) struct Expansions(pub(crate) Arc<Closures>);
 
 impl Kind for Expansions {
     type Item = Ask;
@@ -134,7 +137,7 @@ impl Kind for Expansions {
         connection: &'a mut SqliteConnection,
         asks: &'a [Ask],
     ) -> BoxFuture<'a, Result<Vec<Written<Expanded>>, StoreError>> {
-        Box::pin(expand(connection, asks))
+        Box::pin(expand(connection, &self.0, asks))
     }
 }
 
@@ -148,6 +151,7 @@ struct Step {
 /// As many as make up a chunk, but the first in any case; the others have to wait.
 async fn expand(
     connection: &mut SqliteConnection,
+    closures: &Closures,
     asks: &[Ask],
 ) -> Result<Vec<Written<Expanded>>, StoreError> {
     let numbers: Vec<i64> = asks.iter().map(|ask| ask.message_no).collect();
@@ -191,7 +195,7 @@ async fn expand(
             let expanded = Expanded { added: listed, done: true, ..Expanded::default() };
             Step { source_no: 1, after: 0, expanded }
         } else {
-            chunk(connection, ask, row, &sources).await?
+            chunk(connection, closures, ask, row, &sources).await?
         };
         steps.push((n, step));
         answers.push(None);
@@ -215,6 +219,7 @@ async fn expand(
 /// The next chunk of one message.
 async fn chunk(
     connection: &mut SqliteConnection,
+    closures: &Closures,
     ask: &Ask,
     row: &SqliteRow,
     sources: &[Source],
@@ -233,7 +238,8 @@ async fn chunk(
             && copy_read::chosen(&mut *connection, *list_no, (lane_no, from), ask.now).await?
         {
             let place = (after, left);
-            let piece = copy_read::expand(&mut *connection, (lane_no, from), ask.message_no, place).await?;
+            let of = (lane_no, from);
+            let piece = copy_read::expand(&mut *connection, closures, of, ask.message_no, place).await?;
             expanded.added += piece.added;
             expanded.duplicates += piece.meant - piece.added;
             (source_no, after) =

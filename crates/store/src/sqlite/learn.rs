@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures_util::future::BoxFuture;
+use nuncio_domain::own_words::{Occasion, Say};
 use nuncio_domain::people::{Lane, Learned, LearnedDone, SeenPerson};
 use nuncio_domain::places::PlaceKind;
 use nuncio_domain::ports::StoreError;
@@ -19,7 +20,7 @@ use super::{evidence, learn_places, own_words, reached};
 use crate::error::{broken, of_sqlx};
 use crate::reach_terms::state;
 use crate::views::lane_of;
-use crate::words::{get, json, word};
+use crate::words::{get, json, time_or_null, word};
 
 /// Teams sends an activity again after 15 s and gives up soon; ten minutes would do.
 const KEEP_SEEN: i64 = 15 * 60 * 1_000_000;
@@ -50,7 +51,7 @@ const PEOPLE: &str = "
 pub(crate) const KNOWN: &str = concat!(
     "SELECT j.key, r.recipient_no, ",
     state!(),
-    " AS reach
+    " AS reach, r.reach_sent_at
       FROM jsonb_each(?1) AS j
      CROSS JOIN recipients AS r ON r.lane_no = j.value ->> 0 AND r.kind = 'person' AND r.key = j.value ->> 1"
 );
@@ -129,6 +130,8 @@ struct News<'a> {
     lane_no: i64,
     learned: &'a Learned,
     recipients: Vec<i64>,
+    /// What it tells of somebody has been overtaken.
+    late: bool,
 }
 
 async fn learn(connection: &mut SqliteConnection, batch: &[Learned]) -> Result<Vec<LearnedDone>, StoreError> {
@@ -137,7 +140,7 @@ async fn learn(connection: &mut SqliteConnection, batch: &[Learned]) -> Result<V
     let new = new(&mut *connection, &lanes, batch).await?;
     for ((learned, lane_no), new) in batch.iter().zip(&lanes).zip(&new) {
         if *new {
-            news.push(News { lane_no: *lane_no, learned, recipients: Vec::new() });
+            news.push(News { lane_no: *lane_no, learned, recipients: Vec::new(), late: false });
         }
     }
     hosts(&mut *connection, &news).await?;
@@ -258,16 +261,18 @@ async fn people(connection: &mut SqliteConnection, news: &mut [News<'_>]) -> Res
     let found = sqlx::query(KNOWN).bind(&rows).fetch_all(&mut *connection).await.map_err(of_sqlx)?;
     let mut known = HashMap::with_capacity(seen.len());
     for row in &found {
-        let of = (get(row, "recipient_no")?, word(row, "reach", ReachState::of_word)?);
+        let before = word(row, "reach", ReachState::of_word)?;
+        let of = (get(row, "recipient_no")?, before, time_or_null(row, "reach_sent_at")?);
         known.insert(get::<i64>(row, "key")?, of);
     }
     let mut references = Vec::with_capacity(seen.len());
     let mut told = Vec::with_capacity(seen.len());
+    let mut told_by = Vec::with_capacity(seen.len());
     for (n, (index, seen, _)) in (0..).zip(&seen) {
-        let Some((recipient_no, before)) = known.get(&n).copied() else {
+        let Some((recipient_no, before, newest)) = known.get(&n).copied() else {
             return Err(broken("a person who was just written is not there"));
         };
-        let News { lane_no, learned, recipients } = &mut news[*index];
+        let News { lane_no, learned, recipients, .. } = &mut news[*index];
         recipients.push(recipient_no);
         if let Some(conversation_id) = &seen.conversation_id {
             let kind = PlaceKind::Personal.as_str();
@@ -281,16 +286,22 @@ async fn people(connection: &mut SqliteConnection, news: &mut [News<'_>]) -> Res
             ));
         }
         if let Some((state, evidence)) = &seen.reach {
-            told.push(Told { recipient_no, before, state: *state, evidence, at: learned.at });
+            let (state, at, sent_at) = (*state, learned.at, seen.sent_at);
+            told.push(Told { recipient_no, before, state, evidence, at, sent_at, newest });
+            told_by.push(*index);
         }
     }
     write(&mut *connection, REFERENCES, &references).await?;
-    reach::from_events(connection, &told).await
+    let late = reach::from_events(connection, &told).await?;
+    for (index, late) in told_by.into_iter().zip(late) {
+        news[index].late |= late;
+    }
+    Ok(())
 }
 
 /// What does not come in floods. Whether there is now something for the owner of the lane.
 async fn rest(connection: &mut SqliteConnection, news: &mut News<'_>) -> Result<bool, StoreError> {
-    let News { lane_no, learned, recipients } = news;
+    let News { lane_no, learned, recipients, late } = news;
     let lane_no = *lane_no;
     for seen in &learned.places {
         recipients.push(learn_places::place(&mut *connection, lane_no, learned, seen).await?);
@@ -298,10 +309,12 @@ async fn rest(connection: &mut SqliteConnection, news: &mut News<'_>) -> Result<
     if let Some(seen) = &learned.team {
         learn_places::team(&mut *connection, lane_no, learned, seen).await?;
     }
-    if let Some(place) = &learned.left {
+    if let Some(place) = learned.left.as_ref().filter(|_| !*late) {
         own_words::left(&mut *connection, lane_no, place, learned.at).await?;
     }
     let said = match &learned.say {
+        // Who was welcomed would be one who has gone since.
+        Some(Say { occasion: Occasion::Install(_), .. }) if *late => false,
         Some(say) => own_words::say(&mut *connection, lane_no, say, learned.at).await?,
         None => false,
     };
@@ -313,7 +326,7 @@ async fn rest(connection: &mut SqliteConnection, news: &mut News<'_>) -> Result<
 async fn tell(connection: &mut SqliteConnection, news: &[News<'_>]) -> Result<(), StoreError> {
     let Some(last) = news.last() else { return Ok(()) };
     let mut rows = Vec::with_capacity(news.len());
-    for News { lane_no, learned, recipients } in news {
+    for News { lane_no, learned, recipients, .. } in news {
         let mut event = serde_json::json!({"learned": {"what": learned.what, "recipients": recipients}});
         if let Some(detail) = &learned.detail {
             event["learned"]["detail"] = detail.clone();
@@ -361,6 +374,8 @@ pub(crate) async fn tell_reach(
 ) -> Result<(), StoreError> {
     let Some((state, evidence)) = told else { return Ok(()) };
     let before = word(row, "reach", ReachState::of_word)?;
-    reach::from_events(connection, &[Told { recipient_no, before, state: *state, evidence, at: learned.at }])
-        .await
+    // Of places it is not known when the newest was sent.
+    let (state, at, sent_at, newest) = (*state, learned.at, None, None);
+    let told = Told { recipient_no, before, state, evidence, at, sent_at, newest };
+    reach::from_events(connection, &[told]).await.map(|_| ())
 }

@@ -154,8 +154,9 @@ async fn channels(
         };
         if !stays && reach != becomes {
             let recipient_no = get(row, "recipient_no")?;
-            told.push(Told { recipient_no, before: reach, state: becomes, evidence, at: learned.at });
+            let (before, state, at, sent_at, newest) = (reach, becomes, learned.at, None, None);
+            told.push(Told { recipient_no, before, state, evidence, at, sent_at, newest });
         }
     }
-    reach::from_events(connection, &told).await
+    reach::from_events(connection, &told).await.map(|_| ())
 }

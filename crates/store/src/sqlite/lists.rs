@@ -1,19 +1,20 @@
 //! Lists of people that callers upload (`docs/adr/0024`). A list is written and deleted in chunks, between which others
 //! write; nobody sees it before the last chunk of the one, nor after the first of the other.
 
-use nuncio_domain::lists::{Deleted, NewList, UploadedList};
+use nuncio_domain::lists::{Added, Deleted, NewList, UploadedList};
+use nuncio_domain::message::Idempotency;
 use nuncio_domain::people::PeopleFilter;
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::views::Page;
 use nuncio_domain::{AudienceId, NewMessage, Scope, Time};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::SqliteStore;
 use super::fill::MEMBERS;
 use super::store::write;
 use super::writer::Queue;
-use crate::error::{broken, of_sqlx};
-use crate::lists::{TOGETHER, uploaded};
+use super::{SqliteStore, list_keys, wipe};
+use crate::error::{broken, of_sqlx, unavailable};
+use crate::lists::{GIVEN_UP, TOGETHER, uploaded};
 use crate::views::paged;
 use crate::words::{get, json};
 
@@ -53,16 +54,9 @@ pub(crate) const IN_USE: &str = "
        AND EXISTS (SELECT 1 FROM json_tree(m.sources) AS s WHERE s.key = 'uploaded' AND s.value = ?2)
      LIMIT 1";
 
-pub(crate) const LEAVE: &str = "
-    DELETE FROM audience_members WHERE list_no = ?1 AND recipient_no IN (
-           SELECT recipient_no FROM audience_members WHERE list_no = ?1 ORDER BY recipient_no LIMIT ?2)";
-
-pub(crate) const FORGET: &str = "
-    DELETE FROM audience_names WHERE list_no = ?1 AND line IN (
-           SELECT line FROM audience_names WHERE list_no = ?1 ORDER BY line LIMIT ?2)";
-
-pub(crate) async fn add(store: &SqliteStore, scope: &Scope, mut list: NewList) -> Result<(), StoreError> {
+pub(crate) async fn add(store: &SqliteStore, scope: &Scope, mut list: NewList) -> Result<Added, StoreError> {
     let (people, names) = (std::mem::take(&mut list.people), std::mem::take(&mut list.names));
+    let (idempotency, key_no) = (list.idempotency.take(), scope.key_no);
     let (lane_no, at, looked_for) = (list.lane_no, list.created_at, names.len());
     let scope = scope.clone();
     let list_no = store
@@ -87,11 +81,15 @@ pub(crate) async fn add(store: &SqliteStore, scope: &Scope, mut list: NewList) -
             })
             .await?;
     }
-    store
+    let added = store
         .write(Queue::Api, move |connection| {
-            Box::pin(async move { finish(connection, list_no, looked_for, at).await })
+            Box::pin(async move { finish(connection, list_no, (looked_for, at), key_no, idempotency).await })
         })
-        .await
+        .await?;
+    if added != Some(Added::Stored) {
+        wipe::wipe(store, list_no, at).await?;
+    }
+    added.ok_or_else(|| unavailable(GIVEN_UP))
 }
 
 /// Its number. One that is without names is whole when it is stored.
@@ -145,20 +143,39 @@ async fn join(connection: &mut SqliteConnection, list_no: i64, rows: &str) -> Re
     Ok(())
 }
 
+/// Shows the list, unless its key was used for another meanwhile; nothing if it is to be wiped.
 async fn finish(
     connection: &mut SqliteConnection,
     list_no: i64,
-    names: usize,
-    at: Time,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE audiences SET names = ?2, stored_at = ?3 WHERE list_no = ?1")
+    (names, at): (usize, Time),
+    key_no: i64,
+    idempotency: Option<Idempotency>,
+) -> Result<Option<Added>, StoreError> {
+    let stored = sqlx::query(
+        "UPDATE audiences SET names = ?2, stored_at = ?3 WHERE list_no = ?1 AND deleted_at IS NULL",
+    )
+    .bind(list_no)
+    .bind(names as i64)
+    .bind(at.0)
+    .execute(&mut *connection)
+    .await
+    .map_err(of_sqlx)?;
+    if stored.rows_affected() == 0 {
+        return Ok(None);
+    }
+    let Some(idempotency) = idempotency else { return Ok(Some(Added::Stored)) };
+    let before = list_keys::claim(&mut *connection, (key_no, &idempotency), list_no, at).await?;
+    if before.is_some() {
+        sqlx::query(
+            "UPDATE audiences SET stored_at = NULL, deleted_at = ?2, looked_up = names WHERE list_no = ?1",
+        )
         .bind(list_no)
-        .bind(names as i64)
         .bind(at.0)
         .execute(connection)
         .await
         .map_err(of_sqlx)?;
-    Ok(())
+    }
+    Ok(before.or(Some(Added::Stored)))
 }
 
 pub(crate) async fn list(
@@ -225,23 +242,7 @@ pub(crate) async fn delete(
         Ok(list_no) => list_no,
         Err(other) => return Ok(other),
     };
-    let mut wiped = 0;
-    for statement in [LEAVE, FORGET] {
-        loop {
-            let rows = store
-                .write(Queue::Expansion, move |connection| {
-                    Box::pin(async move {
-                        let statement = sqlx::query(statement).bind(list_no).bind(TOGETHER as i64);
-                        statement.execute(connection).await.map(|done| done.rows_affected()).map_err(of_sqlx)
-                    })
-                })
-                .await?;
-            if rows == 0 {
-                break;
-            }
-            wiped += rows;
-        }
-    }
+    let wiped = wipe::wipe(store, list_no, now).await?;
     // One that was deleted before is not there; what was left of it then is gone now.
     Ok(if deleted || wiped > 0 { Deleted::Done } else { Deleted::NotFound })
 }
@@ -280,8 +281,9 @@ async fn mark(
     sqlx::query("UPDATE audiences SET deleted_at = ?2, looked_up = names, name = NULL WHERE list_no = ?1")
         .bind(list_no)
         .bind(now.0)
-        .execute(connection)
+        .execute(&mut *connection)
         .await
         .map_err(of_sqlx)?;
+    list_keys::forget(connection, list_no).await?;
     Ok(Ok((list_no, true)))
 }

@@ -18,6 +18,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_installs.sql"),
     include_str!("migrations/0010_reachability.sql"),
     include_str!("migrations/0011_directory_copy.sql"),
+    include_str!("migrations/0012_sent_at.sql"),
+    include_str!("migrations/0013_threads.sql"),
+    include_str!("migrations/0014_list_keys.sql"),
+    include_str!("migrations/0015_closures.sql"),
 ];
 
 pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {

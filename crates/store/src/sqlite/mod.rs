@@ -23,6 +23,7 @@ mod lanes;
 mod learn;
 mod learn_places;
 mod ledger;
+mod list_keys;
 mod lists;
 mod migrate;
 mod moves;
@@ -35,6 +36,8 @@ mod plans;
 mod preview;
 mod reach;
 mod reach_history;
+#[cfg(test)]
+mod reach_plans;
 mod reached;
 mod recover;
 mod registry;
@@ -46,6 +49,7 @@ mod submit;
 mod teams;
 mod verify;
 mod views;
+mod wipe;
 mod writer;
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -61,6 +65,7 @@ use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::closures::Closures;
 use crate::error::{of_sqlx, unavailable};
 use asks::Asks;
 use expand::Expansions;
@@ -81,6 +86,7 @@ pub struct SqliteStore {
     learns: Arc<Intake<Learns>>,
     looks: Arc<Asks<Look>>,
     pages: Arc<Asks<AskPage>>,
+    closures: Arc<Closures>,
     readers: SqlitePool,
     written: Arc<Notify>,
     ending: Arc<AtomicBool>,
@@ -144,7 +150,8 @@ impl SqliteStore {
             }),
         ]);
         let submits = Intake::new(Arc::clone(&queues), Submits::default());
-        let expansions = Intake::new(Arc::clone(&queues), Expansions);
+        let closures = Arc::new(Closures::default());
+        let expansions = Intake::new(Arc::clone(&queues), Expansions(Arc::clone(&closures)));
         let learns = Intake::new(Arc::clone(&queues), Learns);
         let (looks, pages) = (Asks::new(readers.clone()), Asks::new(readers.clone()));
         Ok(Arc::new(Self {
@@ -154,6 +161,7 @@ impl SqliteStore {
             learns,
             looks,
             pages,
+            closures,
             readers,
             written,
             ending,

@@ -1,16 +1,17 @@
 //! What the API reads of people, channels and chats: who they are and whether they can be reached. A name in a list that
-//! nobody has is none of them (`docs/adr/0024`).
+//! nobody has is none of them (`docs/adr/0024`), nor is a thread of a channel, which has what its channel has.
 
 use nuncio_domain::people::{PeopleFilter, Person};
 use nuncio_domain::ports::StoreError;
 use nuncio_domain::reach::Share;
 use nuncio_domain::views::Page;
 use nuncio_domain::{How, ReachState, RecipientKind, Scope, Time};
-use sqlx::SqlitePool;
+use sqlx::{Row as _, SqlitePool};
 
 use crate::error::of_sqlx;
-use crate::reach_terms::{MOST_OF_ONE_ID, ROWS, contradicted_by, how, person, share, since, state};
-use crate::views::paged;
+use crate::person_row::{PersonRow, page};
+use crate::reach_terms::{MOST_OF_ONE_ID, ROWS, contradicted_by, how, share, since, state};
+use crate::words::from_json;
 
 /// Who is meant, of all or of a message's audience; the rest of the condition follows. A name that nobody has is in the
 /// audience of its list and nowhere else, and so is a team.
@@ -51,26 +52,38 @@ macro_rules! person_columns {
     };
 }
 
+/// The rows of a statement as one JSON array, which is one value: handing over a row of two dozen values takes longer than
+/// finding it. The columns are those of `PersonRow`, in its order.
+macro_rules! gathered {
+    ($from:literal, $rest:literal) => {
+        concat!(
+            "SELECT json_group_array(json_array(p.recipient_no, p.app, p.tenant, p.kind, p.key, p.name, p.upn, p.reach,
+                    p.reach_at, p.evidence, p.reach_how, p.reach_status, p.reach_code, p.guest, p.external, p.enabled,
+                    p.licensed, p.directory_at, p.opted_out_at, p.has_reference, p.since, p.contradicted_by))
+               FROM (",
+            those!(person_columns!(), $from, $rest),
+            ") AS p"
+        )
+    };
+}
+
 macro_rules! share_columns {
     () => {
         concat!(state!(), " AS state, ", how!(), " AS how, count(*) AS n")
     };
 }
 
-pub(crate) const PEOPLE: &str = those!(
-    person_columns!(),
+pub(crate) const PEOPLE: &str = gathered!(
     "recipients AS r",
-    "AND r.kind <> 'team' AND (r.kind <> 'person' OR instr(r.key, '@') = 0)
+    "AND r.kind <> 'team' AND (r.kind <> 'person' OR instr(r.key, '@') = 0) AND r.thread_no IS NULL
      AND r.recipient_no > ?8 AND r.recipient_no <= ?9 ORDER BY r.recipient_no LIMIT ?10"
 );
-pub(crate) const AUDIENCE: &str = those!(
-    person_columns!(),
+pub(crate) const AUDIENCE: &str = gathered!(
     "deliveries AS d CROSS JOIN recipients AS r ON r.recipient_no = d.recipient_no",
     "AND d.message_no = ?8 AND d.recipient_no > ?9 AND d.recipient_no <= ?10 ORDER BY d.recipient_no LIMIT ?11"
 );
 /// Every lane is looked into: those of one id are few.
-pub(crate) const PERSON: &str = those!(
-    person_columns!(),
+pub(crate) const PERSON: &str = gathered!(
     "lanes AS a CROSS JOIN json_each('[\"person\", \"channel\", \"chat\"]') AS k
       CROSS JOIN recipients AS r ON r.lane_no = a.lane_no AND r.kind = k.value AND r.key = ?8",
     "ORDER BY r.recipient_no LIMIT ?9"
@@ -78,7 +91,7 @@ pub(crate) const PERSON: &str = those!(
 pub(crate) const SHARES: &str = those!(
     share_columns!(),
     "recipients AS r",
-    "AND r.kind <> 'team' AND (r.kind <> 'person' OR instr(r.key, '@') = 0)
+    "AND r.kind <> 'team' AND (r.kind <> 'person' OR instr(r.key, '@') = 0) AND r.thread_no IS NULL
      AND r.recipient_no > ?8 AND r.recipient_no <= ?9 GROUP BY 1, 2"
 );
 pub(crate) const SHARES_OF_AUDIENCE: &str = those!(
@@ -92,6 +105,8 @@ pub(crate) const UNTIL: &str = "SELECT r.recipient_no FROM recipients AS r WHERE
 pub(crate) const UNTIL_OF_AUDIENCE: &str = "
     SELECT d.recipient_no FROM deliveries AS d
      WHERE d.message_no = ?1 AND d.recipient_no > ?2 ORDER BY d.recipient_no LIMIT 1 OFFSET ?3";
+
+pub(crate) const LAST: &str = "SELECT coalesce(max(r.recipient_no), 0) FROM recipients AS r";
 
 pub(crate) async fn people(
     readers: &SqlitePool,
@@ -107,10 +122,17 @@ pub(crate) async fn people(
         .bind(after)
         .bind(end.unwrap_or(i64::MAX))
         .bind(limit.saturating_add(1));
-    let rows = statement.fetch_all(readers).await.map_err(of_sqlx)?;
-    let mut page = paged(&rows, limit, person, |person| person.recipient_no)?;
-    page.next = page.next.or(end);
-    Ok(page)
+    Ok(page(read(readers, statement).await?, limit, end))
+}
+
+pub(crate) async fn between(
+    readers: &SqlitePool,
+    scope: &Scope,
+    filter: &PeopleFilter,
+    (above, up_to): (i64, i64),
+) -> Result<Vec<Person>, StoreError> {
+    let statement = of(filter, scope, PEOPLE, AUDIENCE).bind(above).bind(up_to).bind(i64::MAX);
+    read(readers, statement).await
 }
 
 pub(crate) async fn one(
@@ -120,7 +142,14 @@ pub(crate) async fn one(
     filter: &PeopleFilter,
 ) -> Result<Vec<Person>, StoreError> {
     let statement = bound(sqlx::query(PERSON), scope, filter).bind(key).bind(MOST_OF_ONE_ID);
-    statement.fetch_all(readers).await.map_err(of_sqlx)?.iter().map(person).collect()
+    read(readers, statement).await
+}
+
+/// Runs a statement that gives one array.
+async fn read(readers: &SqlitePool, statement: Query<'_>) -> Result<Vec<Person>, StoreError> {
+    let row = statement.fetch_one(readers).await.map_err(of_sqlx)?;
+    let rows: Vec<PersonRow> = from_json(row.try_get(0).map_err(of_sqlx)?)?;
+    rows.into_iter().map(PersonRow::person).collect()
 }
 
 pub(crate) async fn shares(

@@ -9,7 +9,7 @@ use crate::error::of_sqlx;
 use crate::reach_terms::{HISTORY, OUT_OF_ORDER, ROWS, change, past};
 
 pub(crate) const OF_ONE: &str = "
-    SELECT h.at, h.state, h.evidence, h.how, h.status, h.code, h.contradicts
+    SELECT h.at, h.state, h.evidence, h.how, h.status, h.code, h.contradicts, h.sent_at
       FROM reach_history AS h
      WHERE h.recipient_no = ?2
        AND EXISTS (SELECT 1 FROM recipients AS r JOIN lanes AS l ON l.lane_no = r.lane_no

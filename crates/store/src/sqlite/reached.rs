@@ -22,6 +22,15 @@ pub(crate) const NOTE: &str = "
                     WHERE m.lane_no = r.lane_no AND m.open = 1 AND m.when_unreachable = 'wait')
     ON CONFLICT (lane_no, recipient_no) DO UPDATE SET at = excluded.at";
 
+/// Threads of channels can be reached again when their channel can.
+pub(crate) const NOTE_THREADS: &str = "
+    INSERT INTO reached (lane_no, recipient_no, at)
+    SELECT r.lane_no, r.recipient_no, j.value ->> 1
+      FROM jsonb_each(?1) AS j CROSS JOIN recipients AS r INDEXED BY recipients_of_thread ON r.thread_no = j.value ->> 0
+     WHERE EXISTS (SELECT 1 FROM messages AS m INDEXED BY messages_wait
+                    WHERE m.lane_no = r.lane_no AND m.open = 1 AND m.when_unreachable = 'wait')
+    ON CONFLICT (lane_no, recipient_no) DO UPDATE SET at = excluded.at";
+
 /// The lanes in the array in which somebody is noted.
 pub(crate) const LANES: &str = "
     SELECT j.value FROM jsonb_each(?1) AS j
@@ -45,7 +54,9 @@ pub(crate) async fn note(connection: &mut SqliteConnection, who: &[(i64, Time)])
     if who.is_empty() {
         return Ok(());
     }
-    sqlx::query(NOTE).bind(json(who)?).execute(connection).await.map_err(of_sqlx)?;
+    for statement in [NOTE, NOTE_THREADS] {
+        sqlx::query(statement).bind(json(who)?).execute(&mut *connection).await.map_err(of_sqlx)?;
+    }
     Ok(())
 }
 

@@ -55,7 +55,8 @@ pub(crate) const HELD: &str = "
                     WHERE a.lane_no = l.lane_no AND a.looked_up < a.names) AS names
       FROM jsonb_each(?1) AS j CROSS JOIN lanes AS l ON l.lane_no = j.value ->> 0";
 
-/// The page is taken first and the rest joined to it. A delivery comes once for each of its references. Of whom a copy of
+/// The page is taken first and the rest joined to it. A delivery comes once for each of its references. A thread of a channel
+/// has the channel's references and reachability. Of whom a copy of
 /// the directory has, the directory says again with every round what it said before; a copy that was good when the message
 /// was made says it for the message (`docs/adr/0025`).
 ///
@@ -72,7 +73,11 @@ macro_rules! rows {
              SELECT ",
             $asked,
             " AS asked, d.message_no, d.recipient_no, d.thread_no, d.attempts, d.tries, d.resent, d.due_at,
-                    r.kind, r.key, r.mri, r.reach, r.reach_at,
+                    r.kind, r.key, r.mri,
+                    iif(d.thread_no = d.recipient_no, r.reach,
+                        (SELECT b.reach FROM recipients AS b WHERE b.recipient_no = d.thread_no)) AS reach,
+                    iif(d.thread_no = d.recipient_no, r.reach_at,
+                        (SELECT b.reach_at FROM recipients AS b WHERE b.recipient_no = d.thread_no)) AS reach_at,
                     r.guest, r.external, r.enabled, r.licensed,
                     iif(r.in_directory = 1, max(coalesce(r.directory_at, 0), coalesce((
                             SELECT iif(f.fresh_until > m.created_at, m.created_at, f.complete_at)
@@ -86,7 +91,7 @@ macro_rules! rows {
             $page,
             ") AS d
               CROSS JOIN recipients AS r ON r.recipient_no = d.recipient_no
-               LEFT JOIN conversations AS c ON c.recipient_no = d.recipient_no) AS f"
+               LEFT JOIN conversations AS c ON c.recipient_no = d.thread_no) AS f"
         )
     };
 }
@@ -129,7 +134,8 @@ pub(crate) const HOLDING: &str = rows!(
 
 pub(crate) const REFERENCES: &str = "
     SELECT reference_no, conversation_id, service_url, origin, seen_at, suspect_at
-      FROM conversations WHERE recipient_no = ?1";
+      FROM conversations
+     WHERE recipient_no = (SELECT coalesce(r.thread_no, r.recipient_no) FROM recipients AS r WHERE r.recipient_no = ?1)";
 
 /// A lane whose owner looks, and the last message that it has seen.
 #[derive(Serialize)]

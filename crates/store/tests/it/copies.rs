@@ -317,6 +317,15 @@ async fn groups_in_groups_and_circles_end<D: Database>() {
     lane.round(false, NOW, people(&[]), vec![group("b", &["-+c"])]).await;
     assert_eq!(sorted(lane.group("a").await.unwrap()), ["ann", "bob"]);
     assert_eq!(sorted(lane.group("c").await.unwrap()), ["ann", "bob", "cid"]);
+    // What is taken away is not read any more from then on, and not only when the round is over.
+    lane.begin(false, NOW).await;
+    lane.page(empty(), true, NOW).await;
+    lane.page(CopyPage { gone_groups: vec!["b".to_owned()], ..empty() }, true, NOW).await;
+    lane.compare(NOW).await;
+    assert_eq!(sorted(lane.group("a").await.unwrap()), ["ann", "bob"]);
+    let copy = lane.store().copy(lane.lane_no).await.unwrap();
+    assert!(!lane.store().take_away(&copy, NOW).await.unwrap());
+    assert_eq!(lane.group("a").await.unwrap(), ["ann"]);
 }
 
 async fn an_audience_is_expanded_from_the_copy<D: Database>() {

@@ -9,6 +9,7 @@ mod copies;
 mod evidence;
 mod files;
 mod installs;
+mod lists;
 mod operators;
 mod preview;
 mod reachability;

@@ -81,6 +81,7 @@ async fn people<D: Database>(table: &Table<D>) -> i64 {
             upn: Some(format!("{key}@contoso.example")),
             conversation_id: conversation.then(|| format!("a:{key}")),
             reach: reach(state),
+            sent_at: None,
         };
         table.hear(lane_no, seen, "https://smba/teams/", Time(100)).await;
     }

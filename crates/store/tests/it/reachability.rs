@@ -19,6 +19,7 @@ use crate::files::message;
 both!(
     each_is_listed_with_how_it_is_known,
     what_contradicts_stands_beside,
+    what_came_late_is_no_contradiction,
     the_directory_counts_until_something_newer_is_seen,
     an_audience_is_listed_once_each,
     changes_come_in_order_and_none_twice,
@@ -46,6 +47,17 @@ impl<D: Database> Ground<D> {
 
     /// An activity of a person.
     async fn hears(&mut self, key: &str, state: ReachState, evidence: ReachEvidence, at: i64) {
+        self.hears_sent(key, (state, evidence), None, at).await;
+    }
+
+    /// The same, sent at a time of Microsoft's clock.
+    async fn hears_sent(
+        &mut self,
+        key: &str,
+        told: (ReachState, ReachEvidence),
+        sent_at: Option<i64>,
+        at: i64,
+    ) {
         self.events += 1;
         let learned = Learned {
             app: "app".to_owned(),
@@ -54,7 +66,8 @@ impl<D: Database> Ground<D> {
             event: ("a:1".to_owned(), self.events.to_string()),
             people: vec![SeenPerson {
                 object_id: key.to_owned(),
-                reach: Some((state, evidence)),
+                reach: Some(told),
+                sent_at: sent_at.map(Time),
                 ..SeenPerson::default()
             }],
             ..Learned::default()
@@ -250,6 +263,33 @@ async fn what_contradicts_stands_beside<D: Database>() {
             (50, ReachState::Reachable, How::Person, false),
         ]
     );
+}
+
+async fn what_came_late_is_no_contradiction<D: Database>() {
+    let mut ground = Ground::<D>::lay().await;
+    let installed = || (ReachState::Reachable, ReachEvidence::event("the app was installed"));
+    let removed = || (ReachState::Removed, ReachEvidence::event("the app was removed"));
+    ground.hears_sent("ann", removed(), Some(2_000), 10).await;
+    ground.hears_sent("ann", installed(), Some(1_000), 20).await;
+    let ann = ground.person("ann").await;
+    assert_eq!(
+        (ann.state(), ann.since, ann.contradicted_by.clone()),
+        (ReachState::Removed, Some(Time(10)), None)
+    );
+    // A call that is taken afterwards is one.
+    ground.calls("ann", ReachState::Reachable, 201, None, 30).await;
+    ground.hears_sent("ann", installed(), Some(1_500), 40).await;
+    let ann = ground.person("ann").await;
+    assert_eq!(ann.contradicted_by.as_ref().map(|known| known.at), Some(Time(30)));
+    let history = ground.store().reach_history(&OPERATOR, ann.recipient_no).await.unwrap();
+    let history: Vec<_> =
+        history.iter().map(|past| (past.known.at.0, past.contradicts, past.sent_at)).collect();
+    assert_eq!(
+        history,
+        [(40, true, Some(Time(1_500))), (30, true, None), (20, true, Some(Time(1_000))), (10, false, None)]
+    );
+    // Nobody is told of a change that was none.
+    ground.shows(&ChangeFilter::default(), None, 1).await;
 }
 
 async fn the_directory_counts_until_something_newer_is_seen<D: Database>() {

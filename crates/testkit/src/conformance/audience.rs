@@ -86,6 +86,15 @@ pub async fn replies_share_the_thread_of_their_channel(fixture: &dyn Fixture) {
     assert_eq!(rows[0].thread_no, rows[1].thread_no);
     assert!(rows.iter().any(|row| row.thread_no == row.key.recipient_no));
     assert!(rows.iter().all(|row| row.kind == RecipientKind::Channel));
+    // And whether it can be reached, which is known of the channel alone.
+    let channel = rows[0].thread_no;
+    table.settle(super::reach(channel, ReachState::Removed, 3_000)).await;
+    let rows = table.page(message_no).await;
+    assert!(
+        rows.iter().all(|row| row.reach == ReachState::Removed && row.reach_at == Some(Time(3_000))),
+        "{rows:?}"
+    );
+    assert!(rows.iter().all(|row| row.place_no() == channel));
 }
 
 pub async fn exclusions_are_marked(fixture: &dyn Fixture) {

@@ -33,6 +33,7 @@ fn list(table: &Table<'_>, number: u128, people: &[&str], names: &[(i64, &str)])
         people: people.iter().map(|key| (*key).to_owned()).collect(),
         names: names.iter().map(|(line, name)| listed(*line, name)).collect(),
         created_at: Time(1_000),
+        idempotency: None,
     }
 }
 

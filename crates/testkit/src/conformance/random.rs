@@ -63,6 +63,7 @@ impl Script {
                     name: (b.is_multiple_of(5)).then(|| format!("name {b}")),
                     reach: (c.is_multiple_of(2))
                         .then(|| (Self::reach_state(c), ReachEvidence::event(format!("told {c}")))),
+                    sent_at: (!c.is_multiple_of(3)).then(|| Time(i64::from(b))),
                     ..SeenPerson::default()
                 };
                 let heard = table.fixture.hear(table.lane_no, seen, "https://smba/", Time(self.now)).await;

@@ -1,8 +1,9 @@
 //! References and reachability.
 
 use nuncio_domain::batch::NewReference;
+use nuncio_domain::message::WhenUnreachable;
 use nuncio_domain::people::{Origin, SeenPerson};
-use nuncio_domain::{Batch, ReachEvidence, ReachState, Time};
+use nuncio_domain::{Batch, NewMessage, ReachEvidence, ReachState, Time};
 
 use super::{Fixture, Table, batch, reach};
 
@@ -144,6 +145,58 @@ pub async fn a_call_does_not_wipe_what_an_activity_told(fixture: &dyn Fixture) {
             (300, ReachState::Reachable),
             (500, ReachState::Blocked),
             (600, ReachState::Reachable)
+        ]
+    );
+}
+
+pub async fn what_was_overtaken_changes_nothing(fixture: &dyn Fixture) {
+    let table = Table::lay(fixture).await;
+    let message_no = table
+        .send(NewMessage { when_unreachable: WhenUnreachable::Wait, ..table.message(1, &["ann"]) })
+        .await;
+    let ann = table.page(message_no).await[0].key.recipient_no;
+    // Microsoft's clock is its own: here it is far ahead of ours.
+    let told = |state, sent_at: Option<i64>, at| {
+        let reach = Some((state, ReachEvidence::event(format!("at {at}"))));
+        let sent_at = sent_at.map(|sent_at| Time(9_000 + sent_at));
+        let seen = SeenPerson { object_id: "ann".to_owned(), reach, sent_at, ..SeenPerson::default() };
+        async move {
+            fixture.hear(table.lane_no, seen, "", Time(at)).await;
+            fixture.reach(ann).await.0
+        }
+    };
+    assert_eq!(told(ReachState::Removed, Some(20), 100).await, ReachState::Removed);
+    // The install that it came after; it is not taken for one that ends the waiting either.
+    assert_eq!(told(ReachState::Reachable, Some(10), 200).await, ReachState::Removed);
+    assert!(!table.ledger().open(table.lane_no, 0).await.unwrap().reached);
+    // A call that is taken contradicts the removal, whatever came late before it.
+    table.settle(reach(ann, ReachState::Reachable, 300)).await;
+    assert_eq!(fixture.reach(ann).await.0, ReachState::Removed);
+    // What calls tell goes by our clock and counts as it comes; among activities it changes nothing.
+    table.settle(reach(ann, ReachState::Blocked, 400)).await;
+    assert_eq!(fixture.reach(ann).await.0, ReachState::Blocked);
+    assert_eq!(told(ReachState::Reachable, Some(19), 500).await, ReachState::Blocked);
+    // Sent at the same time, later, or nobody knows when: it counts as it comes.
+    assert_eq!(told(ReachState::Reachable, Some(20), 600).await, ReachState::Reachable);
+    assert_eq!(told(ReachState::Removed, None, 700).await, ReachState::Removed);
+    assert_eq!(told(ReachState::Reachable, Some(30), 800).await, ReachState::Reachable);
+    // Good news that was known already is the newest all the same.
+    assert_eq!(told(ReachState::Reachable, Some(40), 900).await, ReachState::Reachable);
+    assert_eq!(told(ReachState::Removed, Some(35), 1_000).await, ReachState::Reachable);
+    assert_eq!(fixture.reach(ann).await.1, Some(Time(800)));
+    let history: Vec<_> = fixture.history(ann).await.into_iter().map(|(at, state)| (at.0, state)).collect();
+    assert_eq!(
+        history,
+        [
+            (100, ReachState::Removed),
+            (200, ReachState::Reachable),
+            (300, ReachState::Reachable),
+            (400, ReachState::Blocked),
+            (500, ReachState::Reachable),
+            (600, ReachState::Reachable),
+            (700, ReachState::Removed),
+            (800, ReachState::Reachable),
+            (1_000, ReachState::Removed),
         ]
     );
 }

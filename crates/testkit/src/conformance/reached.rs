@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use nuncio_domain::DeliveryState::{Delivered, InFlight, Pending};
 use nuncio_domain::batch::{Change, Row};
-use nuncio_domain::message::{WHENEVER, WhenUnreachable};
+use nuncio_domain::message::{Named, WHENEVER, WhenUnreachable};
 use nuncio_domain::people::SeenPerson;
-use nuncio_domain::{Counts, NewMessage, ReachEvidence, ReachState, Time};
+use nuncio_domain::{Counts, NewMessage, ReachEvidence, ReachState, RecipientKind, Time};
 
 use super::{Fixture, OPERATOR, Table, change, changes, reach};
 
@@ -61,6 +61,22 @@ pub async fn deliveries_wait_for_their_recipients(fixture: &dyn Fixture) {
     assert_eq!(ledger.reached(table.lane_no, Time(7_100)).await.unwrap(), 1);
     assert_eq!(ledger.due(table.lane_no, Time::MAX, 10).await.unwrap()[0].key, rows[1].key);
     assert_eq!(table.counts(1).await, Counts { pending: 1, delivered: 1, ..Counts::default() });
+}
+
+pub async fn threads_wait_for_their_channel(fixture: &dyn Fixture) {
+    let table = Table::lay(fixture).await;
+    let named = ["19:x@thread.tacv2;messageid=1", "19:y@thread.tacv2;messageid=1"]
+        .map(|key| Named { kind: RecipientKind::Channel, key: key.to_owned() });
+    let new = NewMessage { named: named.to_vec(), ..waiting(&table, 1, &[]) };
+    let message_no = table.send(new).await;
+    let rows = table.page(message_no).await;
+    table.settle(changes(rows.iter().map(|row| waits(row, 3_000)).collect(), 3_000)).await;
+    table.settle(reach(rows[0].thread_no, ReachState::Removed, 3_000)).await;
+    assert_eq!(table.ledger().reached(table.lane_no, Time(4_000)).await.unwrap(), 0);
+    table.settle(reach(rows[0].thread_no, ReachState::Reachable, 5_000)).await;
+    assert_eq!(table.ledger().reached(table.lane_no, Time(6_000)).await.unwrap(), 1);
+    let due = table.ledger().due(table.lane_no, Time::MAX, 10).await.unwrap();
+    assert_eq!(due.iter().map(|row| row.key).collect::<Vec<_>>(), [rows[0].key]);
 }
 
 pub async fn who_is_reached_just_before_is_not_forgotten(fixture: &dyn Fixture) {

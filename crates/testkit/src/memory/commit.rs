@@ -115,8 +115,10 @@ impl State {
         let news = recipient.state() != change.state;
         let told = recipient.heard || recipient.standing.counts(recipient.reach_at).is_some();
         if good && told && recipient.state().is_refusal() {
-            if recipient.history.last().map(|entry| entry.state) != Some(change.state) {
-                recipient.history.push(Entry { at: change.at, state: change.state, contradicts: true });
+            let last = recipient.history.iter().rev().find(|entry| !entry.late);
+            if last.map(|entry| entry.state) != Some(change.state) {
+                let (at, state) = (change.at, change.state);
+                recipient.history.push(Entry { at, state, contradicts: true, late: false });
             }
         } else {
             recipient.becomes(change.state, &change.evidence.text, change.at, false);

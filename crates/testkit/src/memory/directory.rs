@@ -29,7 +29,7 @@ impl Recipient {
             None if by_directory.contains(&was) && was != Some(self.reach) => self.reach,
             _ => return,
         };
-        self.history.push(Entry { at, state, contradicts: false });
+        self.history.push(Entry { at, state, contradicts: false, late: false });
     }
 }
 

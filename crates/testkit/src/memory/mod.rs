@@ -18,6 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use nuncio_domain::directory::{DirectorySource, Standing};
 use nuncio_domain::message::Idempotency;
 use nuncio_domain::people::{Origin, Reference, SeenPerson};
+use nuncio_domain::reach::is_late;
 use nuncio_domain::views::AttemptView;
 use nuncio_domain::{
     Control, Counts, DeliveryState, Key, MessageState, NewMessage, ReachState, RecipientKind, Time,
@@ -72,6 +73,8 @@ struct Recipient {
     opted_out: bool,
     /// Learned from an activity, not from a call.
     heard: bool,
+    /// When the newest activity was sent that told of them.
+    sent_at: Option<Time>,
     history: Vec<Entry>,
     references: Vec<Known>,
 }
@@ -82,6 +85,8 @@ struct Entry {
     at: Time,
     state: ReachState,
     contradicts: bool,
+    /// It came after something newer.
+    late: bool,
 }
 
 struct Known {
@@ -184,6 +189,7 @@ impl State {
             evidence: None,
             opted_out: false,
             heard: false,
+            sent_at: None,
             history: Vec::new(),
             references: Vec::new(),
         };
@@ -250,7 +256,7 @@ impl Recipient {
             return;
         }
         if state != before {
-            self.history.push(Entry { at, state, contradicts: false });
+            self.history.push(Entry { at, state, contradicts: false, late: false });
         }
         self.reach = state;
         self.reach_at = Some(at);
@@ -304,9 +310,16 @@ impl MemoryLedger {
             }
             if let Some((reach, evidence)) = &seen.reach {
                 let news = person.state() != *reach;
-                person.becomes(*reach, &evidence.text, at, true);
-                if news && *reach == ReachState::Reachable {
-                    state.note_reached(recipient_no, at);
+                if is_late(seen.sent_at, person.sent_at) {
+                    if news {
+                        person.history.push(Entry { at, state: *reach, contradicts: true, late: true });
+                    }
+                } else {
+                    person.sent_at = person.sent_at.max(seen.sent_at);
+                    person.becomes(*reach, &evidence.text, at, true);
+                    if news && *reach == ReachState::Reachable {
+                        state.note_reached(recipient_no, at);
+                    }
                 }
             }
         }

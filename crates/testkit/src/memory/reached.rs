@@ -21,7 +21,10 @@ impl State {
                 && !message.state.is_final()
         });
         if waits {
-            self.reached.insert(recipient_no, at);
+            // Threads of a channel with it.
+            let of_thread =
+                self.recipients.iter().filter(|(_, recipient)| recipient.thread_no == recipient_no);
+            self.reached.extend(of_thread.map(|(no, _)| (*no, at)));
         }
     }
 

@@ -209,7 +209,9 @@ impl State {
 
     fn row(&self, message_no: i64, message: &Message, recipient_no: i64, row: &Delivery) -> Row {
         let recipient = &self.recipients[&recipient_no];
-        let best = recipient.best_first();
+        // A thread of a channel has the channel's references and reachability.
+        let place = &self.recipients[&row.thread_no];
+        let best = place.best_first();
         let mut usable = best.iter().filter(|known| !known.reference.suspect);
         Row {
             key: key(message_no, recipient_no),
@@ -219,8 +221,8 @@ impl State {
             mri: recipient.mri.clone(),
             reference: usable.next().map(|known| known.reference.clone()),
             others: usable.count() as u32,
-            reach: recipient.reach,
-            reach_at: recipient.reach_at,
+            reach: place.reach,
+            reach_at: place.reach_at,
             standing: recipient.standing,
             excluded: message.new.exclude.contains(&recipient.key),
             opted_out: recipient.opted_out,

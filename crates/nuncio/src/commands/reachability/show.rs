@@ -59,7 +59,13 @@ fn shown(PersonWithHistory { person, history, muted }: &PersonWithHistory) -> St
 fn table(history: &[Past]) -> String {
     let rows = history.iter().map(|past| {
         let state = if past.contradicts { format!("({})", past.state) } else { past.state.clone() };
-        [output::second(&past.evidence.at), state, how(&past.evidence), past.evidence.text.clone()]
+        let text = match &past.sent_at {
+            None => past.evidence.text.clone(),
+            Some(sent_at) => {
+                format!("{}; it was sent {} and came late", past.evidence.text, output::second(sent_at))
+            }
+        };
+        [output::second(&past.evidence.at), state, how(&past.evidence), text]
     });
     output::table(&["at", "state (in brackets: only beside it)", "known by", "evidence"], rows)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use nuncio_api::{Audience, Exclude, NewSurvey, Survey};
 use uuid::Uuid;
 
-use crate::commands::send::{NO_LIMIT, followed_to, ids, read, time};
+use crate::commands::send::{NO_LIMIT, Words, followed_to, ids, read, time};
 use crate::commands::{Connection, output};
 
 /// Ask Microsoft Graph who has the app; nobody is disturbed
@@ -98,7 +98,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !args.connection.json {
         output::print(&accepted.id)?;
     }
-    let code = followed_to(&client, &accepted, "Ask about", (args.wait, args.yes)).await?;
+    let code = followed_to(&client, &accepted, Words::SURVEY, (args.wait, args.yes)).await?;
     if args.wait || args.connection.json {
         print(&client.survey(&accepted.id).await?, args.connection.json)?;
     }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use nuncio_api::NewMessage;
-use nuncio_api::preview::{Preview, Sampled};
+use nuncio_api::preview::{Preview, Sampled, Unread};
 use nuncio_client::Client;
 
 use crate::cli::{NOT_ALL, NOT_DONE};
@@ -77,7 +77,7 @@ fn audience(preview: &Preview) -> String {
     counted(rows)
 }
 
-fn names(sample: &[Sampled]) -> String {
+pub(in crate::commands) fn names(sample: &[Sampled]) -> String {
     let mut names: Vec<&str> = sample
         .iter()
         .take(NAMED)
@@ -122,19 +122,26 @@ fn when(preview: &Preview) -> String {
     }
     lines.push(("takes", preview.duration_s.map_or("not known".to_owned(), span)));
     lines.push(("done", preview.estimated_end.as_deref().map_or("not known".to_owned(), second)));
+    lined_up(&lines)
+}
+
+/// What belongs to each name, in a column.
+pub(in crate::commands) fn lined_up(lines: &[(&str, String)]) -> String {
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     lines.iter().map(|(name, value)| format!("{name:<width$}  {value}")).collect::<Vec<_>>().join("\n")
 }
 
+/// A part of an audience that is not whole.
+pub(in crate::commands) fn not_read(part: &Unread) -> String {
+    let id = part.id.as_ref().map_or(String::new(), |id| format!(" {id}"));
+    clean(&format!(
+        "Not complete, there may be more recipients: {}{id} was not read to its end, because {}",
+        part.source, part.text
+    ))
+}
+
 fn notes(preview: &Preview) -> Vec<String> {
-    let mut notes = Vec::new();
-    for part in &preview.incomplete {
-        let id = part.id.as_ref().map_or(String::new(), |id| format!(" {id}"));
-        notes.push(clean(&format!(
-            "Not complete, there may be more recipients: {}{id} was not read to its end, because {}",
-            part.source, part.text
-        )));
-    }
+    let mut notes: Vec<String> = preview.incomplete.iter().map(not_read).collect();
     if preview.needs_confirmation {
         notes.push(format!(
             "These are more than {} recipients: it would wait for a confirmation (--max-recipients, --yes).",
@@ -155,7 +162,7 @@ fn notes(preview: &Preview) -> Vec<String> {
 }
 
 /// Seconds as people say them.
-fn span(seconds: f64) -> String {
+pub(in crate::commands) fn span(seconds: f64) -> String {
     let whole = seconds.ceil() as i64;
     match whole {
         ..60 => format!("{whole} s"),
@@ -169,7 +176,7 @@ fn span(seconds: f64) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use nuncio_api::preview::{Ahead, Calls, Unread, WouldSend};
+    use nuncio_api::preview::{Ahead, Calls, WouldSend};
 
     use super::*;
 

@@ -20,6 +20,24 @@ const COUNTED_WITHIN: Duration = Duration::from_secs(10);
 /// A server that is restarted in the meantime is waited for this long.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// What is done, in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::commands) struct Words {
+    /// How the question begins whether to go on.
+    asks: &'static str,
+    /// What the state `sending` is called.
+    doing: &'static str,
+    /// What was done to nobody of what was cancelled.
+    done: &'static str,
+}
+
+impl Words {
+    pub(in crate::commands) const SEND: Self = Self { asks: "Send to", doing: "sending", done: "sent" };
+    pub(in crate::commands) const INSTALL: Self =
+        Self { asks: "Install for", doing: "installing", done: "installed" };
+    pub(in crate::commands) const SURVEY: Self = Self { asks: "Ask about", doing: "asking", done: "asked" };
+}
+
 /// How the caller wants it.
 pub(super) struct Policy {
     /// To its end; otherwise until it is clear that it will be sent.
@@ -28,8 +46,7 @@ pub(super) struct Policy {
     pub(super) yes: bool,
     /// Whether there is someone to be asked.
     pub(super) asks: bool,
-    /// How the question begins.
-    pub(super) verb: &'static str,
+    pub(super) words: Words,
 }
 
 /// What following came to.
@@ -66,7 +83,7 @@ pub(super) async fn follow(client: &Client, id: &str, policy: &Policy) -> anyhow
             }
         };
         answered = Instant::now();
-        progress.show(&message);
+        progress.show(&message, policy.words);
         if message.is_final() {
             progress.end();
             return Ok(if policy.wait { End::Over(Box::new(message)) } else { End::Accepted });
@@ -81,15 +98,16 @@ pub(super) async fn follow(client: &Client, id: &str, policy: &Policy) -> anyhow
                 }
                 Answer::Cancel => {
                     client.control(id, MessageControl::Cancel).await?;
-                    eprintln!("{id} is cancelled; nothing was sent");
+                    eprintln!("{id} is cancelled; nothing was {}", policy.words.done);
                     return Ok(End::Unconfirmed(Box::new(message)));
                 }
                 Answer::Nobody => {
                     eprintln!(
-                        "{} recipients are more than was allowed for; nothing is sent yet",
-                        recipients(&message)
+                        "{} recipients are more than was allowed for; nothing is {} yet",
+                        recipients(&message),
+                        policy.words.done
                     );
-                    eprintln!("  hint: send it with `nuncio messages confirm {id}`,");
+                    eprintln!("  hint: let it go on with `nuncio messages confirm {id}`,");
                     eprintln!("        or drop it with `nuncio messages cancel {id}`; --yes does not ask");
                     return Ok(End::Unconfirmed(Box::new(message)));
                 }
@@ -148,7 +166,7 @@ async fn answer(policy: &Policy, message: &Message) -> anyhow::Result<Answer> {
     if !policy.asks {
         return Ok(Answer::Nobody);
     }
-    let yes = asked(format!("{} {} recipients?", policy.verb, recipients(message))).await?;
+    let yes = asked(format!("{} {} recipients?", policy.words.asks, recipients(message))).await?;
     Ok(if yes { Answer::Confirm } else { Answer::Cancel })
 }
 
@@ -173,7 +191,7 @@ impl Progress {
         Self::Bar(bar)
     }
 
-    fn show(&mut self, message: &Message) {
+    fn show(&mut self, message: &Message, words: Words) {
         let counts = message.counts;
         let settled = counts.audience - counts.pending - counts.in_flight;
         match self {
@@ -181,7 +199,7 @@ impl Progress {
             Self::Bar(bar) => {
                 bar.set_length(counts.audience.unsigned_abs());
                 bar.set_position(settled.unsigned_abs());
-                bar.set_message(note(message));
+                bar.set_message(note(message, words));
             }
             Self::Lines { written, state } => {
                 let now_state = format!("{} {:?}", message.state, message.cause);
@@ -189,12 +207,12 @@ impl Progress {
                 if due || *state != now_state || message.is_final() {
                     (*written, *state) = (Some(Instant::now()), now_state);
                     match counts.audience {
-                        0 => eprintln!("{}", note(message)),
+                        0 => eprintln!("{}", note(message, words)),
                         _ => eprintln!(
                             "{} of {}: {}",
                             output::grouped(settled),
                             recipients(message),
-                            note(message)
+                            note(message, words)
                         ),
                     }
                 }
@@ -210,9 +228,13 @@ impl Progress {
 }
 
 /// What is going on, in one line.
-fn note(message: &Message) -> String {
+fn note(message: &Message, words: Words) -> String {
     if let Some(why) = why_waiting(message) {
         return format!("waiting: {why}");
+    }
+    // The lane's pace and cool-downs are those of what is sent.
+    if words != Words::SEND && message.state == "sending" {
+        return words.doing.to_owned();
     }
     let mut parts = vec![message.state.clone()];
     match message.state.as_str() {
@@ -243,13 +265,15 @@ mod tests {
         message.state = "sending".to_owned();
         message.rate_per_s = Some(49.2);
         message.eta = Some("2026-11-22T10:01:00.5Z".to_owned());
-        assert_eq!(note(&message), "sending, 49/s, done at about 2026-11-22T10:01:00Z");
+        assert_eq!(note(&message, Words::SEND), "sending, 49/s, done at about 2026-11-22T10:01:00Z");
+        assert_eq!(note(&message, Words::INSTALL), "installing");
+        assert_eq!(note(&message, Words::SURVEY), "asking");
         message.state = "waiting".to_owned();
         message.cause = Some("credential".to_owned());
         message.cause_text = Some("the client secret has expired: make a new one".to_owned());
-        assert_eq!(note(&message), "waiting: the client secret has expired: make a new one");
+        assert_eq!(note(&message, Words::SEND), "waiting: the client secret has expired: make a new one");
         message.cause_text = None;
-        assert_eq!(note(&message), "waiting: credential");
+        assert_eq!(note(&message, Words::SEND), "waiting: credential");
     }
 
     #[test]
@@ -267,7 +291,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_answers() {
-        let of = |yes, asks| Policy { wait: true, yes, asks, verb: "Send to" };
+        let of = |yes, asks| Policy { wait: true, yes, asks, words: Words::SEND };
         let message = message();
         assert!(matches!(answer(&of(true, true), &message).await.unwrap(), Answer::Confirm));
         assert!(matches!(answer(&of(true, false), &message).await.unwrap(), Answer::Confirm));

@@ -73,6 +73,21 @@ fn personal_activities() {
 }
 
 #[test]
+fn when_it_was_sent() {
+    let mut body = fixture("install_personal");
+    let mut sent_at = |timestamp: Value| {
+        body["timestamp"] = timestamp;
+        of(&body).unwrap().people[0].sent_at
+    };
+    assert_eq!(sent_at("2026-11-20T09:00:02.007+01:00".into()), times::parse("2026-11-20T08:00:02.007Z"));
+    let ahead = |hours| times::text(NOW + Duration::from_hours(hours));
+    assert_eq!(sent_at(ahead(24).into()), Some(NOW + Duration::from_hours(24)));
+    for not_known in [Value::Null, "yesterday".into(), ahead(25).into()] {
+        assert_eq!(sent_at(not_known.clone()), None, "{not_known}");
+    }
+}
+
+#[test]
 fn channel_activities() {
     let reachable = Some(ReachState::Reachable);
     let removed = Some(ReachState::Removed);
