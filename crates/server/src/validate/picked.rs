@@ -20,17 +20,15 @@ pub(super) async fn find(
 ) -> Result<(), Refusal> {
     let filter = TeamFilter { app: Some(app.clone()), tenant: Some(tenant.clone()), ..TeamFilter::default() };
     for (id, pointer) in std::mem::take(&mut checked.picked) {
-        match access.registry().team(access.scope(), &id, &filter).await?.into_iter().next() {
-            Some(team) => {
-                // A team's id is that of its General channel.
-                let key = team.picked_channel.unwrap_or(team.team_id);
-                checked.named.push(Named { kind: RecipientKind::Channel, key });
-            }
-            None => {
-                let text = "the app knows no such team, so nothing was picked there: `nuncio teams` lists those it \
-                            knows; name a channel in `channels` instead";
-                findings.add(Code::RecipientInvalid, pointer, text);
-            }
+        let known = access.registry().team(access.scope(), &id, &filter).await?;
+        if let Some(team) = known.into_iter().next() {
+            // A team's id is that of its General channel.
+            let key = team.picked_channel.unwrap_or(team.team_id);
+            checked.named.push(Named { kind: RecipientKind::Channel, key });
+        } else {
+            let text = "the app knows no such team, so nothing was picked there: `nuncio teams` lists those it knows; \
+                        name a channel in `channels` instead";
+            findings.add(Code::RecipientInvalid, pointer, text);
         }
     }
     Ok(())
