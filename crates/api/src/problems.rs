@@ -155,7 +155,7 @@ codes! {
         "Name at most 10,000 in one message (1,000 for `urgent`), and upload longer lists (POST /v1/audiences).";
     /// A line of an uploaded list that names nobody: neither an Entra object id nor a sign-in name or mail address, or cut off in the middle. Nothing of the list is stored.
     ListLineInvalid = "list_line_invalid", 422, "A line that names nobody",
-        "Correct the lines that `errors` points at, or empty them (empty lines do not count), and upload the list again.";
+        "Correct the lines that are named, or empty them (empty lines do not count), and upload the list again.";
     /// The uploaded list is in no encoding that is read: UTF-8, or UTF-16 with a byte order mark.
     ListNotText = "list_not_text", 422, "The list is not UTF-8",
         "Save it as UTF-8 (in Excel: \"CSV UTF-8\"), and upload it again; `errors` points at the first line that is not.";
@@ -206,7 +206,7 @@ codes! {
         "Use one of the app's `allowed_tenants`, or have it added to the configuration.";
     /// The `Idempotency-Key` was used with another body within 24 hours.
     IdempotencyKeyReused = "idempotency_key_reused", 422, "This Idempotency-Key was used with another body",
-        "Use a new key for a new message, and the same body when you repeat one.";
+        "Use a new key for a new request, and the same body when you repeat one.";
     /// Something failed on our side. It is logged with the request id.
     Internal = "internal", 500, "Internal error",
         "Send it again with the same Idempotency-Key; if it stays, give an administrator the `x-request-id` of the answer.";

@@ -195,6 +195,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_many_lines_is_said_once() {
+        let mut problem = Problem::new(Code::ListLineInvalid, "3 things are wrong with the request");
+        for (line, text) in
+            [(17, "this names nobody"), (19, "a quote is opened here"), (21, "this names nobody")]
+        {
+            let (pointer, code) = (format!("/line/{line}"), "list_line_invalid".to_owned());
+            problem.errors.push(ProblemItem { pointer, code, text: text.to_owned() });
+        }
+        let (_, text) = explain(&ClientError::Problem(Box::new(problem)).into());
+        let text = text.unwrap();
+        assert!(
+            text.contains("\n  lines 17, 21: this names nobody\n  line 19: a quote is opened here\n  hint"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn codes_of_errors() {
         let unauthorized = ClientError::Problem(Box::new(Problem::new(Code::Unauthorized, "who?")));
         assert_eq!(explain(&unauthorized.into()).0, NOT_DONE);

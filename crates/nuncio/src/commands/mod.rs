@@ -134,6 +134,26 @@ pub(crate) fn client_error_code(error: &ClientError) -> u8 {
 /// Things that are wrong of which each gets its line: a terminal keeps not many more.
 const MOST_SHOWN: usize = 1_000;
 
+/// Before the number of a line of an uploaded list.
+const LINE: &str = "/line/";
+
+/// Lines of an uploaded list that have the same wrong with them, in one item: what it is, is said once.
+fn lines_with_the_same(items: &[ProblemItem]) -> Vec<String> {
+    let mut of_texts: Vec<(&str, Vec<&str>)> = Vec::new();
+    for item in items {
+        let line = item.pointer.trim_start_matches(LINE);
+        match of_texts.iter_mut().find(|(text, _)| *text == item.text) {
+            Some((_, lines)) => lines.push(line),
+            None => of_texts.push((&item.text, vec![line])),
+        }
+    }
+    let said = |(text, lines): (&str, Vec<&str>)| {
+        let word = if lines.len() == 1 { "line" } else { "lines" };
+        output::clean(&format!("{word} {}: {text}", lines.join(", ")))
+    };
+    of_texts.into_iter().map(said).collect()
+}
+
 /// Every single thing that the server found wrong, each with where it is. A text that is the problem's own is not said
 /// twice.
 pub(crate) fn client_error_items(error: &ClientError) -> Vec<String> {
@@ -145,7 +165,12 @@ pub(crate) fn client_error_items(error: &ClientError) -> Vec<String> {
             output::clean(&format!("{}: {}", item.pointer, item.text))
         }
     };
-    let mut items: Vec<String> = problem.errors.iter().take(MOST_SHOWN).map(line).collect();
+    let shown = &problem.errors[..problem.errors.len().min(MOST_SHOWN)];
+    let mut items = if shown.len() > 1 && shown.iter().all(|item| item.pointer.starts_with(LINE)) {
+        lines_with_the_same(shown)
+    } else {
+        shown.iter().map(line).collect()
+    };
     let more = problem.errors.len().saturating_sub(MOST_SHOWN);
     if more > 0 {
         items.push(format!("and {more} more"));
