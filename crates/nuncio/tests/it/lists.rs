@@ -155,7 +155,7 @@ async fn what_is_wrong_with_a_list_is_said_by_line() {
     write(&world, "staff.csv", &format!("id\n{}\nInes\n\n{}\n7\n", ids[0], ids[1]));
     for command in [&["audiences", "upload", "staff.csv"][..], &["send", "hello", "--list", "staff.csv"]] {
         let ran = world.run(command).await.exits(2);
-        for line in ["/line/3: this names nobody", "/line/6: this names nobody", "hint: Correct the lines"] {
+        for line in ["lines 3, 6: this names nobody", "hint: Correct the lines"] {
             assert!(ran.stderr.contains(line), "{line}: {}", ran.stderr);
         }
         assert!(!ran.stderr.contains("Ines"), "{}", ran.stderr);
