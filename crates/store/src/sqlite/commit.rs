@@ -3,6 +3,7 @@
 //!
 //! Every key column of a statement comes out of the JSON: with a constant one SQLite reads the array again for each row.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use nuncio_domain::batch::{Attempt, Change, Intent, Why};
@@ -10,6 +11,7 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Batch, Committed, DeliveryState, Key};
 use sqlx::SqliteConnection;
 
+use super::moves::Look;
 use super::{commit_message, greeted, moves, reach, settle};
 use crate::batch::{self, Closed, Deltas, sort, why};
 use crate::error::{broken, of_sqlx};
@@ -79,17 +81,22 @@ const EVENTS: &str = "
 
 const KEEP_COMMITS: i64 = 7 * 24 * 3_600 * 1_000_000;
 
-pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> Result<Committed, StoreError> {
+/// Fails where [`Look::AtOnce`] was too bold: not all rows are as the batch thinks.
+pub(crate) async fn commit(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    look: Look,
+) -> Result<Committed, StoreError> {
     let mut done = Committed::default();
-    let numbers = batch::touched(&batch);
+    let numbers = batch::touched(batch);
     let closed = closed(connection, &numbers).await?;
     let mut deltas = Deltas::default();
 
-    intents(connection, &batch.intents, &closed, &mut deltas, &mut done).await?;
-    let sorted = sort(batch.changes, &closed, &mut done);
+    intents(connection, look, &batch.intents, &closed, &mut deltas, &mut done).await?;
+    let sorted = sort(&batch.changes, &closed, &mut done);
     let mut resolved = HashMap::new();
     for wave in &sorted.waves {
-        let lost = apply(connection, wave).await?;
+        let lost = apply(connection, look, wave).await?;
         for change in wave {
             if lost.contains(&change.key) {
                 done.lost_changes.push(change.key);
@@ -165,6 +172,7 @@ async fn closed(connection: &mut SqliteConnection, numbers: &BTreeSet<i64>) -> R
 
 async fn intents(
     connection: &mut SqliteConnection,
+    look: Look,
     intents: &[Intent],
     closed: &Closed,
     deltas: &mut Deltas,
@@ -188,7 +196,7 @@ async fn intents(
             done.lost_intents.push(intent.key);
         }
     }
-    let lost = moves::lost(connection, &rows).await?;
+    let lost = moves::lost(connection, look, &rows).await?;
     rows.retain(|row| !lost.contains(&Key { message_no: row.0, recipient_no: row.1 }));
     moves::make(connection, INTENTS, &rows).await?;
     for row in &rows {
@@ -199,7 +207,11 @@ async fn intents(
 }
 
 /// Writes changes and their attempts; which of them did not find their row as they thought it was.
-async fn apply(connection: &mut SqliteConnection, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
+async fn apply(
+    connection: &mut SqliteConnection,
+    look: Look,
+    changes: &[Cow<'_, Change>],
+) -> Result<HashSet<Key>, StoreError> {
     let mut rows: Vec<_> = changes
         .iter()
         .map(|change| {
@@ -218,7 +230,7 @@ async fn apply(connection: &mut SqliteConnection, changes: &[Change]) -> Result<
             )
         })
         .collect();
-    let lost = moves::lost(connection, &rows).await?;
+    let lost = moves::lost(connection, look, &rows).await?;
     rows.retain(|row| !lost.contains(&Key { message_no: row.0, recipient_no: row.1 }));
     moves::make(connection, CHANGES, &rows).await?;
     let attempts: Vec<_> = changes
@@ -237,10 +249,10 @@ async fn late(
     done: &mut Committed,
 ) -> Result<(), StoreError> {
     for mut change in late {
-        let swept = !apply(connection, std::slice::from_ref(&change)).await?.is_empty();
+        let swept = !apply(connection, Look::First, &[Cow::Borrowed(&change)]).await?.is_empty();
         if swept {
             change.from = change.to;
-            if !apply(connection, std::slice::from_ref(&change)).await?.is_empty()
+            if !apply(connection, Look::First, &[Cow::Borrowed(&change)]).await?.is_empty()
                 && !done.lost_changes.contains(&change.key)
             {
                 done.lost_changes.push(change.key);

@@ -1,5 +1,6 @@
-//! Rows of deliveries that change state. Nearly always all of a batch are as their owner thinks, so that is asked first,
-//! in one row: what `RETURNING` gives is a word between two threads for each row, which costs more than writing it.
+//! Rows of deliveries that change state. Nearly always all of a batch are as their owner thinks, so they are written as if
+//! they were: another number of rows written than asked takes the whole batch back, and then it is looked first. Not
+//! `RETURNING`: each row that it gives is a word between two threads, which costs more than writing it.
 
 use std::collections::HashSet;
 
@@ -10,6 +11,13 @@ use sqlx::SqliteConnection;
 
 use crate::error::{broken, of_sqlx};
 use crate::words::{get, json};
+
+/// Whether rows are written as if all were as their owner thinks, or looked at before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    AtOnce,
+    First,
+}
 
 /// The first three of each row are its key and the state that it has to be in.
 pub(crate) const FOUND: &str = "
@@ -24,12 +32,14 @@ pub(crate) const LOST: &str = "
       LEFT JOIN deliveries AS d ON d.message_no = j.value ->> 0 AND d.recipient_no = j.value ->> 1
      WHERE d.state IS NOT (j.value ->> 2)";
 
-/// Those whose delivery is in another state than their third column says, or is not there. Each key comes once.
+/// Those whose delivery is in another state than their third column says, or is not there, if that is to be looked at.
+/// Each key comes once.
 pub(crate) async fn lost<R: Serialize>(
     connection: &mut SqliteConnection,
+    look: Look,
     rows: &[R],
 ) -> Result<HashSet<Key>, StoreError> {
-    if rows.is_empty() {
+    if rows.is_empty() || look == Look::AtOnce {
         return Ok(HashSet::new());
     }
     let text = json(rows)?;
@@ -58,6 +68,6 @@ pub(crate) async fn make<R: Serialize>(
     if written == asked {
         Ok(())
     } else {
-        Err(broken(format!("{written} rows were written where {asked} were found")))
+        Err(broken(format!("{written} rows were written where {asked} were asked")))
     }
 }
