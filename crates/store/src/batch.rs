@@ -4,8 +4,11 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use nuncio_domain::batch::{Change, MessageChange, Why};
+use nuncio_domain::batch::{Attempt, Change, MessageChange, Why};
 use nuncio_domain::{Batch, Committed, Counts, DeliveryState, Key};
+
+/// As [`Outcome::word`](nuncio_domain::outcome::Outcome::word) has it.
+pub(crate) const ACCEPTED: &str = "accepted";
 
 /// What pending rows of these messages count as; `None` for those that still run.
 pub(crate) type Closed = BTreeMap<i64, Option<DeliveryState>>;
@@ -70,6 +73,18 @@ pub(crate) fn sort<'a>(changes: &'a [Change], closed: &Closed, done: &mut Commit
 /// Only these two states have reasons, and the counts by reason add up to theirs.
 pub(crate) fn why(change: &Change) -> Option<Why> {
     change.why.filter(|_| matches!(change.to, DeliveryState::Failed | DeliveryState::Skipped))
+}
+
+/// The call that delivered it. It is kept with the delivery itself: nearly all have no other, and a second row for it would
+/// cost as much as all else that is written of a delivery (`docs/adr/0036`).
+pub(crate) fn delivering(change: &Change) -> Option<&Attempt> {
+    change.attempt.as_ref().filter(|attempt| {
+        (change.from, change.to) == (DeliveryState::InFlight, DeliveryState::Delivered)
+            && attempt.outcome == ACCEPTED
+            && attempt.ended_at == change.at
+            && attempt.code.is_none()
+            && attempt.text.is_none()
+    })
 }
 
 /// How the counts move, by message.

@@ -13,7 +13,7 @@ use sqlx::SqliteConnection;
 
 use super::moves::Look;
 use super::{commit_message, greeted, moves, reach, settle};
-use crate::batch::{self, Closed, Deltas, sort, why};
+use crate::batch::{self, Closed, Deltas, delivering, sort, why};
 use crate::error::{broken, of_sqlx};
 use crate::words::{from_json, json};
 
@@ -21,10 +21,10 @@ use crate::words::{from_json, json};
 /// the statement touches, to take back the statement alone.
 pub(crate) const INTENTS: &str = "
     UPDATE OR FAIL deliveries
-       SET state = 'in_flight', due_at = NULL, started_at = j.value ->> 4, reference_no = j.value ->> 3
+       SET state = 'in_flight', due_at = NULL, reference_no = j.value ->> 2, started_at = j.value ->> 3
       FROM jsonb_each(?1) AS j
      WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
-       AND deliveries.state = j.value ->> 2";
+       AND deliveries.state = 'pending'";
 
 pub(crate) const CHANGES: &str = "
     UPDATE OR FAIL deliveries
@@ -35,6 +35,16 @@ pub(crate) const CHANGES: &str = "
       FROM jsonb_each(?1) AS j
      WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
        AND deliveries.state = j.value ->> 2";
+
+/// Nearly all there is to write, so with as few columns as it needs. The call is kept with the delivery.
+pub(crate) const DELIVERED: &str = "
+    UPDATE OR FAIL deliveries
+       SET state = 'delivered', reason = NULL, due_at = NULL, attempts = deliveries.attempts + 1,
+           activity_id = coalesce(j.value ->> 2, deliveries.activity_id), call = j.value ->> 3, status = j.value ->> 4,
+           correlation = j.value ->> 5, started_at = j.value ->> 6, done_at = j.value ->> 7
+      FROM jsonb_each(?1) AS j
+     WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
+       AND deliveries.state = 'in_flight'";
 
 /// The number of an attempt is that of its delivery, which has counted it just before.
 pub(crate) const ATTEMPTS: &str = "
@@ -170,6 +180,9 @@ async fn closed(connection: &mut SqliteConnection, numbers: &BTreeSet<i64>) -> R
     found.into_iter().map(|(no, closed_to)| Ok((no, closed_to.map(state).transpose()?))).collect()
 }
 
+/// Message, recipient, reference, and when the call is to start.
+type IntentRow = (i64, i64, Option<i64>, i64);
+
 async fn intents(
     connection: &mut SqliteConnection,
     look: Look,
@@ -179,25 +192,20 @@ async fn intents(
     done: &mut Committed,
 ) -> Result<(), StoreError> {
     let mut asked = HashSet::with_capacity(intents.len());
-    let mut rows = Vec::with_capacity(intents.len());
+    let mut rows: Vec<IntentRow> = Vec::with_capacity(intents.len());
     for intent in intents {
         // A pending row of a closed message is counted as cancelled already; and only one call may start.
         let may = closed.get(&intent.key.message_no).is_some_and(Option::is_none);
         if may && asked.insert(intent.key) {
-            let from = DeliveryState::Pending;
-            rows.push((
-                intent.key.message_no,
-                intent.key.recipient_no,
-                from,
-                intent.reference_no,
-                intent.at.0,
-            ));
+            rows.push((intent.key.message_no, intent.key.recipient_no, intent.reference_no, intent.at.0));
         } else {
             done.lost_intents.push(intent.key);
         }
     }
-    let lost = moves::lost(connection, look, &rows).await?;
-    rows.retain(|row| !lost.contains(&Key { message_no: row.0, recipient_no: row.1 }));
+    let key = |row: &IntentRow| Key { message_no: row.0, recipient_no: row.1 };
+    let lost =
+        moves::lost(connection, look, || rows.iter().map(|row| (key(row), DeliveryState::Pending))).await?;
+    rows.retain(|row| !lost.contains(&key(row)));
     moves::make(connection, INTENTS, &rows).await?;
     for row in &rows {
         deltas.shift(row.0, DeliveryState::Pending, DeliveryState::InFlight);
@@ -206,14 +214,36 @@ async fn intents(
     Ok(())
 }
 
-/// Writes changes and their attempts; which of them did not find their row as they thought it was.
+/// Writes changes and their calls; which of them did not find their row as they thought it was.
 async fn apply(
     connection: &mut SqliteConnection,
     look: Look,
     changes: &[Cow<'_, Change>],
 ) -> Result<HashSet<Key>, StoreError> {
-    let mut rows: Vec<_> = changes
-        .iter()
+    let thought = || changes.iter().map(|change| (change.key, change.from));
+    let lost = moves::lost(connection, look, thought).await?;
+    let found = || changes.iter().filter(|change| !lost.contains(&change.key));
+    let delivered: Vec<_> = found()
+        .filter_map(|change| {
+            let call = delivering(change)?;
+            let activity_id = change.activity_id.as_deref();
+            let (status, correlation) = (call.status, call.correlation.as_deref());
+            let Key { message_no, recipient_no } = change.key;
+            Some((
+                message_no,
+                recipient_no,
+                activity_id,
+                call.call.as_str(),
+                status,
+                correlation,
+                call.started_at,
+                change.at,
+            ))
+        })
+        .collect();
+    moves::make(connection, DELIVERED, &delivered).await?;
+    let others = || found().filter(|change| delivering(change).is_none());
+    let rows: Vec<_> = others()
         .map(|change| {
             (
                 change.key.message_no,
@@ -230,14 +260,9 @@ async fn apply(
             )
         })
         .collect();
-    let lost = moves::lost(connection, look, &rows).await?;
-    rows.retain(|row| !lost.contains(&Key { message_no: row.0, recipient_no: row.1 }));
     moves::make(connection, CHANGES, &rows).await?;
-    let attempts: Vec<_> = changes
-        .iter()
-        .filter(|change| !lost.contains(&change.key))
-        .filter_map(|change| Some(attempt_row(change.key, change.attempt.as_ref()?)))
-        .collect();
+    let attempts: Vec<_> =
+        others().filter_map(|change| Some(attempt_row(change.key, change.attempt.as_ref()?))).collect();
     moves::make(connection, ATTEMPTS, &attempts).await?;
     Ok(lost)
 }
