@@ -15,6 +15,7 @@ mod copy_read;
 mod evidence;
 mod expand;
 mod fill;
+mod found_message;
 mod greeted;
 mod inherited;
 mod intake;

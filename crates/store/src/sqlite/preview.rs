@@ -9,9 +9,9 @@ use nuncio_domain::preview::estimate::Ahead;
 use nuncio_domain::{Scope, Time};
 
 use super::SqliteStore;
-use super::rows::{found, rows};
+use super::rows::{rows, value};
 use crate::error::of_sqlx;
-use crate::found_row::gather;
+use crate::found_row::{FoundRow, gather};
 use crate::views::{ahead_of, name_of};
 use crate::words::json;
 
@@ -83,7 +83,7 @@ impl Preview for SqliteStore {
         limit: i64,
     ) -> Result<Vec<Row>, StoreError> {
         let page = sqlx::query(INSTALLED).bind(lane_no).bind(after).bind(limit).bind(&scope.app);
-        gather(found(page.fetch_one(&self.readers).await)?)
+        gather(value::<Vec<FoundRow>>(page.fetch_one(&self.readers).await)?)
     }
 
     #[tracing::instrument(name = "store.preview_listed", level = "debug", skip(self, scope))]
@@ -96,7 +96,7 @@ impl Preview for SqliteStore {
         limit: i64,
     ) -> Result<Vec<Row>, StoreError> {
         let page = sqlx::query(LISTED).bind(list_no).bind(after).bind(limit).bind(&scope.app).bind(lane_no);
-        gather(found(page.fetch_one(&self.readers).await)?)
+        gather(value::<Vec<FoundRow>>(page.fetch_one(&self.readers).await)?)
     }
 
     #[tracing::instrument(name = "store.preview_numbered", level = "debug", skip_all, fields(lane_no))]
@@ -107,14 +107,14 @@ impl Preview for SqliteStore {
         recipients: &[i64],
     ) -> Result<Vec<Row>, StoreError> {
         let rows = sqlx::query(NUMBERED).bind(json(recipients)?).bind(lane_no).bind(&scope.app);
-        gather(found(rows.fetch_one(&self.readers).await)?)
+        gather(value::<Vec<FoundRow>>(rows.fetch_one(&self.readers).await)?)
     }
 
     #[tracing::instrument(name = "store.preview_known", level = "debug", skip_all, fields(lane_no, of = of.len()))]
     async fn known(&self, scope: &Scope, lane_no: i64, of: &[Named]) -> Result<Vec<Row>, StoreError> {
         let keys: Vec<_> = of.iter().map(|named| (lane_no, named.kind, named.key.as_str())).collect();
         let known = sqlx::query(KNOWN).bind(json(&keys)?).bind(&scope.app);
-        gather(found(known.fetch_one(&self.readers).await)?)
+        gather(value::<Vec<FoundRow>>(known.fetch_one(&self.readers).await)?)
     }
 
     #[tracing::instrument(name = "store.preview_names", level = "debug", skip_all, fields(lane_no))]

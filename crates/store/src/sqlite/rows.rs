@@ -6,16 +6,18 @@ use nuncio_domain::batch::Row;
 use nuncio_domain::message::{Opened, WHENEVER};
 use nuncio_domain::people::Reference;
 use nuncio_domain::ports::StoreError;
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqlitePool};
 
 use super::asks::Question;
+use super::found_message::FoundMessage;
 use super::{names, settle};
 use crate::error::{broken, of_sqlx};
-use crate::found_row::{FoundRow, gather};
-use crate::rows::{best_first, open_message, seen};
-use crate::words::{from_json, get, json, small, time_or_null};
+use crate::found_row::{Flag, FoundRow, gather};
+use crate::rows::{best_first, seen};
+use crate::words::{from_json, json};
 
 /// Rows that are read together at most, unless one page has more.
 const ROWS: i64 = 5_000;
@@ -38,21 +40,28 @@ macro_rules! open {
 
 /// Of lanes, each with the last message that its owner has seen: those after that one, and those before it that were told
 /// something or still gather.
+///
+/// All of them are one value, an array of what [`FoundMessage`] has, for the same reason as deliveries.
 pub(crate) const OPEN: &str = concat!(
+    "SELECT json_group_array(json_array(o.asked, o.message_no, hex(o.id), o.class, o.state, o.control, json(o.content),
+            o.on_ambiguous, o.audience_final, o.send_at, o.expires_at, o.created_at, o.purpose, o.gathers, o.include,
+            o.install, o.when_unreachable, o.cause, o.retries))
+       FROM (",
     open!("messages_open", "m.message_no > j.value ->> 1"),
     " UNION ALL ",
     open!("messages_told", "m.message_no <= j.value ->> 1 AND (m.control IS NOT NULL OR m.gathers = 1)"),
+    ") AS o"
 );
 
 /// Since when lanes are held, when they last went on, whether there are words for them, whether somebody is
 /// reached, and names to be looked up.
 pub(crate) const HELD: &str = "
-    SELECT j.key AS asked, l.paused_at, l.resumed_at, l.service_url,
+    SELECT json_group_array(json_array(j.key, l.paused_at IS NOT NULL, l.resumed_at, l.service_url,
            EXISTS (SELECT 1 FROM settlements AS s INDEXED BY settlements_open
-                    WHERE s.lane_no = l.lane_no AND s.done_at IS NULL) AS words,
-           EXISTS (SELECT 1 FROM reached AS q WHERE q.lane_no = l.lane_no) AS reached,
+                    WHERE s.lane_no = l.lane_no AND s.done_at IS NULL),
+           EXISTS (SELECT 1 FROM reached AS q WHERE q.lane_no = l.lane_no),
            EXISTS (SELECT 1 FROM audiences AS a INDEXED BY audiences_with_names
-                    WHERE a.lane_no = l.lane_no AND a.looked_up < a.names) AS names
+                    WHERE a.lane_no = l.lane_no AND a.looked_up < a.names)))
       FROM jsonb_each(?1) AS j CROSS JOIN lanes AS l ON l.lane_no = j.value ->> 0";
 
 /// The page is taken first and the rest joined to it. A delivery comes once for each of its references. A thread of a channel
@@ -141,6 +150,10 @@ pub(crate) const REFERENCES: &str = "
 #[derive(Serialize)]
 pub(crate) struct Look(pub(crate) i64, pub(crate) i64);
 
+/// What [`HELD`] gives of one lane.
+#[derive(Deserialize)]
+struct Held(usize, Flag, Option<i64>, Option<String>, Flag, Flag, Flag);
+
 impl Question for Look {
     type Answer = Opened;
 
@@ -151,19 +164,21 @@ impl Question for Look {
         Box::pin(async move {
             let lanes = json(asked)?;
             let mut opened: Vec<Opened> = asked.iter().map(|_| Opened::default()).collect();
-            for row in &sqlx::query(OPEN).bind(&lanes).fetch_all(readers).await.map_err(of_sqlx)? {
-                opened[of(row)?].messages.push(open_message(row)?);
+            let found: Vec<FoundMessage> = value(sqlx::query(OPEN).bind(&lanes).fetch_one(readers).await)?;
+            for message in found {
+                opened[message.asked].messages.push(message.open()?);
             }
-            for row in &sqlx::query(HELD).bind(&lanes).fetch_all(readers).await.map_err(of_sqlx)? {
-                let (asked, opened) = (&asked[of(row)?], &mut opened[of(row)?]);
-                opened.paused = time_or_null(row, "paused_at")?.is_some();
-                opened.resumed_at = time_or_null(row, "resumed_at")?;
-                opened.reached = get(row, "reached")?;
-                opened.service_url = get(row, "service_url")?;
-                if get(row, "words")? {
+            let held: Vec<Held> = value(sqlx::query(HELD).bind(lanes).fetch_one(readers).await)?;
+            for Held(of, paused, resumed_at, service_url, words, reached, names) in held {
+                let (asked, opened) = (&asked[of], &mut opened[of]);
+                opened.paused = paused.0;
+                opened.resumed_at = resumed_at.map(Time);
+                opened.service_url = service_url;
+                opened.reached = reached.0;
+                if words.0 {
                     opened.settlements = settle::open(readers, asked.0).await?;
                 }
-                if get(row, "names")? {
+                if names.0 {
                     opened.names_of = names::lists(readers, asked.0).await?;
                 }
             }
@@ -197,7 +212,7 @@ impl Question for AskPage {
             let rows: Vec<(i64, i64)> =
                 asked[..alike].iter().map(|ask| (ask.message_no, ask.after)).collect();
             let page = sqlx::query(PAGES).bind(json(&rows)?).bind(limit).bind(limit.max(ROWS));
-            let found = found(page.fetch_one(readers).await)?;
+            let found: Vec<FoundRow> = value(page.fetch_one(readers).await)?;
             let mut pages: Vec<Option<Vec<Row>>> = asked.iter().map(|_| None).collect();
             pages[..alike].fill(Some(Vec::new()));
             let (mut whole, mut last) = (0, 0);
@@ -220,14 +235,9 @@ impl Question for AskPage {
     }
 }
 
-/// The rows of a statement that [`rows`] made.
-pub(crate) fn found(row: Result<SqliteRow, sqlx::Error>) -> Result<Vec<FoundRow>, StoreError> {
+/// The one value, in JSON, that a statement gives.
+pub(crate) fn value<T: DeserializeOwned>(row: Result<SqliteRow, sqlx::Error>) -> Result<T, StoreError> {
     from_json(row.map_err(of_sqlx)?.try_get(0).map_err(of_sqlx)?)
-}
-
-/// Which question a row belongs to.
-fn of(row: &SqliteRow) -> Result<usize, StoreError> {
-    small(row, "asked")
 }
 
 pub(crate) async fn due(
@@ -238,14 +248,14 @@ pub(crate) async fn due(
 ) -> Result<Vec<Row>, StoreError> {
     let found =
         sqlx::query(DUE).bind(lane_no).bind(until.0.min(WHENEVER.0 - 1)).bind(limit).fetch_one(readers).await;
-    let mut rows = gather(self::found(found)?)?;
+    let mut rows = gather(value::<Vec<FoundRow>>(found)?)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)
 }
 
 pub(crate) async fn holding(readers: &SqlitePool, lane_no: i64) -> Result<Vec<Row>, StoreError> {
     let found = sqlx::query(HOLDING).bind(lane_no).fetch_one(readers).await;
-    let mut rows = gather(self::found(found)?)?;
+    let mut rows = gather(value::<Vec<FoundRow>>(found)?)?;
     rows.sort_by_key(|row| (row.due_at, row.key));
     Ok(rows)
 }
