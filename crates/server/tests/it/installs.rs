@@ -100,10 +100,11 @@ async fn what_makes_no_sense_is_refused_and_leaves_nothing_behind() {
         ] {
             world.post(path, &with(&more)).await.refused_at(status, code, pointer);
         }
-        let places = json!({"users": [INES], "channels": ["19:a@thread.tacv2"], "chats": ["19:a@thread.v2"]});
+        let places = json!({"users": [INES], "channels": ["19:a@thread.tacv2"], "chats": ["19:a@thread.v2"],
+                            "picked_channels": ["19:a@thread.tacv2"]});
         let refused = world.post(path, &json!({"audience": places})).await;
-        let at = |pointer: &str| ("invalid_value".to_owned(), pointer.to_owned());
-        assert_eq!(refused.errors(), [at("/audience/channels"), at("/audience/chats")]);
+        let at = |place: &str| ("invalid_value".to_owned(), format!("/audience/{place}"));
+        assert_eq!(refused.errors(), [at("channels"), at("picked_channels"), at("chats")]);
         assert_eq!(world.post(path, &json!([])).await.status, 400);
     }
     // Surveys ask about people alone, and are not for later.
