@@ -171,8 +171,8 @@ mod tests {
         notes.extend(held_up("Nothing goes out", Some(&esc("paused")), Some(&esc("why"))));
         let text = text(rows.table(), &[("calls", "none".to_owned())], notes);
         for words in [
-            "  would fail: reason [2J      2  50.0 %  id [2J",
-            "    reason [2J",
+            "  would fail: reason [2J  2  50.0 %  id [2J",
+            "    reason [2J            2",
             "group [2J id [2J",
             "(paused [2J): why",
         ] {
