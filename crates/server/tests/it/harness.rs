@@ -249,7 +249,7 @@ impl Server {
     /// What the owner of a lane says of it.
     pub(crate) async fn lane_says(&self, lane_no: i64, status: &Value) {
         let batch = Batch { lane_status: vec![(lane_no, status.to_string())], ..Batch::default() };
-        self.store.commit(batch).await.unwrap();
+        self.store.commit(batch.into()).await.unwrap();
     }
 
     /// What its clock shows, as Teams writes a time.

@@ -181,7 +181,7 @@ async fn controls_are_taken_until_it_is_too_late() {
 
     let message_no = server.store.open(lane_no, 0).await.unwrap().messages[0].message_no;
     let state = MessageChange::State { message_no, state: MessageState::Cancelled, cause: None };
-    server.store.commit(Batch { messages: vec![state], ..Batch::default() }).await.unwrap();
+    server.store.commit(Batch { messages: vec![state], ..Batch::default() }.into()).await.unwrap();
     let refused = tell("cancel").await;
     refused.refused(409, "too_late");
     assert!(refused.text.contains("cancelled"));
