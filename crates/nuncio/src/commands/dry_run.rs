@@ -30,23 +30,23 @@ pub(super) fn text(audience: String, when: &[(&str, String)], notes: Vec<String>
 pub(super) struct Rows<'p> {
     of: i64,
     sample: &'p BTreeMap<String, Vec<Sampled>>,
-    rows: Vec<(String, i64, String, String)>,
+    lines: Vec<(String, i64, String, String)>,
 }
 
 impl<'p> Rows<'p> {
     pub(super) fn of(audience: i64, sample: &'p BTreeMap<String, Vec<Sampled>>) -> Self {
-        let rows = vec![("audience".to_owned(), audience, String::new(), String::new())];
-        Self { of: audience, sample, rows }
+        let lines = vec![("audience".to_owned(), audience, String::new(), String::new())];
+        Self { of: audience, sample, lines }
     }
 
     pub(super) fn add(&mut self, name: &str, count: i64) {
-        self.rows.push((name.to_owned(), count, share(count, self.of), String::new()));
+        self.lines.push((name.to_owned(), count, share(count, self.of), String::new()));
     }
 
     /// With examples: those of this name in the sample.
     pub(super) fn add_group(&mut self, name: &str, count: i64, group: &str) {
         let names = self.sample.get(group).map_or(String::new(), |sample| names(sample));
-        self.rows.push((name.to_owned(), count, share(count, self.of), names));
+        self.lines.push((name.to_owned(), count, share(count, self.of), names));
     }
 
     /// Whom no call would be made for, by reason.
@@ -61,7 +61,7 @@ impl<'p> Rows<'p> {
     }
 
     pub(super) fn table(self) -> String {
-        counted(self.rows)
+        counted(self.lines)
     }
 }
 
