@@ -96,6 +96,14 @@ impl Why {
             Self::Skipped(reason) => reason.as_str(),
         }
     }
+
+    /// What a delivery is then.
+    pub const fn state(self) -> DeliveryState {
+        match self {
+            Self::Failed(_) => DeliveryState::Failed,
+            Self::Skipped(_) => DeliveryState::Skipped,
+        }
+    }
 }
 
 /// One call made for a delivery.

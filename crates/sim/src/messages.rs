@@ -245,7 +245,7 @@ impl Messages {
     /// Whether a message of that id would be older than all that are kept of its thread, of which some are dropped.
     pub(crate) fn is_dropped(&self, thread: Thread, id: u64) -> bool {
         let Some(log) = self.logs.get(&thread).filter(|log| log.has_dropped) else { return false };
-        log.messages.get(log.dropped).is_none_or(|oldest| id < oldest.id)
+        log.messages.get(log.dropped).map_or(id <= log.last_id, |oldest| id < oldest.id)
     }
 
     fn message_mut(&mut self, receipt: Receipt) -> Option<&mut Message> {
@@ -343,6 +343,25 @@ mod tests {
         let again = accept(&mut messages, 1, &hello);
         assert!(again.id > firsts[1].id);
         assert_eq!(messages.most_per_recipient, 2, "counted beyond what is kept");
+    }
+
+    #[test]
+    fn what_was_dropped_is_told_from_what_never_was() {
+        let mut messages = Messages::default();
+        let hello = json!({"type": "message", "text": "hello"});
+        let first = accept(&mut messages, 1, &hello);
+        assert!(!messages.is_dropped(first.thread, first.id));
+        assert!(!messages.is_dropped(first.thread, first.id - 1), "all of the thread is kept");
+        for _ in 0..KEPT {
+            accept(&mut messages, 9, &json!({"type": "typing"}));
+        }
+        // Nothing of the thread is left.
+        assert!(messages.is_dropped(first.thread, first.id));
+        assert!(!messages.is_dropped(first.thread, first.id + 1));
+        let second = accept(&mut messages, 1, &hello);
+        assert!(messages.is_dropped(first.thread, first.id));
+        assert!(!messages.is_dropped(first.thread, second.id));
+        assert!(!messages.is_dropped(Thread::Person(2), first.id));
     }
 
     #[test]

@@ -56,26 +56,19 @@ impl Closures {
             return;
         }
         let mut kept = self.kept();
-        kept.forget(|one| one.lane_no == lane_no && one.group == group);
-        kept.groups += groups.len();
+        kept.closures.retain(|one| one.lane_no != lane_no || one.group != group);
         kept.closures.push_back(Closure {
             lane_no,
             group: group.to_owned(),
             version,
             groups: Arc::clone(groups),
         });
+        kept.groups = kept.closures.iter().map(|one| one.groups.len()).sum();
         while kept.groups > MOST
             && let Some(oldest) = kept.closures.pop_front()
         {
             kept.groups -= oldest.groups.len();
         }
-    }
-}
-
-impl Kept {
-    fn forget(&mut self, which: impl Fn(&Closure) -> bool) {
-        self.closures.retain(|one| !which(one));
-        self.groups = self.closures.iter().map(|one| one.groups.len()).sum();
     }
 }
 

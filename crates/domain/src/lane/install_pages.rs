@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::batch::{Change, Row};
+use crate::batch::Row;
 use crate::delivery::DeliveryState;
 use crate::install::{self, InstallPolicy};
 use crate::lane::core::{Action, Item, LaneCore};
@@ -89,7 +89,8 @@ impl LaneCore {
         if open.purpose == Purpose::Install {
             let there = install::has_it(row);
             if there {
-                self.is_there(now, row);
+                // It is known: no call is made.
+                self.end_uncalled(now, row, DeliveryState::Delivered, None);
             }
             return there;
         }
@@ -98,23 +99,6 @@ impl LaneCore {
             open.to_install.leave(row.key.recipient_no);
         }
         leave
-    }
-
-    /// That they have the app is known: no call is made.
-    fn is_there(&mut self, now: Time, row: &Row) {
-        self.known.insert(row.key);
-        self.change(Change {
-            key: row.key,
-            from: DeliveryState::Pending,
-            to: DeliveryState::Delivered,
-            why: None,
-            attempt: None,
-            activity_id: None,
-            due_at: None,
-            tries: row.tries,
-            resent: row.resent,
-            at: now,
-        });
     }
 
     /// A page that was read for those in it who need the app.

@@ -1,6 +1,6 @@
 //! What no single install can help: a role that nobody has granted, an app that is not in the catalogue, Graph that does
-//! not answer (`docs/adr/0027`). It holds up installs alone, and what Graph is asked by surveys has its own. One call at a time finds out whether it is over, and a message
-//! of which nothing else can be sent says what it waits for.
+//! not answer (`docs/adr/0027`). It holds up installs alone, and what Graph is asked by surveys has its own. One call at a
+//! time finds out whether it is over, and a message of which nothing else can be sent says what it waits for.
 
 use std::time::Duration;
 

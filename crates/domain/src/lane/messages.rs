@@ -280,7 +280,7 @@ impl LaneCore {
         let waits = self.messages.get(&message_no).is_some_and(|open| open.waits);
         match without_a_call(&row, policy, now) {
             Some(Why::Skipped(SkipReason::Unreachable)) if waits => self.await_recipient(now, &row),
-            Some(why) => self.end_uncalled(now, &row, why),
+            Some(why) => self.end_uncalled(now, &row, why.state(), Some(why)),
             None if self.takes_install(now, &row) => {}
             None => {
                 if let Some(item) = self.item(row) {
@@ -292,16 +292,13 @@ impl LaneCore {
     }
 
     /// Ends a delivery for which no call is made.
-    pub(super) fn end_uncalled(&mut self, now: Time, row: &Row, why: Why) {
+    pub(super) fn end_uncalled(&mut self, now: Time, row: &Row, to: DeliveryState, why: Option<Why>) {
         self.known.insert(row.key);
         self.change(Change {
             key: row.key,
             from: DeliveryState::Pending,
-            to: match why {
-                Why::Failed(_) => DeliveryState::Failed,
-                Why::Skipped(_) => DeliveryState::Skipped,
-            },
-            why: Some(why),
+            to,
+            why,
             attempt: None,
             activity_id: None,
             due_at: None,

@@ -58,7 +58,7 @@ impl LaneCore {
             // A new word of theirs holds for a retry as well; what was refused meanwhile does not.
             if let Some(reason) = unwanted(&row, open.purpose) {
                 if !self.known.contains(&row.key) {
-                    self.end_uncalled(now, &row, Why::Skipped(reason));
+                    self.end_uncalled(now, &row, DeliveryState::Skipped, Some(Why::Skipped(reason)));
                 }
                 continue;
             }

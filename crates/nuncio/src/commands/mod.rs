@@ -6,6 +6,7 @@ pub mod conversations;
 pub mod demo;
 pub mod directory;
 mod download;
+mod dry_run;
 pub mod install;
 pub mod keys;
 pub mod lanes;

@@ -1,6 +1,6 @@
 //! `nuncio send`: asks for a message and, with `--wait`, follows it to its end.
 
-pub(super) mod dry_run;
+mod dry_run;
 mod follow;
 mod outcome;
 

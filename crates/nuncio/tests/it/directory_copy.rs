@@ -7,6 +7,7 @@ use nuncio_testkit::{Postgres, wait_until};
 use serde_json::{Value, json};
 
 use crate::counts;
+use crate::directory::{group, people};
 use crate::preview::compared;
 use crate::world::{APP_ID, LONG, Plan, World, message, reasons};
 
@@ -46,18 +47,6 @@ async fn sync(world: &World) -> DirectoryCopy {
 
 fn held(copy: &DirectoryCopy) -> (i64, i64, i64) {
     (copy.people, copy.groups, copy.members)
-}
-
-/// Ids and sign-in names, in the simulator's order.
-async fn people(world: &World) -> Vec<(String, String)> {
-    let page = world.sim.get("people?limit=1000").await;
-    let text = |person: &Value, field: &str| person[field].as_str().unwrap().to_owned();
-    page["items"].as_array().unwrap().iter().map(|person| (text(person, "id"), text(person, "upn"))).collect()
-}
-
-async fn group(world: &World, name: &str, members: &[&str]) -> String {
-    let made = world.sim.post("groups", &json!({"name": name, "members": members})).await;
-    made["id"].as_str().unwrap().to_owned()
 }
 
 async fn change(world: &World, group: &str, add: &[&str], remove: &[&str]) {

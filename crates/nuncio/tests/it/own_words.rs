@@ -38,14 +38,6 @@ async fn at_its_worst(world: &World) {
     world.sim.patch("settings", &worst).await;
 }
 
-/// Tells the simulator to do something with a team or chat, and waits until everybody knows.
-async fn turn(world: &World, path: &str, body: Value) -> Value {
-    let done = world.sim.post(path, &body).await;
-    let events = world.sim.events_answered().await;
-    assert_eq!(events["given_up"], 0, "{events}");
-    done
-}
-
 #[tokio::test]
 async fn one_welcome_however_often_an_install_is_told() {
     let world = Plan::people(12).app(WELCOME).start_unmet().await;
@@ -91,7 +83,7 @@ async fn a_team_is_welcomed_once_in_the_channel_that_was_picked() {
     let (team, channel) = (&teams[0], &teams[0]["channels"][1]);
     let (id, picked) = (team["id"].as_str().unwrap(), channel["id"].as_str().unwrap());
     let group = team["aadGroupId"].as_str().unwrap();
-    turn(&world, &format!("teams/{group}/install"), json!({"channel": picked})).await;
+    world.sim.happens(&format!("teams/{group}/install"), &json!({"channel": picked})).await;
 
     texts(&world, picked, 1).await;
     let known = world.client.team(id, &TeamFilter::default()).await.unwrap();
@@ -132,9 +124,9 @@ async fn teams_are_known_through_all_that_happens_to_them() {
     let id = teams[0]["id"].as_str().unwrap();
     let group = teams[0]["aadGroupId"].as_str().unwrap();
     let team = |what: &str| format!("teams/{group}/{what}");
-    turn(&world, &team("install"), json!({})).await;
-    turn(&world, &team("rename"), json!({"name": "Platform"})).await;
-    turn(&world, &team("channels"), json!({"name": "Drills", "kind": "standard"})).await;
+    world.sim.happens(&team("install"), &json!({})).await;
+    world.sim.happens(&team("rename"), &json!({"name": "Platform"})).await;
+    world.sim.happens(&team("channels"), &json!({"name": "Drills", "kind": "standard"})).await;
     let known = world.client.team(id, &TeamFilter::default()).await.unwrap();
     assert_eq!(known.name.as_deref(), Some("Platform"));
     let drills = known.channels.iter().find(|channel| channel.name.as_deref() == Some("Drills"));
@@ -152,7 +144,7 @@ async fn teams_are_known_through_all_that_happens_to_them() {
         (team("remove"), json!({}), ["removed", "removed", "removed"]),
         (team("install"), json!({}), ["active", well, well]),
     ] {
-        turn(&world, &path, body).await;
+        world.sim.happens(&path, &body).await;
         let [first, second, third] = expected;
         assert_eq!(states(&world, id, &drills).await, [first, second, third, "Exercises"], "{path}");
     }
@@ -203,7 +195,7 @@ async fn a_group_chat_is_learned_and_can_be_sent_to() {
     let order = json!({"name": "Crew", "members": people, "kind": "groupChat"});
     let chat = world.sim.post("chats", &order).await;
     let id = chat["id"].as_str().unwrap_or_else(|| panic!("{chat}")).to_owned();
-    turn(&world, &format!("chats/{id}/install"), json!({})).await;
+    world.sim.happens(&format!("chats/{id}/install"), &json!({})).await;
     let known = world.client.conversation(&id, &ConversationFilter::default()).await.unwrap();
     // The events of a chat do not name it.
     let known = known.conversation;

@@ -133,6 +133,14 @@ impl Sim {
         self.events_answered().await;
     }
 
+    /// Has something happen that the app is told of, and waits until it has taken that.
+    pub(crate) async fn happens(&self, path: &str, body: &Value) -> Value {
+        let done = self.post(path, body).await;
+        let events = self.events_answered().await;
+        assert_eq!(events["given_up"], 0, "{events}");
+        done
+    }
+
     pub(crate) async fn events_answered(&self) -> Value {
         let answered = async || self.get("events").await["pending"] == 0;
         assert!(wait_until(answered, LONG).await, "{}", self.get("events").await);

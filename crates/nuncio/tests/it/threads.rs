@@ -24,12 +24,6 @@ async fn thread(world: &World, channel: &str) -> (String, String) {
     panic!("nobody is in the team");
 }
 
-async fn turn(world: &World, path: &str, body: Value) {
-    world.sim.post(path, &body).await;
-    let events = world.sim.events_answered().await;
-    assert_eq!(events["given_up"], 0, "{events}");
-}
-
 /// What we said in a thread.
 async fn texts(world: &World, conversation: &str) -> Vec<String> {
     let said = world.sim.said(conversation).await;
@@ -82,8 +76,8 @@ async fn a_thread_that_is_gone_is_not_its_channel() {
     let channel = world.team_installs().await;
     let (person, thread) = thread(&world, &channel).await;
     let root = thread.split_once(";messageid=").unwrap().1;
-    turn(&world, &format!("people/{person}/deletes"), json!({"message": root, "conversation": channel}))
-        .await;
+    let deletes = json!({"message": root, "conversation": channel});
+    world.sim.happens(&format!("people/{person}/deletes"), &deletes).await;
     world.sim.patch("settings", &json!({"missing_root_as": "activity_not_found"})).await;
     let sent = world.sent(&message(channels(&[&thread, &channel]), "Still there?")).await;
     assert_eq!(sent.counts, counts! { audience: 2, delivered: 1, failed: 1 });
@@ -107,7 +101,7 @@ async fn a_thread_can_be_reached_when_its_channel_can() {
     world.sent(&message(channels(&[&one]), "first")).await;
     let teams = world.sim.get("teams").await;
     let group = teams["items"][0]["aadGroupId"].as_str().unwrap();
-    turn(&world, &format!("teams/{group}/remove"), json!({})).await;
+    world.sim.happens(&format!("teams/{group}/remove"), &json!({})).await;
     // One of them was written to before, of the other nobody has heard.
     let sends = world.sim.calls("send").await;
     let (told, sent) = compared(&world, &message(channels(&[&one, &two]), "second")).await;
@@ -119,7 +113,7 @@ async fn a_thread_can_be_reached_when_its_channel_can() {
         NewMessage { when_unreachable: Some("wait".to_owned()), ..message(channels(&[&two]), "third") };
     let id = world.send(&waits).await;
     world.until(&id, "it waits", |message| message.cause.as_deref() == Some("recipients_unreachable")).await;
-    turn(&world, &format!("teams/{group}/install"), json!({})).await;
+    world.sim.happens(&format!("teams/{group}/install"), &json!({})).await;
     assert_eq!(world.over(&id).await.counts, counts! { audience: 1, delivered: 1 });
     let sent = world.sent(&message(channels(&[&one]), "fourth")).await;
     assert_eq!(sent.counts, counts! { audience: 1, delivered: 1 });
@@ -133,7 +127,8 @@ async fn the_channel_that_was_picked() {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let (one, other) = (&teams[0], &teams[1]);
     let picked = text(&one["channels"][1]["id"]);
-    turn(&world, &format!("teams/{}/install", text(&one["aadGroupId"])), json!({"channel": picked})).await;
+    let install = format!("teams/{}/install", text(&one["aadGroupId"]));
+    world.sim.happens(&install, &json!({"channel": picked})).await;
     let general = world.installs_in_team(1).await;
     // By the team's id and by its group's, which is one channel; of the other team General, for nothing was picked there.
     let named = [text(&one["id"]), text(&one["aadGroupId"]).to_uppercase(), text(&other["id"])];

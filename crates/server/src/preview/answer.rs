@@ -23,7 +23,7 @@ pub(super) async fn answer(
     let now = reader.access.app().now();
     let calls =
         Calls { create: count.first_contact, send: count.would_send(), install: count.installs, pages };
-    let lane = reader.lane.map(|view| views::lane(view.clone(), None, now));
+    let lane = reader.lane.clone().map(|view| views::lane(view, None, now));
     // What its owner says of it, else what it will begin with.
     let rate = lane.as_ref().and_then(|lane| lane.allowed_per_s).or_else(|| {
         let app = reader.access.apps().into_iter().find(|app| app.name == reader.asker.app);

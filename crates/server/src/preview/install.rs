@@ -16,7 +16,7 @@ pub(super) fn answer(reader: &Reader<'_>, message: &NewMessage, counted: Counted
     let Counted { count, pages, read_for, unread } = counted;
     let now = reader.access.app().now();
     // Of its lane only an operator's hold is its business: it makes no calls of the lane.
-    let held = reader.lane.map(|view| views::lane(view.clone(), None, now));
+    let held = reader.lane.clone().map(|view| views::lane(view, None, now));
     let held = held.filter(|lane| lane.cause.as_deref() == Some(LaneCauseKind::Paused.as_str()));
     let waits = if held.is_some() { Waits::ForSomebody } else { Waits::Not };
     let begins = estimate::begins(now, read_for, message.send_at, waits).filter(|_| unread.is_empty());

@@ -28,6 +28,7 @@ use parts::Takes;
 const PAGE: i64 = 5_000;
 /// Named recipients that are looked up together.
 const CHUNK: usize = 1_000;
+
 /// What was counted, and what could not be.
 pub(crate) struct Counted {
     pub(crate) count: Count,
@@ -42,12 +43,10 @@ pub(crate) struct Counted {
 pub(crate) async fn preview(
     access: &Access,
     message: &NewMessage,
-    (app, tenant): (String, String),
+    lane: (String, String),
     deadline: Instant,
 ) -> Result<nuncio_api::Preview, StoreError> {
-    let lane = lane_of(access, &app, &tenant).await?;
-    let asker = Asker { app: &app, tenant: &tenant };
-    let reader = Reader { access, asker, lane: lane.as_ref(), now: message.created_at, deadline };
+    let reader = Reader::of(access, message, &lane, deadline).await?;
     let counted = reader.counted(message).await?;
     answer::answer(&reader, message, counted).await
 }
@@ -56,33 +55,39 @@ pub(crate) async fn preview(
 pub(crate) async fn install_preview(
     access: &Access,
     message: &NewMessage,
-    (app, tenant): (String, String),
+    lane: (String, String),
     deadline: Instant,
 ) -> Result<nuncio_api::InstallPreview, StoreError> {
-    let lane = lane_of(access, &app, &tenant).await?;
-    let asker = Asker { app: &app, tenant: &tenant };
-    let reader = Reader { access, asker, lane: lane.as_ref(), now: message.created_at, deadline };
+    let reader = Reader::of(access, message, &lane, deadline).await?;
     let counted = reader.counted(message).await?;
     Ok(install::answer(&reader, message, counted))
-}
-
-async fn lane_of(access: &Access, app: &str, tenant: &str) -> Result<Option<LaneView>, StoreError> {
-    let lanes = access.registry().lane_views(access.scope()).await?;
-    Ok(lanes.into_iter().find(|view| view.lane.app == app && view.lane.tenant == tenant))
 }
 
 struct Reader<'a> {
     access: &'a Access,
     asker: Asker<'a>,
     /// `None` where no message was ever asked for and Teams has said nothing.
-    lane: Option<&'a LaneView>,
+    lane: Option<LaneView>,
     now: Time,
     deadline: Instant,
 }
 
+impl<'a> Reader<'a> {
+    async fn of(
+        access: &'a Access,
+        message: &NewMessage,
+        (app, tenant): &'a (String, String),
+        deadline: Instant,
+    ) -> Result<Self, StoreError> {
+        let lanes = access.registry().lane_views(access.scope()).await?;
+        let lane = lanes.into_iter().find(|view| view.lane.app == *app && view.lane.tenant == *tenant);
+        Ok(Self { access, asker: Asker { app, tenant }, lane, now: message.created_at, deadline })
+    }
+}
+
 impl Reader<'_> {
     fn lane_no(&self) -> Option<i64> {
-        self.lane.map(|view| view.lane.lane_no)
+        self.lane.as_ref().map(|view| view.lane.lane_no)
     }
 
     async fn counted(&self, message: &NewMessage) -> Result<Counted, StoreError> {

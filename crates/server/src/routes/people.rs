@@ -2,8 +2,8 @@
 //! `kind`, `state`, `how` (it is known), `since` (in that state since then or later), `app`, `tenant`, and `message`,
 //! whose audience is listed, each of it once. A page can have fewer than `limit` and yet a `next`: one request looks at
 //! a million rows at most.
-//! `GET /v1/people/{id}`: one of them, by Entra object id or conversation id (of a thread, its channel), with what was known before; with `app` and
-//! `tenant` where several know it.
+//! `GET /v1/people/{id}`: one of them, by Entra object id or conversation id (of a thread, its channel), with what was
+//! known before; with `app` and `tenant` where several know it.
 
 use axum::Json;
 use axum::extract::Path;

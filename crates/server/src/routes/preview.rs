@@ -11,8 +11,9 @@ use axum::extract::Request;
 use nuncio_api::{Code, NewMessage, Preview};
 use tokio::time::Instant;
 
-use crate::access::{Caller, CanSend};
+use crate::access::{Access, Caller, CanSend};
 use crate::problem::Refusal;
+use crate::turns::Turn;
 use crate::{body, preview as counting, validate};
 
 const LARGEST: usize = 1024 * 1024;
@@ -24,10 +25,15 @@ pub(crate) async fn preview(
     let (parts, unread) = request.into_parts();
     let raw = body::read(&parts.headers, unread, LARGEST).await?;
     let asked: NewMessage = body::json(&raw)?;
-    let _turn = caller.app().preview_turn().await.ok_or_else(|| {
-        Refusal::new(Code::Busy, "as many previews as are counted at a time are under way, and others wait")
-    })?;
-    let deadline = Instant::now() + caller.app().preview_within();
+    let (_turn, deadline) = turn(&caller).await?;
     let (message, lane) = validate::preview(&caller, &asked).await?;
     Ok(Json(counting::preview(&caller, &message, lane, deadline).await?))
+}
+
+/// Waits for a turn to count, among previews of every kind; until when the directory may be asked in it.
+pub(super) async fn turn(access: &Access) -> Result<(Turn<'_>, Instant), Refusal> {
+    let turn = access.app().preview_turn().await.ok_or_else(|| {
+        Refusal::new(Code::Busy, "as many previews as are counted at a time are under way, and others wait")
+    })?;
+    Ok((turn, Instant::now() + access.app().preview_within()))
 }

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use nuncio_domain::ports::{Registry, Wake};
+use nuncio_domain::ports::{Ledger as _, Registry, Wake};
 use nuncio_domain::scope::ApiKey;
-use nuncio_domain::{Clock, KeyId, Role, Time};
+use nuncio_domain::{Batch, Clock, KeyId, Role, Scope, Time};
 use nuncio_server::{AppInfo, ServerState, secret};
 use nuncio_store::SqliteStore;
 use nuncio_teams::inbound::Authenticator;
@@ -20,6 +20,8 @@ pub(crate) const NOON: i64 = 1_795_341_600_000_000;
 pub(crate) const TENANT: &str = "6f2d1c84-3b0e-4c57-9a61-8e40c7f2b913";
 pub(crate) const BOT: &str = "3c9e7a52-41d8-4f0b-8b6d-1f5a2e90c7d4";
 pub(crate) const INES: &str = "b7c41e0a-9d25-4f6e-8a37-52e1f08c6d9b";
+
+const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 
 pub(crate) struct TestClock(AtomicI64);
 
@@ -235,6 +237,19 @@ impl Server {
         let answer = self.post("/v1/messages", body).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
         answer.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Works out whom a message is for; its number in the store. For audiences that nobody has to be asked for.
+    pub(crate) async fn expanded(&self, id: &str) -> i64 {
+        let view = self.store.message(&OPERATOR, id.parse().unwrap()).await.unwrap().unwrap();
+        while !self.store.expand(view.message_no, 100, Time(NOON)).await.unwrap().done {}
+        view.message_no
+    }
+
+    /// What the owner of a lane says of it.
+    pub(crate) async fn lane_says(&self, lane_no: i64, status: &Value) {
+        let batch = Batch { lane_status: vec![(lane_no, status.to_string())], ..Batch::default() };
+        self.store.commit(batch.into()).await.unwrap();
     }
 
     /// What its clock shows, as Teams writes a time.

@@ -1,27 +1,24 @@
 //! `POST /v1/installs/preview`: who has the app, for whom it would be installed, for whom not and why, and when it is done.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, stream};
 use nuncio_domain::directory::{DirectoryError, DirectorySource};
-use nuncio_domain::ports::{Ledger as _, Registry as _};
+use nuncio_domain::ports::Registry as _;
 use nuncio_domain::{LaneId, ReachState};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
-use crate::harness::{Answer, NOON, TENANT};
+use crate::harness::{INES, NOON, TENANT};
 use crate::installs::Installing;
-use crate::preview::{Book, GROUP, id, meet, someone};
+use crate::preview::{Book, GROUP, answered, id, meet, someone};
 
 const PATH: &str = "/v1/installs/preview";
 
-#[track_caller]
-fn answered(answer: &Answer) -> Value {
-    assert_eq!(answer.status, 200, "{}", answer.text);
-    answer.json()
-}
-
 #[tokio::test]
-async fn the_run_comes_to_what_was_counted() {
+async fn who_has_it_who_would_get_it_who_not_and_why() {
     let mut people: Vec<_> = (0..8).map(|n| someone(&id(n))).collect();
     people[7].guest = Some(true);
     let group = DirectorySource::Group(GROUP.to_owned());
@@ -72,6 +69,25 @@ async fn the_run_comes_to_what_was_counted() {
 }
 
 #[tokio::test]
+async fn they_take_turns_with_previews_of_messages() {
+    let gate = Arc::new(Semaphore::new(0));
+    let sources = BTreeMap::from([(DirectorySource::Everyone, vec![vec![someone(INES)]])]);
+    let book = Book { sources, gate: Some(Arc::clone(&gate)), ..Book::default() };
+    let world = Installing::start(book).await;
+    let body = json!({"audience": {"everyone": true}});
+    let ask = |n: usize| world.post([PATH, "/v1/audiences/preview"][n % 2], &body);
+    let mut answers = stream::iter(0..19).map(ask).buffer_unordered(19);
+    // Nobody is counted before the gate opens: who is answered is the one for whom there is no room.
+    answers.next().await.unwrap().refused(503, "busy");
+    gate.add_permits(18);
+    let counted: Vec<_> = answers.collect().await;
+    assert_eq!(counted.len(), 18);
+    for answer in &counted {
+        assert_eq!(answered(answer)["audience"], 1);
+    }
+}
+
+#[tokio::test]
 async fn an_end_is_told_where_it_is_known() {
     let group = DirectorySource::Group(GROUP.to_owned());
     let fails = BTreeMap::from([(group, DirectoryError::Throttled { retry_after: None })]);
@@ -90,9 +106,7 @@ async fn an_end_is_told_where_it_is_known() {
     // What goes out of the lane is none of its business; that an operator holds it is.
     let lane_no = server.store.lane("dispatch", TENANT).await.unwrap().lane_no;
     let status = json!({"rate_per_s": 1.0, "cause": "throttled", "cause_text": "why", "cooling_until": NOON + 60_000_000});
-    let batch =
-        nuncio_domain::Batch { lane_status: vec![(lane_no, status.to_string())], ..Default::default() };
-    server.store.commit(batch.into()).await.unwrap();
+    server.lane_says(lane_no, &status).await;
     let told = answered(&world.post(PATH, &run).await);
     assert_eq!((&told["cause"], &told["estimated_end"]), (&Value::Null, &json!("2026-11-22T12:00:20Z")));
     let pause = format!("/v1/lanes/{}/pause", LaneId(lane_no));

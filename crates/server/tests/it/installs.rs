@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 
-use nuncio_domain::ports::Ledger as _;
-use nuncio_domain::{Role, Scope, Time};
+use nuncio_domain::Role;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, BOT, INES, NOON, Server, TENANT, app};
+use crate::harness::{Answer, BOT, INES, Server, TENANT, app};
 use crate::preview::{Book, GROUP, id};
 
-const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 const INSTALLS: &str = "/v1/installs";
 const SURVEYS: &str = "/v1/reachability/surveys";
 const BOTH: [&str; 2] = [INSTALLS, SURVEYS];
@@ -54,11 +52,6 @@ impl Installing {
         assert_eq!(told["state"], "expanding");
         assert_eq!(answer.header("location"), format!("/v1/messages/{id}"));
         id
-    }
-
-    async fn expanded(&self, id: &str) {
-        let run = self.server.store.message(&OPERATOR, id.parse().unwrap()).await.unwrap().unwrap();
-        while !self.server.store.expand(run.message_no, 100, Time(NOON)).await.unwrap().done {}
     }
 
     async fn ids(&self, path: &str) -> Vec<String> {
@@ -107,10 +100,11 @@ async fn what_makes_no_sense_is_refused_and_leaves_nothing_behind() {
         ] {
             world.post(path, &with(&more)).await.refused_at(status, code, pointer);
         }
-        let places = json!({"users": [INES], "channels": ["19:a@thread.tacv2"], "chats": ["19:a@thread.v2"]});
+        let places = json!({"users": [INES], "channels": ["19:a@thread.tacv2"], "chats": ["19:a@thread.v2"],
+                            "picked_channels": ["19:a@thread.tacv2"]});
         let refused = world.post(path, &json!({"audience": places})).await;
-        let at = |pointer: &str| ("invalid_value".to_owned(), pointer.to_owned());
-        assert_eq!(refused.errors(), [at("/audience/channels"), at("/audience/chats")]);
+        let at = |place: &str| ("invalid_value".to_owned(), format!("/audience/{place}"));
+        assert_eq!(refused.errors(), [at("channels"), at("picked_channels"), at("chats")]);
         assert_eq!(world.post(path, &json!([])).await.status, 400);
     }
     // Surveys ask about people alone, and are not for later.
@@ -198,8 +192,8 @@ async fn runs_are_listed_and_found_as_what_they_are() {
     assert_eq!(world.ids(SURVEYS).await, std::slice::from_ref(&survey));
     assert!(world.ids("/v1/messages").await.is_empty());
 
-    world.expanded(&installs[0]).await;
-    world.expanded(&survey).await;
+    server.expanded(&installs[0]).await;
+    server.expanded(&survey).await;
     assert_eq!(world.ids("/v1/installs?state=installing").await, installs[..1]);
     assert_eq!(world.ids("/v1/reachability/surveys?state=asking").await, std::slice::from_ref(&survey));
     // What is sent of a message is not of a run.

@@ -144,8 +144,7 @@ async fn rate_end_and_causes_are_those_of_the_lane() {
     let message_no = server.store.open(lane_no, 0).await.unwrap().messages[0].message_no;
     server.store.expand(message_no, 100, Time(NOON)).await.unwrap();
     let status = async |status: Value| {
-        let batch = Batch { lane_status: vec![(lane_no, status.to_string())], ..Batch::default() };
-        server.store.commit(batch.into()).await.unwrap();
+        server.lane_says(lane_no, &status).await;
         server.get(&format!("/v1/messages/{id}")).await.json()
     };
     let message = status(json!({"rate_per_s": 0.5, "cause": null, "cooling_until": NOON + 1_500_000})).await;

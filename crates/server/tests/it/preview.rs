@@ -7,13 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
-use nuncio_domain::batch::Batch;
 use nuncio_domain::directory::{
     Asker, Directory, DirectoryError, DirectoryPage, DirectoryPerson, DirectorySource, Resolved,
 };
 use nuncio_domain::people::{Learned, SeenPerson};
-use nuncio_domain::ports::{Ledger as _, Registry as _};
-use nuncio_domain::{LaneId, ReachState, Role, Scope, Time};
+use nuncio_domain::ports::Registry as _;
+use nuncio_domain::{LaneId, ReachState, Role, Time};
 use nuncio_server::ServerState;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -23,7 +22,6 @@ use crate::harness::{Answer, BOT, INES, NOON, Server, TENANT, app};
 const OMAR: &str = "0c5f7d21-6e48-4b93-a1d0-9f27c38be654";
 pub(crate) const GROUP: &str = "4d0ef681-e88f-42a3-a2db-e6bf1e249e10";
 const TEAM: &str = "ee0f5ae2-8bc6-4ae5-8466-7daeebbfa062";
-const OPERATOR: Scope = Scope { key_no: 1, role: Role::Admin, app: None, may_install: true };
 
 /// Pages of each source, and how it goes on after them.
 #[derive(Default)]
@@ -136,7 +134,7 @@ async fn preview(server: &Server, audience: &Value) -> Value {
 }
 
 #[track_caller]
-fn answered(answer: &Answer) -> Value {
+pub(crate) fn answered(answer: &Answer) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.text);
     answer.json()
 }
@@ -200,9 +198,7 @@ async fn who_would_get_it_who_not_and_why() {
     // The message that is handed in then comes to the same: here as far as its owner is not needed.
     let mut message = json!({"audience": audience, "content": {"text": "hello"}});
     let sent = server.sent(&message).await;
-    let message_no =
-        server.store.message(&OPERATOR, sent.parse().unwrap()).await.unwrap().unwrap().message_no;
-    while !server.store.expand(message_no, 100, Time(NOON)).await.unwrap().done {}
+    server.expanded(&sent).await;
     let shown = server.get(&format!("/v1/messages/{sent}")).await.json();
     assert_eq!((&shown["counts"]["audience"], &shown["duplicates_removed"]), (&json!(9), &json!(2)));
 
@@ -375,8 +371,7 @@ async fn when_it_would_be_done() {
     let status = async |cause: Option<&str>, cooling_until: Option<i64>| {
         let status = json!({"rate_per_s": 1.0, "allowed_per_s": 10.0, "limit_per_s": 50.0, "cause": cause,
                             "cause_text": cause.map(|_| "why"), "cooling_until": cooling_until});
-        let batch = Batch { lane_status: vec![(lane_no, status.to_string())], ..Batch::default() };
-        server.store.commit(batch.into()).await.unwrap();
+        server.lane_says(lane_no, &status).await;
     };
     status(None, None).await;
     let users = |from: usize, n: usize| (from..from + n).map(id).collect::<Vec<_>>();
@@ -384,8 +379,7 @@ async fn when_it_would_be_done() {
         let body =
             json!({"audience": {"users": users(0, n)}, "content": {"text": "x"}, "priority": priority});
         let sent = server.sent(&body).await;
-        let view = server.store.message(&OPERATOR, sent.parse().unwrap()).await.unwrap().unwrap();
-        assert!(server.store.expand(view.message_no, 1_000, Time(NOON)).await.unwrap().done);
+        server.expanded(&sent).await;
     }
     let ask = async |more: Value| {
         let mut body = json!({"audience": {"users": users(0, 50)}});

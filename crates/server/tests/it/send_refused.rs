@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{INES, Server, hello};
+use crate::harness::{INES, Server, activity, hello};
 
 /// Fields to replace: (JSON pointer, value).
 type Changes<'a> = &'a [(&'a str, Value)];
@@ -94,6 +94,32 @@ async fn audience() {
     }
     let most = with(&[("/audience/users", ids(10_000)), ("/max_recipients", json!(10_000))]);
     assert_eq!(server.post("/v1/messages", &most).await.status, 202);
+}
+
+#[tokio::test]
+async fn picked_channels() {
+    let server = Server::start().await;
+    let install = activity("install_team");
+    assert_eq!(server.activity(&install).await.status, 200);
+    let team = &install["channelData"]["team"];
+    let picked = |teams: Value| ("/audience/picked_channels", teams);
+    for id in [&json!("Operations"), &json!("19:x@thread.v2"), &json!("19:x@thread.tacv2;messageid=17")] {
+        let pointer = "/audience/picked_channels/0";
+        refused(&server, &[picked(json!([id]))], 422, "recipient_invalid", pointer).await;
+    }
+    // The id of a channel is not a team's, nor is that of a group that the app is not in.
+    for id in [&install["conversation"]["id"], &json!(INES)] {
+        let pointer = "/audience/picked_channels/1";
+        refused(&server, &[picked(json!([team["id"], id]))], 422, "recipient_invalid", pointer).await;
+    }
+    let many = vec![&team["id"]; 1_001];
+    let pointer = "/audience/picked_channels";
+    refused(&server, &[picked(json!(many))], 422, "audience_too_long", pointer).await;
+    // They count among those of an urgent message.
+    let urgent = [picked(json!(many[1..])), ("/priority", json!("urgent"))];
+    refused(&server, &urgent, 422, "urgent_audience", "/audience").await;
+    let right = json!({"picked_channels": [team["id"], team["aadGroupId"]]});
+    assert_eq!(server.post("/v1/messages", &with(&[("/audience", right)])).await.status, 202);
 }
 
 #[tokio::test]

@@ -87,8 +87,10 @@ fn root_there(world: &World, target: &Conversation) -> Result<(), Refusal> {
         Some(message) => !message.deleted,
         None => id.is_some_and(|id| world.messages.is_dropped(target.thread, id)),
     };
+    if there {
+        return Ok(());
+    }
     match world.settings.missing_root_as {
-        _ if there => Ok(()),
         MissingRootAs::Accepted => Ok(()),
         MissingRootAs::NotFound => Err(Refusal::ConversationNotFound),
         MissingRootAs::ActivityNotFound => Err(Refusal::ActivityNotFound),

@@ -3,7 +3,7 @@
 use nuncio_domain::lists::Added;
 use nuncio_domain::message::Idempotency;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{AudienceId, Scope, Time};
+use nuncio_domain::{AudienceId, Time};
 
 use super::db::{Db, sql};
 use crate::lists::answer_of;
@@ -24,16 +24,7 @@ const CLAIM: &str = "
      WHERE list_keys.at <= $6
         OR (SELECT a.deleted_at FROM audiences AS a WHERE a.list_no = list_keys.list_no) IS NOT NULL";
 
-pub(crate) async fn repeated(
-    db: &mut Db<'_>,
-    scope: &Scope,
-    idempotency: &Idempotency,
-    now: Time,
-) -> Result<Option<Added>, StoreError> {
-    used(db, scope.key_no, idempotency, now).await
-}
-
-async fn used(
+pub(crate) async fn used(
     db: &mut Db<'_>,
     key_no: i64,
     idempotency: &Idempotency,

@@ -214,7 +214,7 @@ impl Registry for PostgresStore {
         idempotency: &Idempotency,
         now: Time,
     ) -> Result<Option<Added>, StoreError> {
-        list_keys::repeated(&mut self.readers.reading().await?.db(), scope, idempotency, now).await
+        list_keys::used(&mut self.readers.reading().await?.db(), scope.key_no, idempotency, now).await
     }
 
     #[tracing::instrument(name = "store.wipe_lists", level = "debug", skip(self))]

@@ -3,7 +3,7 @@
 use nuncio_domain::lists::Added;
 use nuncio_domain::message::Idempotency;
 use nuncio_domain::ports::StoreError;
-use nuncio_domain::{AudienceId, Scope, Time};
+use nuncio_domain::{AudienceId, Time};
 use sqlx::SqliteConnection;
 
 use crate::error::of_sqlx;
@@ -39,15 +39,6 @@ pub(crate) async fn used(
     let Some(row) = row else { return Ok(None) };
     let hash: &[u8] = get(&row, "body_hash")?;
     Ok(Some(answer_of(hash, id(&row, "id", AudienceId)?, idempotency)))
-}
-
-pub(crate) async fn repeated(
-    readers: &sqlx::SqlitePool,
-    scope: &Scope,
-    idempotency: &Idempotency,
-    now: Time,
-) -> Result<Option<Added>, StoreError> {
-    used(readers, scope.key_no, idempotency, now).await
 }
 
 /// Takes the key for a list, or tells what it was used for meanwhile.

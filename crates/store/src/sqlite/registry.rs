@@ -235,7 +235,7 @@ impl Registry for SqliteStore {
         idempotency: &Idempotency,
         now: Time,
     ) -> Result<Option<Added>, StoreError> {
-        list_keys::repeated(&self.readers, scope, idempotency, now).await
+        list_keys::used(&self.readers, scope.key_no, idempotency, now).await
     }
 
     #[tracing::instrument(name = "store.wipe_lists", level = "debug", skip(self))]

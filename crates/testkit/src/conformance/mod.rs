@@ -79,7 +79,8 @@ macro_rules! conformance {
             a_retry_of_a_closed_message_is_closed, expiry_closes_and_completes, closing_during_expansion_ends_it,
             a_dead_owners_calls_are_held, a_dead_owners_calls_are_resent_once, a_dead_owners_calls_of_closed_messages,
             references_are_ranked, suspects_come_back, reach_is_kept_with_its_history,
-            a_call_does_not_wipe_what_an_activity_told, what_was_overtaken_changes_nothing, other_apps_see_nothing, lists_have_cursors,
+            a_call_does_not_wipe_what_an_activity_told, what_was_overtaken_changes_nothing,
+            other_apps_see_nothing, lists_have_cursors,
             deliveries_can_be_filtered, attempts_are_kept, lane_causes_are_shown,
             words_wait_in_a_mailbox, a_resend_opens_the_message_again, nothing_of_a_closed_message_is_resent,
             pages_of_the_directory_become_an_audience, a_page_is_taken_once, the_directory_never_wipes_what_is_known,
@@ -90,7 +91,8 @@ macro_rules! conformance {
             a_list_is_deleted_when_no_message_needs_it,
             lanes_are_held_and_go_on, a_look_begins_behind_what_is_known, retries_take_what_was_not_delivered,
             retries_read_what_closing_made_of_the_rest, retries_are_of_their_own_lane,
-            deliveries_wait_for_their_recipients, threads_wait_for_their_channel, who_is_reached_just_before_is_not_forgotten);
+            deliveries_wait_for_their_recipients, threads_wait_for_their_channel,
+            who_is_reached_just_before_is_not_forgotten);
     };
     ($make:expr; $($case:ident),+ $(,)?) => {
         $(#[tokio::test]

@@ -5,9 +5,8 @@ use std::process::ExitCode;
 use nuncio_api::{InstallPreview, NewInstall};
 use nuncio_client::Client;
 
-use crate::cli::{NOT_ALL, NOT_DONE};
-use crate::commands::output::{self, clean, counted, grouped, second, share};
-use crate::commands::send::dry_run::{lined_up, names, not_read, span};
+use crate::commands::dry_run::{self as shared, Rows};
+use crate::commands::output;
 
 pub(super) async fn run(client: &Client, asked: &NewInstall, json: bool) -> anyhow::Result<ExitCode> {
     let preview = client.preview_install(asked).await?;
@@ -19,84 +18,40 @@ pub(super) async fn run(client: &Client, asked: &NewInstall, json: bool) -> anyh
     Ok(ExitCode::from(exit_code(&preview)))
 }
 
-/// 0 if somebody would have it; nobody would: 1, or 3 if that is not known because the directory did not tell.
 fn exit_code(preview: &InstallPreview) -> u8 {
-    match (preview.have_it + preview.would_install, preview.complete) {
-        (1.., _) => 0,
-        (_, true) => NOT_ALL,
-        (_, false) => NOT_DONE,
-    }
+    shared::exit_code(preview.have_it + preview.would_install, preview.complete)
 }
 
-/// For people: who, when, and what stands in the way.
 fn text(preview: &InstallPreview) -> String {
-    let mut text = audience(preview);
-    text.push_str("\n\n");
-    text.push_str(&when(preview));
-    for note in notes(preview) {
-        text.push_str("\n\n");
-        text.push_str(&note);
-    }
-    text
+    shared::text(audience(preview), &when(preview), notes(preview))
 }
 
 fn audience(preview: &InstallPreview) -> String {
-    let of = preview.audience;
-    let names = |group: &str| preview.sample.get(group).map_or(String::new(), |sample| names(sample));
-    let mut rows = vec![("audience".to_owned(), of, String::new(), String::new())];
-    let mut row = |name: &str, count: i64, names: String| {
-        rows.push((name.to_owned(), count, share(count, of), names));
-    };
-    row("  have it", preview.have_it, names("have_it"));
-    row("  would get it", preview.would_install, names("would_install"));
-    for (reason, count) in &preview.would_fail {
-        row(&format!("  would fail: {}", clean(reason)), *count, names(reason));
-    }
-    row("  would be skipped", preview.would_skip.values().sum(), String::new());
-    for (reason, count) in &preview.would_skip {
-        row(&format!("    {}", clean(reason)), *count, names(reason));
-    }
-    counted(rows)
+    let mut rows = Rows::of(preview.audience, &preview.sample);
+    rows.add_group("  have it", preview.have_it, "have_it");
+    rows.add_group("  would get it", preview.would_install, "would_install");
+    rows.add_uncalled(&preview.would_fail, &preview.would_skip);
+    rows.table()
 }
 
-fn when(preview: &InstallPreview) -> String {
+fn when(preview: &InstallPreview) -> Vec<(&'static str, String)> {
     let calls = preview.calls;
-    let parts: Vec<String> =
-        [(calls.install, "to install the app"), (calls.graph_pages, "to read the directory")]
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{} {what}", grouped(*count)))
-            .collect();
-    let mut lines = vec![
-        ("calls", if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }),
-        ("pace", format!("{:.0} a second", preview.rate_per_s)),
-    ];
-    if let Some(begins) = &preview.begins_at {
-        lines.push(("begins", second(begins)));
-    }
-    lines.push(("takes", preview.duration_s.map_or("not known".to_owned(), span)));
-    lines.push(("done", preview.estimated_end.as_deref().map_or("not known".to_owned(), second)));
-    lined_up(&lines)
+    let counts = [(calls.install, "to install the app"), (calls.graph_pages, "to read the directory")];
+    let mut lines = vec![shared::calls(&counts), ("pace", format!("{:.0} a second", preview.rate_per_s))];
+    lines.extend(shared::times(
+        preview.begins_at.as_deref(),
+        preview.duration_s,
+        preview.estimated_end.as_deref(),
+    ));
+    lines
 }
 
 fn notes(preview: &InstallPreview) -> Vec<String> {
-    let mut notes: Vec<String> = preview.incomplete.iter().map(not_read).collect();
-    if preview.needs_confirmation {
-        notes.push(format!(
-            "These are more than {} recipients: it would wait for a confirmation (--max-recipients, --yes).",
-            grouped(preview.max_recipients)
-        ));
-    }
-    if preview.expires_before_end == Some(true) {
-        notes.push(format!(
-            "It would expire at {}, before it is done: give a later --expires-at.",
-            second(&preview.expires_at)
-        ));
-    }
-    if let Some(cause) = &preview.cause {
-        let why = preview.cause_text.as_deref().unwrap_or_default();
-        notes.push(clean(&format!("Nothing is installed at the moment ({cause}): {why}")));
-    }
+    let mut notes: Vec<String> = shared::not_read(&preview.incomplete).collect();
+    notes.extend(shared::confirmation(preview.needs_confirmation, preview.max_recipients));
+    notes.extend(shared::expiry(preview.expires_before_end, &preview.expires_at));
+    let (cause, why) = (preview.cause.as_deref(), preview.cause_text.as_deref());
+    notes.extend(shared::held_up("Nothing is installed", cause, why));
     notes
 }
 
@@ -108,6 +63,7 @@ mod tests {
     use nuncio_api::preview::{Sampled, Unread};
 
     use super::*;
+    use crate::cli::{NOT_ALL, NOT_DONE};
 
     fn preview() -> InstallPreview {
         let called = |name: &str| Sampled {

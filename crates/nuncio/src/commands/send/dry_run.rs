@@ -3,14 +3,11 @@
 use std::process::ExitCode;
 
 use nuncio_api::NewMessage;
-use nuncio_api::preview::{Preview, Sampled, Unread};
+use nuncio_api::preview::Preview;
 use nuncio_client::Client;
 
-use crate::cli::{NOT_ALL, NOT_DONE};
-use crate::commands::output::{self, clean, counted, grouped, second, share};
-
-/// Names in a line; the others are in the JSON.
-const NAMED: usize = 3;
+use crate::commands::dry_run::{self as shared, Rows};
+use crate::commands::output;
 
 pub(super) async fn run(client: &Client, message: &NewMessage, json: bool) -> anyhow::Result<ExitCode> {
     let preview = client.preview(message).await?;
@@ -22,163 +19,73 @@ pub(super) async fn run(client: &Client, message: &NewMessage, json: bool) -> an
     Ok(ExitCode::from(exit_code(&preview)))
 }
 
-/// 0 if somebody would get it; nobody would: 1, or 3 if that is not known because the directory did not tell.
 fn exit_code(preview: &Preview) -> u8 {
-    match (preview.would_send.total, preview.complete) {
-        (1.., _) => 0,
-        (_, true) => NOT_ALL,
-        (_, false) => NOT_DONE,
-    }
+    shared::exit_code(preview.would_send.total, preview.complete)
 }
 
-/// For people: who, when, and what stands in the way.
 fn text(preview: &Preview) -> String {
-    let mut text = audience(preview);
-    text.push_str("\n\n");
-    text.push_str(&when(preview));
-    for note in notes(preview) {
-        text.push_str("\n\n");
-        text.push_str(&note);
-    }
-    text
+    shared::text(audience(preview), &when(preview), notes(preview))
 }
 
 fn audience(preview: &Preview) -> String {
-    let of = preview.audience;
-    let names = |group: &str| preview.sample.get(group).map_or(String::new(), |sample| names(sample));
-    let mut rows = Vec::new();
-    let mut row = |name: &str, count: i64, names: String| {
-        let share = if name == "audience" { String::new() } else { share(count, of) };
-        rows.push((name.to_owned(), count, share, names));
-    };
-    row("audience", of, String::new());
-    row("  would get it", preview.would_send.total, String::new());
-    row("    conversation known", preview.would_send.known, String::new());
-    row("    first contact", preview.would_send.first_contact, names("first_contact"));
+    let would_send = preview.would_send;
+    let mut rows = Rows::of(preview.audience, &preview.sample);
+    rows.add("  would get it", would_send.total);
+    rows.add("    conversation known", would_send.known);
+    rows.add_group("    first contact", would_send.first_contact, "first_contact");
     if preview.would_wait > 0 {
-        row("  would be waited for", preview.would_wait, names("would_wait"));
+        rows.add_group("  would be waited for", preview.would_wait, "would_wait");
     }
-    for (reason, count) in &preview.would_fail {
-        row(&format!("  would fail: {reason}"), *count, names(reason));
-    }
-    let skipped: i64 = preview.would_skip.values().sum();
-    row("  would be skipped", skipped, String::new());
-    for (reason, count) in &preview.would_skip {
-        row(&format!("    {}", clean(reason)), *count, names(reason));
-    }
+    rows.add_uncalled(&preview.would_fail, &preview.would_skip);
     for (name, count, group) in [
         ("may lack the app", preview.needs_install, "needs_install"),
         ("removed the app", preview.removed, "removed"),
     ] {
         if count > 0 {
-            row(name, count, names(group));
+            rows.add_group(name, count, group);
         }
     }
-    counted(rows)
+    rows.table()
 }
 
-pub(in crate::commands) fn names(sample: &[Sampled]) -> String {
-    let mut names: Vec<&str> = sample
-        .iter()
-        .take(NAMED)
-        .map(|one| one.name.as_deref().or(one.upn.as_deref()).unwrap_or(&one.id))
-        .collect();
-    if sample.len() > NAMED {
-        names.push("…");
-    }
-    clean(&names.join(", "))
-}
-
-fn when(preview: &Preview) -> String {
-    let mut lines = Vec::new();
+fn when(preview: &Preview) -> Vec<(&'static str, String)> {
     let calls = preview.calls;
-    let parts: Vec<String> = [
+    let counts = [
         (calls.create, "to create conversations"),
         (calls.send, "to send"),
         (calls.install, "to install the app"),
         (calls.graph_pages, "to read the directory"),
-    ]
-    .iter()
-    .filter(|(count, _)| *count > 0)
-    .map(|(count, what)| format!("{} {what}", grouped(*count)))
-    .collect();
-    lines.push(("calls", if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }));
-    lines.push((
-        "pace",
-        preview.rate_per_s.map_or("no limit".to_owned(), |rate| format!("{rate:.1} a second")),
-    ));
+    ];
+    let pace = preview.rate_per_s.map(|rate| format!("{rate:.1} a second"));
+    let mut lines = vec![shared::calls(&counts), ("pace", pace.unwrap_or_else(|| "no limit".to_owned()))];
     let ahead = preview.ahead;
     let others = [(ahead.urgent, "urgent"), (ahead.normal, "normal"), (ahead.bulk, "bulk")];
-    let others: Vec<String> = others
-        .iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, class)| format!("{} {class}", grouped(*count)))
-        .collect();
-    if !others.is_empty() {
-        lines.push(("other deliveries", others.join(", ")));
-    }
-    if let Some(begins) = &preview.begins_at {
-        lines.push(("begins", second(begins)));
-    }
-    lines.push(("takes", preview.duration_s.map_or("not known".to_owned(), span)));
-    lines.push(("done", preview.estimated_end.as_deref().map_or("not known".to_owned(), second)));
-    lined_up(&lines)
-}
-
-/// What belongs to each name, in a column.
-pub(in crate::commands) fn lined_up(lines: &[(&str, String)]) -> String {
-    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    lines.iter().map(|(name, value)| format!("{name:<width$}  {value}")).collect::<Vec<_>>().join("\n")
-}
-
-/// A part of an audience that is not whole.
-pub(in crate::commands) fn not_read(part: &Unread) -> String {
-    let id = part.id.as_ref().map_or(String::new(), |id| format!(" {id}"));
-    clean(&format!(
-        "Not complete, there may be more recipients: {}{id} was not read to its end, because {}",
-        part.source, part.text
-    ))
+    lines.extend(shared::each(&others).map(|others| ("other deliveries", others)));
+    lines.extend(shared::times(
+        preview.begins_at.as_deref(),
+        preview.duration_s,
+        preview.estimated_end.as_deref(),
+    ));
+    lines
 }
 
 fn notes(preview: &Preview) -> Vec<String> {
-    let mut notes: Vec<String> = preview.incomplete.iter().map(not_read).collect();
-    if preview.needs_confirmation {
-        notes.push(format!(
-            "These are more than {} recipients: it would wait for a confirmation (--max-recipients, --yes).",
-            grouped(preview.max_recipients)
-        ));
-    }
-    if preview.expires_before_end == Some(true) {
-        notes.push(format!(
-            "It would expire at {}, before it is done: give a later --expires-at.",
-            second(&preview.expires_at)
-        ));
-    }
-    if let Some(cause) = &preview.cause {
-        let why = preview.cause_text.as_deref().unwrap_or_default();
-        notes.push(clean(&format!("Nothing goes out at the moment ({cause}): {why}")));
-    }
+    let mut notes: Vec<String> = shared::not_read(&preview.incomplete).collect();
+    notes.extend(shared::confirmation(preview.needs_confirmation, preview.max_recipients));
+    notes.extend(shared::expiry(preview.expires_before_end, &preview.expires_at));
+    let (cause, why) = (preview.cause.as_deref(), preview.cause_text.as_deref());
+    notes.extend(shared::held_up("Nothing goes out", cause, why));
     notes
-}
-
-/// Seconds as people say them.
-pub(in crate::commands) fn span(seconds: f64) -> String {
-    let whole = seconds.ceil() as i64;
-    match whole {
-        ..60 => format!("{whole} s"),
-        60..3_600 => format!("{} min {} s", whole / 60, whole % 60),
-        3_600..86_400 => format!("{} h {} min", whole / 3_600, whole % 3_600 / 60),
-        _ => format!("{} days {} h", whole / 86_400, whole % 86_400 / 3_600),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use nuncio_api::preview::{Ahead, Calls, WouldSend};
+    use nuncio_api::preview::{Ahead, Calls, Sampled, Unread, WouldSend};
 
     use super::*;
+    use crate::cli::{NOT_ALL, NOT_DONE};
 
     fn preview() -> Preview {
         let called = |name: Option<&str>| Sampled {
@@ -287,18 +194,5 @@ done              2026-11-22T10:01:05Z";
         assert_eq!(exit_code(&Preview { complete: false, ..preview() }), 0);
         assert_eq!(exit_code(&nobody), NOT_ALL);
         assert_eq!(exit_code(&Preview { complete: false, ..nobody }), NOT_DONE);
-    }
-
-    #[test]
-    fn spans() {
-        for (seconds, text) in [
-            (0.0, "0 s"),
-            (0.2, "1 s"),
-            (59.5, "1 min 0 s"),
-            (3_700.0, "1 h 1 min"),
-            (200_000.0, "2 days 7 h"),
-        ] {
-            assert_eq!(span(seconds), text);
-        }
     }
 }
