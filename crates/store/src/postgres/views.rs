@@ -53,13 +53,16 @@ macro_rules! delivery {
         concat!(
             "SELECT d.message_no, d.recipient_no, r.kind, r.key, r.name, r.upn, d.id, d.state, d.reason, d.activity_id,
                     d.attempts::bigint, d.due_at,
-                    (SELECT a.started_at FROM attempts AS a
-                      WHERE a.message_no = d.message_no AND a.recipient_no = d.recipient_no AND a.n = 1) AS first_at,
-                    b.ended_at AS last_at, b.status::bigint, b.code, b.text, b.correlation,
+                    coalesce((SELECT a.started_at FROM attempts AS a
+                               WHERE a.message_no = d.message_no AND a.recipient_no = d.recipient_no AND a.n = 1),
+                             d.called_at) AS first_at,
+                    coalesce(b.ended_at, d.ended_at) AS last_at, coalesce(b.status, d.status)::bigint AS status, b.code, b.text,
+                    coalesce(b.correlation, d.correlation) AS correlation,
                     (SELECT json_build_array(s.verdict, s.evidence, s.at)::text FROM settlements AS s
                       WHERE s.message_no = d.message_no AND s.recipient_no = d.recipient_no AND s.took
                       ORDER BY s.settlement_no + 0 DESC LIMIT 1) AS settled
-               FROM (SELECT d.message_no, d.recipient_no, m.id, d.reason, d.activity_id, d.attempts,
+               FROM (SELECT d.message_no, d.recipient_no, m.id, d.reason, d.activity_id, d.attempts, d.called_at, d.status, d.correlation,
+                            CASE WHEN d.called_at IS NOT NULL THEN d.done_at END AS ended_at,
                             CASE WHEN d.state = 'pending' AND m.closed_to IS NOT NULL THEN m.closed_to ELSE d.state END AS state,
                             CASE WHEN m.closed_to IS NULL THEN d.due_at END AS due_at
                        FROM messages AS m
@@ -83,6 +86,15 @@ pub(crate) const DELIVERIES: &str = delivery!(
 );
 pub(crate) const DELIVERY: &str =
     delivery!("m.message_no = $2 AND d.message_no = $2 AND d.recipient_no = $3", "");
+
+/// The last one may be told by the delivery itself (`delivered.rs`).
+pub(crate) const ATTEMPTS: &str = "
+    SELECT n::bigint, call, started_at, ended_at, outcome, status::bigint, code, text, correlation
+      FROM attempts AS a WHERE message_no = $1 AND recipient_no = $2
+     UNION ALL
+    SELECT attempts::bigint, 'send', called_at, done_at, 'accepted', status::bigint, NULL, NULL, correlation
+      FROM deliveries AS d WHERE message_no = $1 AND recipient_no = $2 AND called_at IS NOT NULL
+     ORDER BY n";
 
 pub(crate) async fn message(
     db: &mut Db<'_>,
@@ -141,10 +153,7 @@ pub(crate) async fn delivery(
 ) -> Result<Option<(MessageId, DeliveryView, Vec<AttemptView>)>, StoreError> {
     let statement = sql(DELIVERY).bind(&scope.app).bind(key.message_no).bind(key.recipient_no);
     let Some(row) = db.row(statement).await? else { return Ok(None) };
-    let attempts =
-        sql("SELECT n::bigint, call, started_at, ended_at, outcome, status::bigint, code, text, correlation
-                          FROM attempts WHERE message_no = $1 AND recipient_no = $2 ORDER BY n");
-    let attempts = db.rows(attempts.bind(key.message_no).bind(key.recipient_no)).await?;
+    let attempts = db.rows(sql(ATTEMPTS).bind(key.message_no).bind(key.recipient_no)).await?;
     let attempts = attempts.iter().map(attempt_view).collect::<Result<_, _>>()?;
     Ok(Some((message_id(&row)?, delivery_view(&row)?, attempts)))
 }
