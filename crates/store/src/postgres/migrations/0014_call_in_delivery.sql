@@ -4,3 +4,5 @@ ALTER TABLE deliveries
     ADD COLUMN called_at   bigint,
     ADD COLUMN status      integer,
     ADD COLUMN correlation text;
+-- Room for the last version, which is longer by that; of pages that are written from now on.
+ALTER TABLE deliveries SET (fillfactor = 30);
