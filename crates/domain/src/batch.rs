@@ -198,8 +198,20 @@ impl Batch {
             && self.settled.is_empty()
     }
 
-    /// Appends another batch; its parts come after ours.
-    pub fn append(&mut self, mut other: Self) {
+    /// Appends another batch; its parts come after ours. What it takes to tell them apart again.
+    pub fn append(&mut self, mut other: Self) -> Seam {
+        let seam = Seam {
+            at: other.at,
+            intents: other.intents.len(),
+            changes: other.changes.len(),
+            references: other.references.len(),
+            suspects: other.suspects.len(),
+            greeted: other.greeted.len(),
+            reach: other.reach.len(),
+            messages: other.messages.len(),
+            lane_status: other.lane_status.len(),
+            settled: other.settled.len(),
+        };
         self.at = self.at.max(other.at);
         self.intents.append(&mut other.intents);
         self.changes.append(&mut other.changes);
@@ -210,7 +222,40 @@ impl Batch {
         self.messages.append(&mut other.messages);
         self.lane_status.append(&mut other.lane_status);
         self.settled.append(&mut other.settled);
+        seam
     }
+
+    /// The first of the batches that were appended to an empty one; what is left begins with the next.
+    #[must_use]
+    pub fn take_first(&mut self, seam: &Seam) -> Self {
+        Self {
+            at: seam.at,
+            intents: self.intents.drain(..seam.intents).collect(),
+            changes: self.changes.drain(..seam.changes).collect(),
+            references: self.references.drain(..seam.references).collect(),
+            suspects: self.suspects.drain(..seam.suspects).collect(),
+            greeted: self.greeted.drain(..seam.greeted).collect(),
+            reach: self.reach.drain(..seam.reach).collect(),
+            messages: self.messages.drain(..seam.messages).collect(),
+            lane_status: self.lane_status.drain(..seam.lane_status).collect(),
+            settled: self.settled.drain(..seam.settled).collect(),
+        }
+    }
+}
+
+/// Where a batch ends that was appended to another: its time, and how much it has of everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seam {
+    at: Time,
+    intents: usize,
+    changes: usize,
+    references: usize,
+    suspects: usize,
+    greeted: usize,
+    reach: usize,
+    messages: usize,
+    lane_status: usize,
+    settled: usize,
 }
 
 /// Channels and chats as the owner of a lane finds them: order is promised there, and Microsoft's windows bind there
@@ -242,4 +287,60 @@ pub struct Committed {
     pub not_complete: Vec<i64>,
     /// Messages whose [`MessageChange::Sweep`] moved as many rows as it was allowed: there may be more.
     pub sweep_more: Vec<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(of: i64) -> Batch {
+        let key = Key { message_no: of, recipient_no: of };
+        let (at, some) = (Time(100 - of), of as usize);
+        let (state, to) = (MessageState::Sending, DeliveryState::Failed);
+        let change = Change {
+            key,
+            from: DeliveryState::InFlight,
+            to,
+            why: None,
+            attempt: None,
+            activity_id: None,
+            due_at: None,
+            tries: 0,
+            resent: false,
+            at,
+        };
+        let reference = NewReference {
+            lane_no: of,
+            recipient_no: of,
+            conversation_id: "a:1".to_owned(),
+            service_url: String::new(),
+            origin: Origin::Created,
+            at,
+        };
+        let evidence = ReachEvidence::answer(ReachState::Blocked, Operation::Send, Some(403), None);
+        Batch {
+            at,
+            intents: vec![Intent { key, reference_no: None, at }; some],
+            changes: vec![change; 2 * some],
+            references: vec![reference; some],
+            suspects: vec![of; 3],
+            greeted: vec![Greeted { lane_no: of, place: "x".to_owned(), at, taken_back: false }; some],
+            reach: vec![ReachChange { recipient_no: of, state: ReachState::Blocked, evidence, at }],
+            messages: vec![MessageChange::State { message_no: of, state, cause: None }; some],
+            lane_status: vec![(of, "{}".to_owned())],
+            settled: vec![of; some],
+        }
+    }
+
+    #[test]
+    fn what_was_appended_comes_apart_again() {
+        let parts = [batch(1), Batch::default(), batch(3), batch(2)];
+        let mut whole = Batch::default();
+        let seams: Vec<Seam> = parts.iter().map(|part| whole.append(part.clone())).collect();
+        assert_eq!((whole.at, whole.intents.len(), whole.changes.len()), (Time(99), 6, 12));
+        for (part, seam) in parts.iter().zip(&seams) {
+            assert_eq!(whole.take_first(seam), *part);
+        }
+        assert!(whole.is_empty());
+    }
 }

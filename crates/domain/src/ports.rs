@@ -115,7 +115,7 @@ pub trait Ledger: Send + Sync + 'static {
     async fn inherited(&self, lane_no: i64, since: Time) -> Result<Inherited, StoreError>;
     /// Makes deliveries due that waited for recipients who have become reachable since. How many.
     async fn reached(&self, lane_no: i64, now: Time) -> Result<i64, StoreError>;
-    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError>;
+    async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, StoreError>;
     /// What calls came to whose owner was taken over meanwhile: those that were accepted settle their delivery, if the
     /// takeover made it ambiguous. How many. Only where a takeover is possible is there anything to it.
     async fn testify(&self, _accepted: Vec<Late>, _now: Time) -> Result<i64, StoreError> {

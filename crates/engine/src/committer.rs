@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nuncio_domain::batch::Late;
+use nuncio_domain::batch::{Late, Seam};
 use nuncio_domain::lane::Input;
 use nuncio_domain::ports::{Ledger, StoreError};
 use nuncio_domain::{Batch, Committed, DeliveryState};
@@ -92,22 +92,28 @@ async fn testify(ledger: &dyn Ledger, jobs: Vec<Job>) {
 }
 
 /// The jobs that could not be committed because another process has taken over: none, or all.
-async fn commit(ledger: &dyn Ledger, jobs: Vec<Job>) -> Vec<Job> {
+async fn commit(ledger: &dyn Ledger, mut jobs: Vec<Job>) -> Vec<Job> {
     let mut merged = Batch::default();
-    for job in &jobs {
-        merged.append(job.batch.clone());
-    }
-    match ledger.commit(merged).await {
+    let seams: Vec<Seam> = jobs.iter_mut().map(|job| merged.append(std::mem::take(&mut job.batch))).collect();
+    let merged = Arc::new(merged);
+    let error = match ledger.commit(Arc::clone(&merged)).await {
         Ok(committed) => {
             answer(jobs, &committed);
             return Vec::new();
         }
-        Err(StoreError::Fenced) => return jobs,
+        Err(error) => error,
+    };
+    let mut merged = Arc::unwrap_or_clone(merged);
+    for (job, seam) in jobs.iter_mut().zip(&seams) {
+        job.batch = merged.take_first(seam);
+    }
+    match error {
+        StoreError::Fenced => return jobs,
         // One lane's batch must not hold up the others for ever.
-        Err(StoreError::Broken(text)) if jobs.len() > 1 => {
+        StoreError::Broken(text) if jobs.len() > 1 => {
             tracing::error!(error = text, batches = jobs.len(), "commit failed; each batch is tried alone");
         }
-        Err(error) => {
+        error => {
             tracing::warn!(%error, "commit failed and is tried again");
             pause(BACKOFF).await;
         }
@@ -126,13 +132,17 @@ async fn commit(ledger: &dyn Ledger, jobs: Vec<Job>) -> Vec<Job> {
 /// Tries until it is committed; the job, if another process has taken over.
 async fn insist(ledger: &dyn Ledger, job: Job) -> Option<Job> {
     let mut wait = BACKOFF;
+    let Job { ticket, batch, reply } = job;
+    let batch = Arc::new(batch);
     loop {
-        match ledger.commit(job.batch.clone()).await {
+        match ledger.commit(Arc::clone(&batch)).await {
             Ok(committed) => {
-                answer(vec![job], &committed);
+                reply.tell(Input::Committed { ticket, committed });
                 return None;
             }
-            Err(StoreError::Fenced) => return Some(job),
+            Err(StoreError::Fenced) => {
+                return Some(Job { ticket, batch: Arc::unwrap_or_clone(batch), reply });
+            }
             Err(error) => {
                 tracing::error!(%error, "commit failed and is tried again");
                 pause(wait).await;

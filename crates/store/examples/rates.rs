@@ -195,7 +195,7 @@ async fn deliver(store: &Store, meter: &mut Meter, message_no: i64, n: i64) {
         }
         flying = rows.iter().map(|row| row.key).collect();
         after = rows.last().map_or(after, |row| row.key.recipient_no);
-        store.ledger().commit(batch).await.expect("commit");
+        store.ledger().commit(batch.into()).await.expect("commit");
     }
     meter.told("page, intent, outcome, attempt, counts", n, since).await;
 }

@@ -333,7 +333,7 @@ impl World {
             Event::Tick if self.now == self.alarm => self.step(Input::Tick),
             Event::Tick => {}
             Event::Commit { ticket, batch } => {
-                let committed = self.ledger.commit(batch).await.unwrap();
+                let committed = self.ledger.commit(batch.into()).await.unwrap();
                 self.step(Input::Committed { ticket, committed });
             }
             Event::Perform(action) => self.perform(action).await,

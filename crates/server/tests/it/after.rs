@@ -56,7 +56,7 @@ async fn uncertain(server: &Server) -> Sent {
     let sent = sent(server, &hello()).await;
     let intents =
         sent.keys[..2].iter().map(|key| Intent { key: *key, reference_no: None, at: Time(NOON) }).collect();
-    server.store.commit(Batch { intents, ..Batch::default() }).await.unwrap();
+    server.store.commit(Batch { intents, ..Batch::default() }.into()).await.unwrap();
     assert_eq!(server.store.recover(sent.lane_no, Time(NOON)).await.unwrap(), (2, 0));
     sent
 }
@@ -86,7 +86,7 @@ async fn ambiguous_ones_are_settled_by_a_word() {
     // What the owner makes of the first is shown, with whose word it was.
     let changes = vec![change(sent.keys[0], DeliveryState::Ambiguous, DeliveryState::Delivered)];
     let obeyed = Batch { changes, settled: vec![words[0].settlement_no], ..Batch::default() };
-    server.store.commit(obeyed).await.unwrap();
+    server.store.commit(obeyed.into()).await.unwrap();
     let shown = server.get(&format!("/v1/deliveries/{}", sent.delivery(0))).await.json();
     assert_eq!(shown["state"], "delivered");
     let settled = &shown["settled"];
@@ -131,7 +131,7 @@ async fn words_that_make_no_sense_are_refused() {
         to: DeliveryState::Cancelled,
         at: Time(NOON),
     };
-    server.store.commit(Batch { messages: vec![close], ..Batch::default() }).await.unwrap();
+    server.store.commit(Batch { messages: vec![close], ..Batch::default() }.into()).await.unwrap();
     let late = server.post(&path, &right).await;
     late.refused(409, "too_late");
     assert!(late.text.contains("delivered"), "{}", late.text);
@@ -152,7 +152,7 @@ async fn mixed(server: &Server) -> Sent {
         why: Some(Why::Skipped(nuncio_domain::SkipReason::Unreachable)),
         ..change(sent.keys[1], DeliveryState::Pending, DeliveryState::Skipped)
     };
-    server.store.commit(Batch { changes: vec![failed, skipped], ..Batch::default() }).await.unwrap();
+    server.store.commit(Batch { changes: vec![failed, skipped], ..Batch::default() }.into()).await.unwrap();
     sent
 }
 

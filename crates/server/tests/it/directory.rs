@@ -261,7 +261,7 @@ async fn a_message_that_waits_for_the_directory_says_so() {
     let cause = DirectoryError::NotFound { id: GROUP.to_owned() }.cause();
     let (state, cause) = (MessageState::Waiting, Some(cause));
     let messages = vec![MessageChange::State { message_no, state, cause }];
-    server.store.commit(Batch { at: Time(NOON), messages, ..Batch::default() }).await.unwrap();
+    server.store.commit(Batch { at: Time(NOON), messages, ..Batch::default() }.into()).await.unwrap();
     let message = server.get(&format!("/v1/messages/{id}")).await.json();
     assert_eq!((&message["state"], &message["cause"]), (&json!("waiting"), &json!("directory")));
     let text = format!("the directory has no such group or team: {GROUP}");

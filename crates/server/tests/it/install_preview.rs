@@ -92,7 +92,7 @@ async fn an_end_is_told_where_it_is_known() {
     let status = json!({"rate_per_s": 1.0, "cause": "throttled", "cause_text": "why", "cooling_until": NOON + 60_000_000});
     let batch =
         nuncio_domain::Batch { lane_status: vec![(lane_no, status.to_string())], ..Default::default() };
-    server.store.commit(batch).await.unwrap();
+    server.store.commit(batch.into()).await.unwrap();
     let told = answered(&world.post(PATH, &run).await);
     assert_eq!((&told["cause"], &told["estimated_end"]), (&Value::Null, &json!("2026-11-22T12:00:20Z")));
     let pause = format!("/v1/lanes/{}/pause", LaneId(lane_no));

@@ -145,7 +145,7 @@ async fn rate_end_and_causes_are_those_of_the_lane() {
     server.store.expand(message_no, 100, Time(NOON)).await.unwrap();
     let status = async |status: Value| {
         let batch = Batch { lane_status: vec![(lane_no, status.to_string())], ..Batch::default() };
-        server.store.commit(batch).await.unwrap();
+        server.store.commit(batch.into()).await.unwrap();
         server.get(&format!("/v1/messages/{id}")).await.json()
     };
     let message = status(json!({"rate_per_s": 0.5, "cause": null, "cooling_until": NOON + 1_500_000})).await;
@@ -182,7 +182,7 @@ async fn controls_are_taken_until_it_is_too_late() {
 
     let message_no = server.store.open(lane_no, 0).await.unwrap().messages[0].message_no;
     let state = MessageChange::State { message_no, state: MessageState::Cancelled, cause: None };
-    server.store.commit(Batch { messages: vec![state], ..Batch::default() }).await.unwrap();
+    server.store.commit(Batch { messages: vec![state], ..Batch::default() }.into()).await.unwrap();
     let refused = tell("cancel").await;
     refused.refused(409, "too_late");
     assert!(refused.text.contains("cancelled"));

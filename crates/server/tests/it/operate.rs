@@ -26,7 +26,7 @@ async fn lanes_are_shown_with_their_pace_and_held() {
     let status = json!({"rate_per_s": 12.5, "allowed_per_s": 40.0, "limit_per_s": 50.0, "cause": "throttled",
                         "cause_text": "asked to wait", "cooling_until": NOON + 5_000_000});
     let batch = Batch { lane_status: vec![(lane_no, status.to_string())], ..Batch::default() };
-    server.store.commit(batch).await.unwrap();
+    server.store.commit(batch.into()).await.unwrap();
 
     let lanes = server.get("/v1/lanes").await.json();
     assert_eq!((lanes["items"].as_array().unwrap().len(), &lanes["next"]), (2, &Value::Null));

@@ -376,7 +376,7 @@ async fn when_it_would_be_done() {
         let status = json!({"rate_per_s": 1.0, "allowed_per_s": 10.0, "limit_per_s": 50.0, "cause": cause,
                             "cause_text": cause.map(|_| "why"), "cooling_until": cooling_until});
         let batch = Batch { lane_status: vec![(lane_no, status.to_string())], ..Batch::default() };
-        server.store.commit(batch).await.unwrap();
+        server.store.commit(batch.into()).await.unwrap();
     };
     status(None, None).await;
     let users = |from: usize, n: usize| (from..from + n).map(id).collect::<Vec<_>>();

@@ -37,7 +37,7 @@ async fn call(server: &Server, id: &str, state: ReachState, answer: (u16, Option
     let found = server.store.person(&scope, id, &PeopleFilter::default()).await.unwrap();
     let evidence = ReachEvidence::answer(state, Operation::Send, Some(answer.0), answer.1);
     let reach = vec![ReachChange { recipient_no: found[0].recipient_no, state, evidence, at: Time(at) }];
-    server.store.commit(Batch { at: Time(at), reach, ..Batch::default() }).await.unwrap();
+    server.store.commit(Batch { at: Time(at), reach, ..Batch::default() }.into()).await.unwrap();
 }
 
 /// Ines has blocked the app, Max removed it, and Lea's account is disabled, as the directory said for a message.

@@ -39,7 +39,7 @@ async fn columns_outcomes_and_defused_cells() {
     let key = server.store.page(message_no, 0, 1).await.unwrap()[0].key;
     let at = Time(NOON);
     let intents = vec![Intent { key, reference_no: None, at }];
-    server.store.commit(Batch { at, intents, ..Batch::default() }).await.unwrap();
+    server.store.commit(Batch { at, intents, ..Batch::default() }.into()).await.unwrap();
     let attempt = Attempt {
         call: Operation::Send,
         started_at: at,
@@ -63,7 +63,7 @@ async fn columns_outcomes_and_defused_cells() {
         at,
     };
     let committed =
-        server.store.commit(Batch { at, changes: vec![change], ..Batch::default() }).await.unwrap();
+        server.store.commit(Batch { at, changes: vec![change], ..Batch::default() }.into()).await.unwrap();
     assert_eq!(committed.lost_changes, []);
 
     let report = server.get(&format!("/v1/messages/{id}/report.csv")).await;

@@ -4,6 +4,7 @@
 //! Several writers are at work. All of them lock the rows of lanes before those of recipients, and these before those
 //! of messages, so that they wait for each other in one direction only.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use nuncio_domain::batch::{Attempt, Change, Intent, MessageChange, NewReference, Why};
@@ -14,7 +15,7 @@ use sqlx::postgres::PgRow;
 use super::db::{Db, Statement, plain, plain_or_null, sql};
 use super::tids::Tids;
 use super::{commit_message, delivered, events, greeted, reach, settle};
-use crate::batch::{self, Closed, Deltas, sort, why};
+use crate::batch::{self, Closed, Deltas, delivering, sort, why};
 use crate::rows;
 use crate::words::{get, word_or_null};
 
@@ -106,17 +107,17 @@ pub(crate) const FOUND: &str = "
 
 const KEEP_COMMITS: i64 = 7 * 24 * 3_600 * 1_000_000;
 
-pub(crate) async fn commit(db: &mut Db<'_>, tids: &Tids, batch: Batch) -> Result<Committed, StoreError> {
+pub(crate) async fn commit(db: &mut Db<'_>, tids: &Tids, batch: &Batch) -> Result<Committed, StoreError> {
     let mut done = Committed::default();
-    let numbers = batch::touched(&batch);
+    let numbers = batch::touched(batch);
     // Before all rows of recipients and messages.
     lane_status(db, &batch.lane_status).await?;
     let found = found(db, &numbers).await?;
     let closed = closed(&found)?;
     let mut deltas = Deltas::default();
 
-    intents(db, tids, batch.intents, &closed, &mut deltas, &mut done).await?;
-    let sorted = sort(batch.changes, &closed, &mut done);
+    intents(db, tids, &batch.intents, &closed, &mut deltas, &mut done).await?;
+    let sorted = sort(&batch.changes, &closed, &mut done);
     let mut resolved = HashMap::new();
     for mut wave in sorted.waves {
         wave.sort_unstable_by_key(|change| change.key);
@@ -137,14 +138,14 @@ pub(crate) async fn commit(db: &mut Db<'_>, tids: &Tids, batch: Batch) -> Result
     reach::from_calls(db, &batch.reach).await?;
     references(db, &batch.references).await?;
     if !batch.suspects.is_empty() {
-        db.run(sql(SUSPECTS).bind(batch.suspects).bind(batch.at.0)).await?;
+        db.run(sql(SUSPECTS).bind(&batch.suspects).bind(batch.at.0)).await?;
     }
     greeted::greeted(db, &batch.greeted).await?;
     let again = resolved.iter().filter(|(_, to)| **to == DeliveryState::Pending);
     let again: BTreeSet<i64> = again.map(|(key, _)| key.message_no).collect();
     let changed = again.iter().copied().chain(batch.messages.iter().map(MessageChange::message_no)).collect();
     settle::reopen(db, again).await?;
-    settle::obeyed(db, batch.settled, resolved, batch.at).await?;
+    settle::obeyed(db, &batch.settled, resolved, batch.at).await?;
     commit_message::apply(db, batch.at, &batch.messages, &mut done).await?;
     if !numbers.is_empty() {
         let touched: Vec<i64> = numbers.into_iter().collect();
@@ -187,12 +188,13 @@ fn closed(found: &[PgRow]) -> Result<Closed, StoreError> {
 async fn intents(
     db: &mut Db<'_>,
     tids: &Tids,
-    mut intents: Vec<Intent>,
+    intents: &[Intent],
     closed: &Closed,
     deltas: &mut Deltas,
     done: &mut Committed,
 ) -> Result<(), StoreError> {
     let mut asked = HashSet::with_capacity(intents.len());
+    let mut intents: Vec<&Intent> = intents.iter().collect();
     intents.retain(|intent| {
         // A pending row of a closed message is counted as cancelled already; and only one call may start.
         let may = closed.get(&intent.key.message_no).is_some_and(Option::is_none) && asked.insert(intent.key);
@@ -206,13 +208,13 @@ async fn intents(
     }
     intents.sort_unstable_by_key(|intent| intent.key);
     let places = tids.take(intents.iter().map(|intent| intent.key));
-    let placed = intents.iter().zip(places).filter_map(|(intent, place)| Some((intent, place?)));
+    let placed = intents.iter().copied().zip(places).filter_map(|(intent, place)| Some((intent, place?)));
     let (here, places): (Vec<&Intent>, Vec<String>) = placed.unzip();
     if !here.is_empty() {
         let statement = bind_intents(sql(INTENTS_IN_PLACE), &here).bind(places);
         begun(&db.rows(statement).await?, &mut asked, deltas)?;
     }
-    let rest: Vec<&Intent> = intents.iter().filter(|intent| asked.contains(&intent.key)).collect();
+    let rest: Vec<&Intent> = intents.iter().copied().filter(|intent| asked.contains(&intent.key)).collect();
     if !rest.is_empty() {
         begun(&db.rows(bind_intents(sql(INTENTS), &rest)).await?, &mut asked, deltas)?;
     }
@@ -226,16 +228,17 @@ pub(crate) fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T>
 }
 
 /// Writes changes and their attempts; which of them found their row as they thought it was.
-async fn apply(db: &mut Db<'_>, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
+async fn apply(db: &mut Db<'_>, changes: &[Cow<'_, Change>]) -> Result<HashSet<Key>, StoreError> {
     let mut moved = HashSet::with_capacity(changes.len());
-    let (mut at_once, mut rest) = (Vec::with_capacity(changes.len()), Vec::new());
+    let (mut accepted, mut rest) = (Vec::with_capacity(changes.len()), Vec::new());
     for change in changes {
-        match delivered::at_once(change) {
-            Some(attempt) => at_once.push((change, attempt)),
+        let change: &Change = change;
+        match delivering(change) {
+            Some(call) => accepted.push((change, call)),
             None => rest.push(change),
         }
     }
-    delivered::apply(db, &at_once, &mut moved).await?;
+    delivered::apply(db, &accepted, &mut moved).await?;
     apply_rest(db, &rest, &mut moved).await?;
     Ok(moved)
 }
@@ -313,10 +316,10 @@ async fn attempts(db: &mut Db<'_>, made: &[(Key, i64, &Attempt)]) -> Result<(), 
 /// The counts have moved when the message was closed; the attempt is kept, whether its row was swept yet or not.
 async fn late(db: &mut Db<'_>, late: Vec<Change>, done: &mut Committed) -> Result<(), StoreError> {
     for mut change in late {
-        let unswept = apply(db, std::slice::from_ref(&change)).await?;
+        let unswept = apply(db, &[Cow::Borrowed(&change)]).await?;
         if unswept.is_empty() {
             change.from = change.to;
-            if apply(db, std::slice::from_ref(&change)).await?.is_empty()
+            if apply(db, &[Cow::Borrowed(&change)]).await?.is_empty()
                 && !done.lost_changes.contains(&change.key)
             {
                 done.lost_changes.push(change.key);

@@ -177,9 +177,9 @@ impl Ledger for PostgresStore {
         name = "store.commit", level = "debug", skip_all,
         fields(intents = batch.intents.len(), changes = batch.changes.len())
     )]
-    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+    async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, StoreError> {
         self.batch((Arc::clone(&self.tids), batch), |db, (tids, batch)| {
-            Box::pin(commit::commit(db, tids, batch.clone()))
+            Box::pin(commit::commit(db, tids, batch))
         })
         .await
     }

@@ -26,6 +26,6 @@ pub(crate) async fn recover(db: &mut Db<'_>, lane_no: i64, now: Time) -> Result<
     let changes = rows.iter().map(|row| change(row, now)).collect::<Result<Vec<_>, _>>()?;
     let resent = changes.iter().filter(|change| change.to == DeliveryState::Pending).count() as i64;
     let ambiguous = changes.len() as i64 - resent;
-    commit(db, &Tids::default(), Batch { at: now, changes, ..Batch::default() }).await?;
+    commit(db, &Tids::default(), &Batch { at: now, changes, ..Batch::default() }).await?;
     Ok((ambiguous, resent))
 }

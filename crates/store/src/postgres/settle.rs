@@ -124,7 +124,7 @@ pub(crate) async fn open(db: &mut Db<'_>, lane_no: i64) -> Result<Vec<Settlement
 /// says so is what settled it.
 pub(crate) async fn obeyed(
     db: &mut Db<'_>,
-    numbers: Vec<i64>,
+    numbers: &[i64],
     mut moved: HashMap<Key, DeliveryState>,
     at: Time,
 ) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 //!
 //! Every key column of a statement comes out of the JSON: with a constant one SQLite reads the array again for each row.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use nuncio_domain::batch::{Attempt, Change, Intent, Why};
@@ -10,8 +11,9 @@ use nuncio_domain::ports::StoreError;
 use nuncio_domain::{Batch, Committed, DeliveryState, Key};
 use sqlx::SqliteConnection;
 
+use super::moves::Look;
 use super::{commit_message, greeted, moves, reach, settle};
-use crate::batch::{self, Closed, Deltas, sort, why};
+use crate::batch::{self, Closed, Deltas, delivering, sort, why};
 use crate::error::{broken, of_sqlx};
 use crate::words::{from_json, json};
 
@@ -19,10 +21,10 @@ use crate::words::{from_json, json};
 /// the statement touches, to take back the statement alone.
 pub(crate) const INTENTS: &str = "
     UPDATE OR FAIL deliveries
-       SET state = 'in_flight', due_at = NULL, started_at = j.value ->> 4, reference_no = j.value ->> 3
+       SET state = 'in_flight', due_at = NULL, reference_no = j.value ->> 2, started_at = j.value ->> 3
       FROM jsonb_each(?1) AS j
      WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
-       AND deliveries.state = j.value ->> 2";
+       AND deliveries.state = 'pending'";
 
 pub(crate) const CHANGES: &str = "
     UPDATE OR FAIL deliveries
@@ -33,6 +35,16 @@ pub(crate) const CHANGES: &str = "
       FROM jsonb_each(?1) AS j
      WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
        AND deliveries.state = j.value ->> 2";
+
+/// Nearly all there is to write, so with as few columns as it needs. The call is kept with the delivery.
+pub(crate) const DELIVERED: &str = "
+    UPDATE OR FAIL deliveries
+       SET state = 'delivered', reason = NULL, due_at = NULL, attempts = deliveries.attempts + 1,
+           activity_id = coalesce(j.value ->> 2, deliveries.activity_id), call = j.value ->> 3, status = j.value ->> 4,
+           correlation = j.value ->> 5, started_at = j.value ->> 6, done_at = j.value ->> 7
+      FROM jsonb_each(?1) AS j
+     WHERE deliveries.message_no = j.value ->> 0 AND deliveries.recipient_no = j.value ->> 1
+       AND deliveries.state = 'in_flight'";
 
 /// The number of an attempt is that of its delivery, which has counted it just before.
 pub(crate) const ATTEMPTS: &str = "
@@ -79,17 +91,22 @@ const EVENTS: &str = "
 
 const KEEP_COMMITS: i64 = 7 * 24 * 3_600 * 1_000_000;
 
-pub(crate) async fn commit(connection: &mut SqliteConnection, batch: Batch) -> Result<Committed, StoreError> {
+/// Fails where [`Look::AtOnce`] was too bold: not all rows are as the batch thinks.
+pub(crate) async fn commit(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+    look: Look,
+) -> Result<Committed, StoreError> {
     let mut done = Committed::default();
-    let numbers = batch::touched(&batch);
+    let numbers = batch::touched(batch);
     let closed = closed(connection, &numbers).await?;
     let mut deltas = Deltas::default();
 
-    intents(connection, &batch.intents, &closed, &mut deltas, &mut done).await?;
-    let sorted = sort(batch.changes, &closed, &mut done);
+    intents(connection, look, &batch.intents, &closed, &mut deltas, &mut done).await?;
+    let sorted = sort(&batch.changes, &closed, &mut done);
     let mut resolved = HashMap::new();
     for wave in &sorted.waves {
-        let lost = apply(connection, wave).await?;
+        let lost = apply(connection, look, wave).await?;
         for change in wave {
             if lost.contains(&change.key) {
                 done.lost_changes.push(change.key);
@@ -163,33 +180,32 @@ async fn closed(connection: &mut SqliteConnection, numbers: &BTreeSet<i64>) -> R
     found.into_iter().map(|(no, closed_to)| Ok((no, closed_to.map(state).transpose()?))).collect()
 }
 
+/// Message, recipient, reference, and when the call is to start.
+type IntentRow = (i64, i64, Option<i64>, i64);
+
 async fn intents(
     connection: &mut SqliteConnection,
+    look: Look,
     intents: &[Intent],
     closed: &Closed,
     deltas: &mut Deltas,
     done: &mut Committed,
 ) -> Result<(), StoreError> {
     let mut asked = HashSet::with_capacity(intents.len());
-    let mut rows = Vec::with_capacity(intents.len());
+    let mut rows: Vec<IntentRow> = Vec::with_capacity(intents.len());
     for intent in intents {
         // A pending row of a closed message is counted as cancelled already; and only one call may start.
         let may = closed.get(&intent.key.message_no).is_some_and(Option::is_none);
         if may && asked.insert(intent.key) {
-            let from = DeliveryState::Pending;
-            rows.push((
-                intent.key.message_no,
-                intent.key.recipient_no,
-                from,
-                intent.reference_no,
-                intent.at.0,
-            ));
+            rows.push((intent.key.message_no, intent.key.recipient_no, intent.reference_no, intent.at.0));
         } else {
             done.lost_intents.push(intent.key);
         }
     }
-    let lost = moves::lost(connection, &rows).await?;
-    rows.retain(|row| !lost.contains(&Key { message_no: row.0, recipient_no: row.1 }));
+    let key = |row: &IntentRow| Key { message_no: row.0, recipient_no: row.1 };
+    let lost =
+        moves::lost(connection, look, || rows.iter().map(|row| (key(row), DeliveryState::Pending))).await?;
+    rows.retain(|row| !lost.contains(&key(row)));
     moves::make(connection, INTENTS, &rows).await?;
     for row in &rows {
         deltas.shift(row.0, DeliveryState::Pending, DeliveryState::InFlight);
@@ -198,10 +214,36 @@ async fn intents(
     Ok(())
 }
 
-/// Writes changes and their attempts; which of them did not find their row as they thought it was.
-async fn apply(connection: &mut SqliteConnection, changes: &[Change]) -> Result<HashSet<Key>, StoreError> {
-    let mut rows: Vec<_> = changes
-        .iter()
+/// Writes changes and their calls; which of them did not find their row as they thought it was.
+async fn apply(
+    connection: &mut SqliteConnection,
+    look: Look,
+    changes: &[Cow<'_, Change>],
+) -> Result<HashSet<Key>, StoreError> {
+    let thought = || changes.iter().map(|change| (change.key, change.from));
+    let lost = moves::lost(connection, look, thought).await?;
+    let found = || changes.iter().filter(|change| !lost.contains(&change.key));
+    let delivered: Vec<_> = found()
+        .filter_map(|change| {
+            let call = delivering(change)?;
+            let activity_id = change.activity_id.as_deref();
+            let (status, correlation) = (call.status, call.correlation.as_deref());
+            let Key { message_no, recipient_no } = change.key;
+            Some((
+                message_no,
+                recipient_no,
+                activity_id,
+                call.call.as_str(),
+                status,
+                correlation,
+                call.started_at,
+                change.at,
+            ))
+        })
+        .collect();
+    moves::make(connection, DELIVERED, &delivered).await?;
+    let others = || found().filter(|change| delivering(change).is_none());
+    let rows: Vec<_> = others()
         .map(|change| {
             (
                 change.key.message_no,
@@ -218,14 +260,9 @@ async fn apply(connection: &mut SqliteConnection, changes: &[Change]) -> Result<
             )
         })
         .collect();
-    let lost = moves::lost(connection, &rows).await?;
-    rows.retain(|row| !lost.contains(&Key { message_no: row.0, recipient_no: row.1 }));
     moves::make(connection, CHANGES, &rows).await?;
-    let attempts: Vec<_> = changes
-        .iter()
-        .filter(|change| !lost.contains(&change.key))
-        .filter_map(|change| Some(attempt_row(change.key, change.attempt.as_ref()?)))
-        .collect();
+    let attempts: Vec<_> =
+        others().filter_map(|change| Some(attempt_row(change.key, change.attempt.as_ref()?))).collect();
     moves::make(connection, ATTEMPTS, &attempts).await?;
     Ok(lost)
 }
@@ -237,10 +274,10 @@ async fn late(
     done: &mut Committed,
 ) -> Result<(), StoreError> {
     for mut change in late {
-        let swept = !apply(connection, std::slice::from_ref(&change)).await?.is_empty();
+        let swept = !apply(connection, Look::First, &[Cow::Borrowed(&change)]).await?.is_empty();
         if swept {
             change.from = change.to;
-            if !apply(connection, std::slice::from_ref(&change)).await?.is_empty()
+            if !apply(connection, Look::First, &[Cow::Borrowed(&change)]).await?.is_empty()
                 && !done.lost_changes.contains(&change.key)
             {
                 done.lost_changes.push(change.key);

@@ -11,14 +11,33 @@ use crate::error::of_sqlx;
 use crate::inherited::{Bisection, by_time};
 use crate::words::get;
 
-pub(crate) const CALLS: &str = "
-    SELECT d.thread_no, a.ended_at
-      FROM recipients AS r INDEXED BY recipients_of_lane
-     CROSS JOIN deliveries AS d INDEXED BY deliveries_of_thread
-        ON d.thread_no = coalesce(r.thread_no, r.recipient_no) AND d.message_no >= ?3
-       AND d.recipient_no = r.recipient_no
-     CROSS JOIN attempts AS a ON a.message_no = d.message_no AND a.recipient_no = d.recipient_no
-     WHERE r.lane_no = ?1 AND r.kind IN ('channel', 'chat') AND a.ended_at > ?2";
+macro_rules! calls {
+    ($ended_at:literal, $of:literal) => {
+        concat!(
+            "SELECT d.thread_no, ",
+            $ended_at,
+            " AS ended_at
+               FROM recipients AS r INDEXED BY recipients_of_lane
+              CROSS JOIN deliveries AS d INDEXED BY deliveries_of_thread
+                 ON d.thread_no = coalesce(r.thread_no, r.recipient_no) AND d.message_no >= ?3
+                AND d.recipient_no = r.recipient_no ",
+            $of,
+            " WHERE r.lane_no = ?1 AND r.kind IN ('channel', 'chat') AND ",
+            $ended_at,
+            " > ?2"
+        )
+    };
+}
+
+/// Those that delivered, and the others.
+pub(crate) const CALLS: &str = concat!(
+    calls!("d.done_at", "AND d.call IS NOT NULL"),
+    " UNION ALL ",
+    calls!(
+        "a.ended_at",
+        "CROSS JOIN attempts AS a ON a.message_no = d.message_no AND a.recipient_no = d.recipient_no"
+    ),
+);
 
 pub(crate) const CREATED: &str =
     "SELECT message_no, created_at FROM messages WHERE message_no >= ?1 ORDER BY message_no LIMIT 1";

@@ -1,5 +1,7 @@
 //! `Ledger`: which of our functions serves which method, and in which queue it waits.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use nuncio_domain::batch::{Inherited, Row};
 use nuncio_domain::directory::Fill;
@@ -15,8 +17,8 @@ use super::expand::Ask;
 use super::rows::{AskPage, Look};
 use super::writer::Queue;
 use super::{
-    SqliteStore, commit, control, fill, inherited, lanes, names, reached, recover, rows, settle, submit,
-    views,
+    SqliteStore, commit, control, fill, inherited, lanes, moves, names, reached, recover, rows, settle,
+    submit, views,
 };
 
 #[async_trait]
@@ -167,7 +169,19 @@ impl Ledger for SqliteStore {
         name = "store.commit", level = "debug", skip_all,
         fields(intents = batch.intents.len(), changes = batch.changes.len())
     )]
-    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
-        self.write(Queue::Outcomes, move |connection| Box::pin(commit::commit(connection, batch))).await
+    async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, StoreError> {
+        match self.commit_with(moves::Look::AtOnce, Arc::clone(&batch)).await {
+            Err(StoreError::Broken(_)) => self.commit_with(moves::Look::First, batch).await,
+            done => done,
+        }
+    }
+}
+
+impl SqliteStore {
+    async fn commit_with(&self, look: moves::Look, batch: Arc<Batch>) -> Result<Committed, StoreError> {
+        self.write(Queue::Outcomes, move |connection| {
+            Box::pin(async move { commit::commit(connection, &batch, look).await })
+        })
+        .await
     }
 }

@@ -22,6 +22,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0013_threads.sql"),
     include_str!("migrations/0014_list_keys.sql"),
     include_str!("migrations/0015_closures.sql"),
+    include_str!("migrations/0016_delivering_call.sql"),
 ];
 
 pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -75,9 +75,12 @@ async fn hot_statements_take_their_keys() {
             ],
         ),
         (
-            "found as thought",
-            moves::FOUND,
-            &["SCAN j VIRTUAL TABLE", "SEARCH d USING PRIMARY KEY (message_no=? AND recipient_no=?)"],
+            "delivered",
+            commit::DELIVERED,
+            &[
+                "SCAN j VIRTUAL TABLE",
+                "SEARCH deliveries USING PRIMARY KEY (message_no=? AND recipient_no=?)",
+            ],
         ),
         (
             "lost",
@@ -133,6 +136,7 @@ async fn hot_statements_take_their_keys() {
             inherited::CALLS,
             &[
                 "SEARCH r USING INDEX recipients_of_lane (lane_no=? AND kind=?)",
+                "SEARCH d USING INDEX deliveries_of_thread (thread_no=? AND message_no>?)",
                 "SEARCH d USING COVERING INDEX deliveries_of_thread (thread_no=? AND message_no>?)",
                 "SEARCH a USING PRIMARY KEY (message_no=? AND recipient_no=?)",
             ],

@@ -5,6 +5,7 @@ use nuncio_domain::{Batch, DeliveryState, Time};
 use sqlx::SqliteConnection;
 
 use super::commit::commit;
+use super::moves::Look;
 use crate::error::of_sqlx;
 use crate::rows::change;
 
@@ -28,6 +29,6 @@ pub(crate) async fn recover(
     let changes = rows.iter().map(|row| change(row, now)).collect::<Result<Vec<_>, _>>()?;
     let resent = changes.iter().filter(|change| change.to == DeliveryState::Pending).count() as i64;
     let ambiguous = changes.len() as i64 - resent;
-    commit(connection, Batch { at: now, changes, ..Batch::default() }).await?;
+    commit(connection, &Batch { at: now, changes, ..Batch::default() }, Look::First).await?;
     Ok((ambiguous, resent))
 }

@@ -6,6 +6,7 @@ use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFil
 use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Scope};
 use sqlx::SqlitePool;
 
+use crate::batch::ACCEPTED;
 use crate::error::of_sqlx;
 use crate::views::{attempt_view, delivery_view, message_id, message_view, paged};
 
@@ -43,7 +44,8 @@ pub(crate) const SURVEYS: &str = message!(
      ORDER BY m.message_no DESC LIMIT ?5"
 );
 
-/// A pending row of a closed message is shown as what the message made of it.
+/// A pending row of a closed message is shown as what the message made of it. The last call is that which delivered it, or
+/// one with a row of its own.
 macro_rules! delivery {
     ($where:literal) => {
         concat!(
@@ -52,9 +54,12 @@ macro_rules! delivery {
                       iif(d.state = 'pending' AND m.closed_to IS NOT NULL, m.closed_to, d.state) AS state,
                       d.reason, d.activity_id, d.attempts,
                       iif(m.closed_to IS NULL, d.due_at, NULL) AS due_at,
-                      (SELECT a.started_at FROM attempts AS a
-                        WHERE a.message_no = d.message_no AND a.recipient_no = d.recipient_no AND a.n = 1) AS first_at,
-                      b.ended_at AS last_at, b.status, b.code, b.text, b.correlation,
+                      iif(d.call IS NOT NULL AND d.attempts = 1, d.started_at,
+                          (SELECT a.started_at FROM attempts AS a
+                            WHERE a.message_no = d.message_no AND a.recipient_no = d.recipient_no AND a.n = 1)) AS first_at,
+                      iif(d.call IS NULL, b.ended_at, d.done_at) AS last_at,
+                      iif(d.call IS NULL, b.status, d.status) AS status, b.code, b.text,
+                      iif(d.call IS NULL, b.correlation, d.correlation) AS correlation,
                       (SELECT json_array(s.verdict, s.evidence, s.at) FROM settlements AS s
                         WHERE s.message_no = d.message_no AND s.recipient_no = d.recipient_no AND s.took = 1
                         ORDER BY s.settlement_no DESC LIMIT 1) AS settled
@@ -63,7 +68,7 @@ macro_rules! delivery {
                 CROSS JOIN deliveries AS d ON d.message_no = m.message_no
                 CROSS JOIN recipients AS r ON r.recipient_no = d.recipient_no
                  LEFT JOIN attempts AS b
-                   ON b.message_no = d.message_no AND b.recipient_no = d.recipient_no AND b.n = d.attempts
+                   ON b.message_no = d.message_no AND b.recipient_no = d.recipient_no AND b.n = d.attempts AND d.call IS NULL
                 WHERE (?1 IS NULL OR l.app = ?1) AND ",
             $where
         )
@@ -163,10 +168,15 @@ pub(crate) async fn delivery(
     let Some(row) = row else { return Ok(None) };
     let attempts = sqlx::query(
         "SELECT n, call, started_at, ended_at, outcome, status, code, text, correlation
-           FROM attempts WHERE message_no = ? AND recipient_no = ? ORDER BY n",
+           FROM attempts WHERE message_no = ?1 AND recipient_no = ?2
+          UNION ALL
+         SELECT attempts, call, started_at, done_at, ?3, status, NULL, NULL, correlation
+           FROM deliveries WHERE message_no = ?1 AND recipient_no = ?2 AND call IS NOT NULL
+          ORDER BY n",
     )
     .bind(key.message_no)
     .bind(key.recipient_no)
+    .bind(ACCEPTED)
     .fetch_all(readers)
     .await
     .map_err(of_sqlx)?;

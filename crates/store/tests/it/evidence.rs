@@ -92,7 +92,7 @@ impl<D: Database> Place<D> {
     async fn calls(&self, key: Key, at: i64, state: DeliveryState, activity_id: Option<&str>) {
         let at = Time(at * 1_000);
         let intents = vec![Intent { key, reference_no: None, at }];
-        self.table.store().commit(Batch { intents, ..Batch::default() }).await.unwrap();
+        self.table.store().commit(Batch { intents, ..Batch::default() }.into()).await.unwrap();
         if state == InFlight {
             return;
         }
@@ -119,7 +119,7 @@ impl<D: Database> Place<D> {
             resent: state == Pending,
             at,
         };
-        self.table.store().commit(Batch { changes: vec![change], ..Batch::default() }).await.unwrap();
+        self.table.store().commit(Batch { changes: vec![change], ..Batch::default() }.into()).await.unwrap();
     }
 
     async fn ambiguous(&mut self, person: &str, at: i64) -> Key {
@@ -189,7 +189,7 @@ async fn the_word_is_obeyed_and_shown_as_evidence<D: Database>() {
         at: Time(START),
     };
     let batch = Batch { changes: vec![change], settled: vec![word.settlement_no], ..Batch::default() };
-    store.commit(batch).await.unwrap();
+    store.commit(batch.into()).await.unwrap();
     let (_, view, _) = store.delivery(&OPERATOR, ann).await.unwrap().unwrap();
     assert_eq!((view.state, view.activity_id.as_ref()), (Delivered, Some(&post)));
     assert_eq!(view.settled.unwrap().evidence, format!("Teams named a post of then: {post}"));

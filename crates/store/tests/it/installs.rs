@@ -50,7 +50,7 @@ async fn greet<D: Database>(table: &Table<D>, lane_no: i64, words: &[(&str, bool
         taken_back: *taken_back,
     });
     let batch = Batch { at: Time(at), greeted: greeted.collect(), ..Batch::default() };
-    table.store().commit(batch).await.unwrap();
+    table.store().commit(batch.into()).await.unwrap();
 }
 
 async fn who_is_installed_for_a_message_is_not_welcomed<D: Database>() {
@@ -98,7 +98,7 @@ async fn runs_are_listed_by_themselves_and_open_with_their_cause<D: Database>() 
     let cause = Some("install: grant a role".to_owned());
     let state = MessageChange::State { message_no, state: MessageState::Waiting, cause: cause.clone() };
     let batch = Batch { at: Time(SECOND), messages: vec![state], ..Batch::default() };
-    store.commit(batch).await.unwrap();
+    store.commit(batch.into()).await.unwrap();
     let opened = store.open(lane_no, 0).await.unwrap().messages;
     assert_eq!(opened.iter().find(|open| open.message_no == message_no).unwrap().cause, cause);
 }

@@ -110,7 +110,7 @@ async fn who_settled_something_is_shown_by_name<D: Database>() {
     let scope = store.caller([1; 32]).await.unwrap().unwrap();
     let intent = nuncio_domain::batch::Intent { key, reference_no: None, at: Time(3) };
     let start = nuncio_domain::Batch { intents: vec![intent], ..nuncio_domain::Batch::default() };
-    store.commit(start).await.unwrap();
+    store.commit(start.into()).await.unwrap();
     assert_eq!(store.recover(lane_no, Time(4)).await.unwrap(), (1, 0));
     let id = MessageId(Uuid::from_u128(1));
     let verdict = Verdict::Delivered;
@@ -134,7 +134,7 @@ async fn who_settled_something_is_shown_by_name<D: Database>() {
         settled: vec![word.settlement_no],
         ..nuncio_domain::Batch::default()
     };
-    store.commit(obeyed).await.unwrap();
+    store.commit(obeyed.into()).await.unwrap();
     let (_, view, _) = store.delivery(&OPERATOR, key).await.unwrap().unwrap();
     assert_eq!(view.settled.unwrap().evidence, "the API key `service desk` said so");
 }

@@ -116,7 +116,7 @@ async fn people<D: Database>(table: &Table<D>) -> i64 {
         }],
         ..Batch::default()
     };
-    table.store().commit(batch).await.unwrap();
+    table.store().commit(batch.into()).await.unwrap();
     let says = DirectoryPerson {
         object_id: "gus".to_owned(),
         guest: Some(true),
@@ -213,7 +213,7 @@ async fn what_stands_before_is_counted_by_class<D: Database>() {
         state: nuncio_domain::MessageState::Paused,
         cause: None,
     };
-    table.store().commit(Batch { messages: vec![paused], ..Batch::default() }).await.unwrap();
+    table.store().commit(Batch { messages: vec![paused], ..Batch::default() }.into()).await.unwrap();
 
     let of = |class, deliveries, between| Ahead { class, deliveries, between };
     let mut ahead = table.store().ahead(&OPERATOR, lane_no, Time(4_000), 10).await.unwrap();

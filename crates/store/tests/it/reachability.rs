@@ -92,7 +92,7 @@ impl<D: Database> Ground<D> {
         let recipient_no = self.person(key).await.recipient_no;
         let evidence = ReachEvidence::answer(state, Operation::Send, Some(status), code);
         let reach = vec![ReachChange { recipient_no, state, evidence, at: Time(at) }];
-        self.store().commit(Batch { at: Time(at), reach, ..Batch::default() }).await.unwrap();
+        self.store().commit(Batch { at: Time(at), reach, ..Batch::default() }.into()).await.unwrap();
     }
 
     /// The directory is asked about people, for a message to them.

@@ -89,10 +89,10 @@ async fn who_was_taken_over_writes_no_more() {
     // It has not been heard of for long.
     Postgres::shared().run(&url, "UPDATE nodes SET heartbeat_at = 0");
     let new = open(&url).await;
-    assert!(matches!(old.commit(intents(&keys)).await, Err(StoreError::Fenced)));
+    assert!(matches!(old.commit(intents(&keys).into()).await, Err(StoreError::Fenced)));
     assert!(matches!(old.recover(1, Time(4)).await, Err(StoreError::Fenced)));
     assert!(matches!(old.renew().await, Err(StoreError::Fenced)));
-    assert_eq!(new.commit(intents(&keys)).await.unwrap(), Committed::default());
+    assert_eq!(new.commit(intents(&keys).into()).await.unwrap(), Committed::default());
     new.renew().await.unwrap();
     // Its end changes nothing for the one that has it now.
     old.close().await;
@@ -108,7 +108,7 @@ async fn what_a_process_saw_that_was_taken_over_is_left_for_the_new_one() {
     let url = fresh_url().await;
     let old = open(&url).await;
     let keys = begun(&old, 3).await;
-    assert_eq!(old.commit(intents(&keys)).await.unwrap(), Committed::default());
+    assert_eq!(old.commit(intents(&keys).into()).await.unwrap(), Committed::default());
     Postgres::shared().run(&url, "UPDATE nodes SET heartbeat_at = 0");
     let new = open(&url).await;
     assert_eq!(new.recover(1, Time(40_000_000)).await.unwrap(), (3, 0));
@@ -138,7 +138,7 @@ async fn broken_connections_are_made_anew() {
         let ended = "SELECT count(pg_terminate_backend(pid)) > 0 FROM pg_stat_activity
                       WHERE datname = current_database() AND application_name = 'nuncio'";
         assert_eq!(Postgres::shared().run(&url, ended), "t");
-        assert_eq!(store.commit(intents(&[*key])).await.unwrap(), Committed::default());
+        assert_eq!(store.commit(intents(&[*key]).into()).await.unwrap(), Committed::default());
         let new = message(1, 10 + n as u128, 1);
         assert_eq!(store.submit(&OPERATOR, new).await.unwrap(), Submitted::Stored);
         store.ready().await.unwrap();
@@ -159,7 +159,7 @@ async fn rows_are_found_wherever_they_lie_by_now() {
     let turned = "CREATE TABLE kept AS SELECT * FROM deliveries; TRUNCATE deliveries;
                   INSERT INTO deliveries SELECT * FROM kept ORDER BY recipient_no DESC; DROP TABLE kept";
     Postgres::shared().run(&url, turned);
-    assert_eq!(store.commit(intents(&keys)).await.unwrap(), Committed::default());
+    assert_eq!(store.commit(intents(&keys).into()).await.unwrap(), Committed::default());
     // Some have moved, the others have not.
     Postgres::shared().run(&url, "UPDATE deliveries SET tries = tries WHERE recipient_no % 2 = 0");
     let change = |key: &Key| Change {
@@ -175,9 +175,9 @@ async fn rows_are_found_wherever_they_lie_by_now() {
         at: Time(4),
     };
     let outcomes = Batch { at: Time(4), changes: keys.iter().map(change).collect(), ..Batch::default() };
-    assert_eq!(store.commit(outcomes.clone()).await.unwrap(), Committed::default());
+    assert_eq!(store.commit(outcomes.clone().into()).await.unwrap(), Committed::default());
     assert_eq!(counts(&store).await, Counts { delivered: 5, ..Counts::default() });
-    assert_eq!(store.commit(outcomes).await.unwrap().lost_changes.len(), 5);
+    assert_eq!(store.commit(outcomes.into()).await.unwrap().lost_changes.len(), 5);
     assert_eq!(store.verify_ledger().await.unwrap(), []);
     store.close().await;
 }
@@ -289,9 +289,9 @@ async fn a_batch_cut_off_in_mid_commit_is_there_once() {
     for (cut, keys) in [(Cut::After, &keys[..2]), (Cut::Before, &keys[2..])] {
         proxy.cut(cut);
         // Done twice, or not at all, the second time would find nothing pending.
-        assert_eq!(store.commit(intents(keys)).await.unwrap(), Committed::default(), "{cut:?}");
+        assert_eq!(store.commit(intents(keys).into()).await.unwrap(), Committed::default(), "{cut:?}");
         assert!(proxy.has_cut());
-        assert_eq!(store.commit(intents(keys)).await.unwrap().lost_intents.len(), 2, "{cut:?}");
+        assert_eq!(store.commit(intents(keys).into()).await.unwrap().lost_intents.len(), 2, "{cut:?}");
     }
     assert_eq!(counts(&store).await, Counts { in_flight: 4, ..Counts::default() });
 
@@ -316,7 +316,7 @@ async fn behind_a_pooler_no_statement_is_kept() {
     let url = fresh_url().await;
     let store = PostgresStore::open(&url, Pooler::Transaction).await.unwrap();
     let keys = begun(&store, 2).await;
-    assert_eq!(store.commit(intents(&keys)).await.unwrap(), Committed::default());
+    assert_eq!(store.commit(intents(&keys).into()).await.unwrap(), Committed::default());
     store.renew().await.unwrap();
     assert_eq!(counts(&store).await, Counts { in_flight: 2, ..Counts::default() });
     assert_eq!(store.verify_ledger().await.unwrap(), []);

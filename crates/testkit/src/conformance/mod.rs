@@ -181,7 +181,7 @@ impl<'f> Table<'f> {
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Committed {
-        let committed = self.ledger().commit(batch).await.unwrap();
+        let committed = self.ledger().commit(batch.into()).await.unwrap();
         self.check().await;
         committed
     }

@@ -99,7 +99,7 @@ impl Script {
             _ => {
                 let batch = self.batch(table, step).await;
                 let Committed { mut lost_intents, mut lost_changes, not_complete, sweep_more } =
-                    table.ledger().commit(batch).await.unwrap();
+                    table.ledger().commit(batch.into()).await.unwrap();
                 lost_intents.sort();
                 lost_changes.sort();
                 format!("{lost_intents:?} {lost_changes:?} {not_complete:?} {sweep_more:?}")

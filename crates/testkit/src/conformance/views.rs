@@ -121,6 +121,23 @@ pub async fn attempts_are_kept(fixture: &dyn Fixture) {
     assert_eq!((view.first_at, view.last_at), (Some(Time(1_090)), Some(Time(3_100))));
     let row = &table.page(message_no).await[0];
     assert_eq!((row.attempts, row.tries), (3, 3));
+
+    table.start(&[row.clone()], 4_000).await;
+    let mut delivered = change(row.key, InFlight, Delivered, 4_100);
+    (delivered.tries, delivered.attempt) = (3, Some(attempt("accepted", 4_100)));
+    table.settle(changes(vec![delivered], 4_100)).await;
+    let (_, view, attempts) = table.ledger().delivery(&OPERATOR, row.key).await.unwrap().unwrap();
+    assert_eq!((view.attempts, view.status, view.code.as_deref()), (4, Some(201), None));
+    assert_eq!((view.text.as_deref(), view.correlation.as_deref()), (None, Some("c4100")));
+    assert_eq!((view.first_at, view.last_at), (Some(Time(1_090)), Some(Time(4_100))));
+    let last = &attempts[3];
+    assert_eq!(
+        (attempts.len(), last.n, last.call.as_str(), last.outcome.as_str()),
+        (4, 4, "send", "accepted")
+    );
+    assert_eq!((last.started_at, last.ended_at), (Time(4_090), Time(4_100)));
+    assert_eq!((last.status, last.code.as_deref(), last.text.as_deref()), (Some(201), None, None));
+    assert_eq!(last.correlation.as_deref(), Some("c4100"));
 }
 
 pub async fn lane_causes_are_shown(fixture: &dyn Fixture) {

@@ -1,5 +1,7 @@
 //! The port, and the fixture of the conformance suite.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use nuncio_domain::batch::{Inherited, Late, Row};
 use nuncio_domain::directory::Fill;
@@ -139,7 +141,7 @@ impl Ledger for MemoryLedger {
         Ok(self.state().testify(accepted, now))
     }
 
-    async fn commit(&self, batch: Batch) -> Result<Committed, StoreError> {
+    async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, StoreError> {
         Ok(self.state().commit(&batch))
     }
 }
