@@ -1,5 +1,5 @@
 //! Deliveries that were accepted, nearly all that there is to write: the call that delivered is kept in the row of the
-//! delivery, which is written anyway (`docs/adr/0036`).
+//! delivery, which is written anyway (`docs/adr/0037`).
 
 use std::collections::HashSet;
 

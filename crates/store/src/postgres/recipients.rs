@@ -2,21 +2,19 @@
 
 use nuncio_domain::RecipientKind;
 use nuncio_domain::ports::StoreError;
-use sqlx::Row as _;
 
 use super::commit::column;
 use super::db::{Db, plain, sql};
-use crate::error::{broken, of_sqlx};
+use crate::error::broken;
 use crate::words::get;
 
 /// A lane, and somebody of it.
 pub(crate) type Called<'k> = (i64, RecipientKind, &'k str);
 
-/// In one row: ten thousand of them are asked for at once.
 pub(crate) const NUMBERS: &str = "
-    SELECT coalesce(array_agg(j.nth), '{}') AS places, coalesce(array_agg(r.recipient_no), '{}') AS numbers
+    SELECT j.nth, r.recipient_no
       FROM (SELECT unnest($1::bigint[]) AS lane_no, unnest($2::text[]) AS kind, unnest($3::text[]) AS key,
-                   generate_series(0, cardinality($1::bigint[]) - 1) AS nth) AS j
+                   unnest($4::bigint[]) AS nth) AS j
       JOIN recipients AS r ON r.lane_no = j.lane_no AND r.kind = j.kind AND r.key = j.key";
 
 /// For those who are not there yet: an insert that finds its row there uses up a number for nothing.
@@ -54,14 +52,13 @@ async fn known(db: &mut Db<'_>, called: &[Called<'_>]) -> Result<Vec<Option<i64>
     let statement = sql(NUMBERS)
         .bind(column(called, |called| called.0))
         .bind(column(called, |called| called.1.as_str()))
-        .bind(column(called, |called| plain(called.2)));
-    let found = db.one(statement).await?;
-    let places: Vec<i32> = found.try_get("places").map_err(of_sqlx)?;
-    let found: Vec<i64> = found.try_get("numbers").map_err(of_sqlx)?;
+        .bind(column(called, |called| plain(called.2)))
+        .bind((0..called.len() as i64).collect::<Vec<_>>());
     let mut numbers = vec![None; called.len()];
-    for (nth, recipient_no) in places.into_iter().zip(found) {
-        if let Some(number) = usize::try_from(nth).ok().and_then(|nth| numbers.get_mut(nth)) {
-            *number = Some(recipient_no);
+    for row in &db.rows(statement).await? {
+        let nth = usize::try_from(get::<i64>(row, "nth")?).ok();
+        if let Some(number) = nth.and_then(|nth| numbers.get_mut(nth)) {
+            *number = Some(get(row, "recipient_no")?);
         }
     }
     Ok(numbers)
