@@ -14,7 +14,7 @@ use std::fmt;
 
 use ::http::HeaderValue;
 use async_trait::async_trait;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::retry_after::RetryAfter;
 
@@ -37,15 +37,20 @@ pub trait TokenSource: Send + Sync + fmt::Debug {
     async fn refused(&self, token: &AccessToken);
 }
 
-/// An access token. Shown nowhere; it leaves only as a header that is marked as sensitive.
+/// An access token. Shown nowhere; it leaves only as a header that is marked as sensitive. Kept as that header, whose
+/// clones share it: every call has one.
 #[derive(Clone)]
-pub struct AccessToken(Option<SecretString>);
+pub struct AccessToken(Option<HeaderValue>);
+
+const BEARER: &str = "Bearer ";
 
 impl AccessToken {
     /// A bearer token. `None` if it holds what cannot stand in a header, so that it never fails later.
     pub fn new(token: String) -> Option<Self> {
         let usable = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-        usable.then(|| Self(Some(SecretString::from(token))))
+        let mut value = HeaderValue::try_from([BEARER, &token].concat()).ok().filter(|_| usable)?;
+        value.set_sensitive(true);
+        Some(Self(Some(value)))
     }
 
     /// No token: calls carry no `Authorization`.
@@ -59,26 +64,19 @@ impl AccessToken {
     }
 
     /// As the proof of another request. `None` has no text, and no proof.
-    pub(super) fn into_secret(self) -> SecretString {
-        self.0.unwrap_or_else(|| SecretString::from(""))
+    pub(super) fn to_secret(&self) -> SecretString {
+        let header = self.0.as_ref().and_then(|value| value.to_str().ok());
+        SecretString::from(header.and_then(|value| value.strip_prefix(BEARER)).unwrap_or_default())
     }
 
     /// The value of `Authorization`.
     pub fn authorization(&self) -> Option<HeaderValue> {
-        let token = self.0.as_ref()?.expose_secret();
-        let mut value = HeaderValue::from_str(&format!("Bearer {token}"))
-            .expect("an access token holds visible ASCII only, see AccessToken::new");
-        value.set_sensitive(true);
-        Some(value)
+        self.0.clone()
     }
 
     /// Is it the same token?
     pub fn same_as(&self, other: &AccessToken) -> bool {
-        match (&self.0, &other.0) {
-            (Some(one), Some(two)) => one.expose_secret() == two.expose_secret(),
-            (None, None) => true,
-            _ => false,
-        }
+        self.0 == other.0
     }
 }
 
@@ -135,6 +133,8 @@ impl TokenSource for NoToken {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret;
+
     use super::*;
 
     #[test]
@@ -145,6 +145,9 @@ mod tests {
         assert!(header.is_sensitive());
         assert_eq!(header.to_str().unwrap(), "Bearer eyJhbGciOi");
         assert!(!format!("{header:?}").contains("eyJ"));
+        assert_eq!(token.to_secret().expose_secret(), "eyJhbGciOi");
+        assert!(token.same_as(&token.clone()) && !token.same_as(&AccessToken::new("x".into()).unwrap()));
+        assert!(!token.same_as(&AccessToken::none()) && AccessToken::none().same_as(&AccessToken::none()));
         assert!(AccessToken::new("a\r\nb".into()).is_none());
         assert!(AccessToken::new(String::new()).is_none());
         assert!(AccessToken::none().authorization().is_none());

@@ -16,7 +16,7 @@ pub(super) async fn by_identity(
     identity: &ManagedIdentity,
     clock: &Clock,
 ) -> Result<SecretString, TokenError> {
-    Ok(identity.ask(http, identity.token_exchange(), clock).await?.into_token().into_secret())
+    Ok(identity.ask(http, identity.token_exchange(), clock).await?.into_token().to_secret())
 }
 
 /// The token in `file`. Read for each request: whoever writes it (Kubernetes, say) renews it before it expires.
