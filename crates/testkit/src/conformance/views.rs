@@ -122,7 +122,7 @@ pub async fn attempts_are_kept(fixture: &dyn Fixture) {
     let row = &table.page(message_no).await[0];
     assert_eq!((row.attempts, row.tries), (3, 3));
 
-    table.start(&[row.clone()], 4_000).await;
+    table.start(std::slice::from_ref(row), 4_000).await;
     let mut delivered = change(row.key, InFlight, Delivered, 4_100);
     (delivered.tries, delivered.attempt) = (3, Some(attempt("accepted", 4_100)));
     table.settle(changes(vec![delivered], 4_100)).await;
