@@ -14,8 +14,8 @@ use sqlx::postgres::PgRow;
 
 use super::db::{Db, Statement, plain, plain_or_null, sql};
 use super::tids::Tids;
-use super::{commit_message, events, greeted, reach, settle};
-use crate::batch::{self, Closed, Deltas, sort, why};
+use super::{commit_message, delivered, events, greeted, reach, settle};
+use crate::batch::{self, Closed, Deltas, delivering, sort, why};
 use crate::rows;
 use crate::words::{get, word_or_null};
 
@@ -229,6 +229,24 @@ pub(crate) fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Vec<T>
 
 /// Writes changes and their attempts; which of them found their row as they thought it was.
 async fn apply(db: &mut Db<'_>, changes: &[Cow<'_, Change>]) -> Result<HashSet<Key>, StoreError> {
+    let mut moved = HashSet::with_capacity(changes.len());
+    let (mut accepted, mut rest) = (Vec::with_capacity(changes.len()), Vec::new());
+    for change in changes {
+        let change: &Change = change;
+        match delivering(change) {
+            Some(call) => accepted.push((change, call)),
+            None => rest.push(change),
+        }
+    }
+    delivered::apply(db, &accepted, &mut moved).await?;
+    apply_rest(db, &rest, &mut moved).await?;
+    Ok(moved)
+}
+
+async fn apply_rest(db: &mut Db<'_>, changes: &[&Change], keys: &mut HashSet<Key>) -> Result<(), StoreError> {
+    if changes.is_empty() {
+        return Ok(());
+    }
     let found = db.rows(bind_changes(sql(CHANGES), changes)).await?;
     let mut moved: HashMap<Key, i64> = HashMap::with_capacity(found.len());
     for row in &found {
@@ -241,7 +259,8 @@ async fn apply(db: &mut Db<'_>, changes: &[Cow<'_, Change>]) -> Result<HashSet<K
     if !made.is_empty() {
         attempts(db, &made).await?;
     }
-    Ok(moved.into_keys().collect())
+    keys.extend(moved.into_keys());
+    Ok(())
 }
 
 fn begun(rows: &[PgRow], asked: &mut HashSet<Key>, deltas: &mut Deltas) -> Result<(), StoreError> {
@@ -261,7 +280,7 @@ fn bind_intents<'q>(statement: Statement<'q>, intents: &[&Intent]) -> Statement<
         .bind(column(intents, |intent| intent.at.0))
 }
 
-fn bind_changes<'q>(statement: Statement<'q>, changes: &'q [Cow<'_, Change>]) -> Statement<'q> {
+fn bind_changes<'q>(statement: Statement<'q>, changes: &[&'q Change]) -> Statement<'q> {
     statement
         .bind(column(changes, |change| change.key.message_no))
         .bind(column(changes, |change| change.key.recipient_no))

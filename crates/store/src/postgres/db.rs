@@ -24,12 +24,15 @@ pub enum Pooler {
 /// Plans as they are asserted in `plans.rs`, whatever statistics there are: a table that was just made is thought to be
 /// small, and the plan that is cached then would walk through a million rows later. All our statements find their rows
 /// by an index, one after another and in its order, as SQLite does it.
-pub(crate) const PLANS: [(&str, &str); 6] = [
+pub(crate) const PLANS: [(&str, &str); 8] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
+    // What is looked up is another row each time: remembering it was a fifth of what a page cost.
+    ("enable_memoize", "off"),
+    ("enable_material", "off"),
     ("jit", "off"),
 ];
 

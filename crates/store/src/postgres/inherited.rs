@@ -16,7 +16,10 @@ pub(crate) const CALLS: &str = "
      CROSS JOIN LATERAL (SELECT * FROM deliveries AS d
                           WHERE d.thread_no = coalesce(r.thread_no, r.recipient_no) AND d.message_no + 0 >= $3
                             AND d.recipient_no + 0 = r.recipient_no OFFSET 0) AS d
-      JOIN attempts AS a ON a.message_no = d.message_no AND a.recipient_no = d.recipient_no
+     CROSS JOIN LATERAL (SELECT d.done_at AS ended_at WHERE d.call IS NOT NULL
+                          UNION ALL
+                         SELECT a.ended_at FROM attempts AS a
+                          WHERE a.message_no = d.message_no AND a.recipient_no = d.recipient_no) AS a
      WHERE a.ended_at > $2";
 
 pub(crate) const CREATED: &str =

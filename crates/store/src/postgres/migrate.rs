@@ -21,6 +21,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0011_list_keys.sql"),
     include_str!("migrations/0012_closures.sql"),
     include_str!("migrations/0013_room_for_versions.sql"),
+    include_str!("migrations/0014_delivering_call.sql"),
 ];
 
 /// Of the lock under which one process at a time brings the schema up to date; any number would do.

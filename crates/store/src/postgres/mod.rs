@@ -11,6 +11,7 @@ mod copy_page;
 mod copy_plans;
 mod copy_read;
 mod db;
+mod delivered;
 mod events;
 mod evidence;
 mod expand;

@@ -9,10 +9,10 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::db::{PLANS, Pooler};
 use super::{
-    PostgresStore, commit, commit_message, conversations, events, evidence, expand, fill, inherited, lanes,
-    learn, learn_places, list_keys, lists, names, node, opt_outs, own_words, people, preview, reach,
-    reach_history, reached, recipients, recover, rows, settle, standing, submit, teams, testify, verify,
-    views, wipe,
+    PostgresStore, commit, commit_message, conversations, delivered, events, evidence, expand, fill,
+    inherited, lanes, learn, learn_places, list_keys, lists, names, node, opt_outs, own_words, people,
+    preview, reach, reach_history, reached, recipients, recover, rows, settle, standing, submit, teams,
+    testify, verify, views, wipe,
 };
 
 pub(super) const FILL: &str = "
@@ -65,6 +65,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("fence", node::PASS, &["using node_fences_pkey on node_fences"]),
         ("intents", commit::INTENTS, &["ProjectSet", DELIVERY]),
         ("intents in place", commit::INTENTS_IN_PLACE, &["ProjectSet", "Tid Scan on deliveries d"]),
+        ("delivered", delivered::DELIVERED, &["ProjectSet", DELIVERY]),
         ("changes", commit::CHANGES, &["ProjectSet", DELIVERY]),
         ("counts", commit::COUNTS, &["using message_counts_pkey on message_counts c"]),
         ("found", commit::FOUND, &["using messages_pkey on messages m"]),
@@ -221,6 +222,7 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
         ("surveys", views::SURVEYS, &["Backward using messages_surveys on messages m"]),
         ("deliveries", views::DELIVERIES, &[DELIVERY, "using attempts_pkey on attempts b"]),
         ("delivery", views::DELIVERY, &[DELIVERY, "using attempts_pkey on attempts b"]),
+        ("attempts", views::ATTEMPTS, &["using attempts_pkey on attempts a", DELIVERY]),
         (
             "people",
             people::PEOPLE,
@@ -297,7 +299,8 @@ fn expected() -> Vec<(&'static str, &'static str, &'static [&'static str])> {
 }
 
 /// Sorts of what is at most a page, or a handful.
-const SORTS: [&str; 23] = [
+const SORTS: [&str; 24] = [
+    "attempts",
     "lists with names",
     "evidence",
     "settlements",

@@ -17,6 +17,9 @@ use crate::views::{ahead_of, name_of};
 /// As [`INSTALLED_CHUNK`](super::expand::INSTALLED_CHUNK) finds them. The last of the lane has the highest number that
 /// there is.
 pub(crate) const INSTALLED: &str = rows!(
+    "",
+    // There is no message yet.
+    "NULL",
     "SELECT 0::bigint AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
             0 AS tries, false AS resent, NULL::bigint AS due_at
        FROM recipients AS p
@@ -28,6 +31,9 @@ pub(crate) const INSTALLED: &str = rows!(
 );
 
 pub(crate) const LISTED: &str = rows!(
+    "",
+    // There is no message yet.
+    "NULL",
     "SELECT 0::bigint AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
             0 AS tries, false AS resent, NULL::bigint AS due_at
        FROM (SELECT recipient_no FROM audience_members
@@ -38,6 +44,9 @@ pub(crate) const LISTED: &str = rows!(
 );
 
 pub(crate) const NUMBERED: &str = rows!(
+    "",
+    // There is no message yet.
+    "NULL",
     "SELECT 0::bigint AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
             0 AS tries, false AS resent, NULL::bigint AS due_at
        FROM unnest($1::bigint[]) AS j (recipient_no)
@@ -48,6 +57,9 @@ pub(crate) const NUMBERED: &str = rows!(
 
 /// Each is looked up by itself: the lane's own index looks as good, and would be walked through.
 pub(crate) const KNOWN: &str = rows!(
+    "",
+    // There is no message yet.
+    "NULL",
     "SELECT 0::bigint AS message_no, p.recipient_no, coalesce(p.thread_no, p.recipient_no) AS thread_no, 0 AS attempts,
             0 AS tries, false AS resent, NULL::bigint AS due_at
        FROM unnest($2::text[], $3::text[]) AS j (kind, key)

@@ -21,15 +21,25 @@ pub(crate) const OPEN: &str = "
        AND (message_no > $2 OR control IS NOT NULL OR gathers)
      ORDER BY message_no + 0";
 
+/// Until when a copy of the directory has said it for a message: for one that is the same for all rows it is looked up once.
+macro_rules! said {
+    ($message:literal) => {
+        concat!(
+            "(SELECT (SELECT CASE WHEN f.fresh_until > m.created_at THEN m.created_at ELSE f.complete_at END
+                        FROM directory_copies AS f WHERE f.lane_no = m.lane_no)
+                FROM messages AS m WHERE m.message_no = ",
+            $message,
+            ")"
+        )
+    };
+}
+
 /// The page is taken first and the rest joined to it. A delivery comes once for each of its references. A thread of a channel
 /// has the channel's references and reachability. Of whom a copy of
 /// the directory has, the directory says again with every round what it said before; a copy that was good when the message
 /// was made says it for the message (`docs/adr/0025`).
 macro_rules! rows {
-    ($page:literal) => {
-        rows!("", $page)
-    };
-    ($more:literal, $page:literal) => {
+    ($more:literal, $said:expr, $page:literal) => {
         concat!(
             "SELECT ",
             $more,
@@ -40,10 +50,9 @@ macro_rules! rows {
                     CASE WHEN d.thread_no = d.recipient_no THEN r.reach_at
                          ELSE (SELECT b.reach_at FROM recipients AS b WHERE b.recipient_no = d.thread_no) END AS reach_at,
                     r.guest, r.external, r.enabled, r.licensed,
-                    CASE WHEN r.in_directory THEN greatest(r.directory_at, (
-                            SELECT CASE WHEN f.fresh_until > m.created_at THEN m.created_at ELSE f.complete_at END
-                              FROM directory_copies AS f CROSS JOIN messages AS m
-                             WHERE f.lane_no = r.lane_no AND m.message_no = d.message_no)) ELSE r.directory_at END AS directory_at,
+                    CASE WHEN r.in_directory THEN greatest(r.directory_at, ",
+            $said,
+            ") ELSE r.directory_at END AS directory_at,
                     EXISTS (SELECT 1 FROM message_exclusions AS e
                              WHERE e.message_no = d.message_no AND e.key = r.key) AS excluded,
                     EXISTS (SELECT 1 FROM opt_outs AS o WHERE o.recipient_no = d.recipient_no) AS opted_out,
@@ -60,6 +69,7 @@ pub(crate) use rows;
 
 pub(crate) const PAGE: &str = rows!(
     "d.tid, ",
+    said!("$1"),
     "SELECT tidsend(p.ctid) AS tid, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p
       WHERE p.message_no = $1 AND p.recipient_no > $2 AND p.state = 'pending' AND p.due_at IS NULL
@@ -69,6 +79,7 @@ pub(crate) const PAGE: &str = rows!(
 
 pub(crate) const DUE: &str = rows!(
     "d.tid, ",
+    said!("d.message_no"),
     "SELECT tidsend(p.ctid) AS tid, p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p
       WHERE p.lane_no = $1 AND p.due_at IS NOT NULL AND p.due_at <= $2 AND p.state = 'pending'
@@ -77,6 +88,8 @@ pub(crate) const DUE: &str = rows!(
 );
 
 pub(crate) const HOLDING: &str = rows!(
+    "",
+    said!("d.message_no"),
     "SELECT p.message_no, p.recipient_no, p.thread_no, p.attempts, p.tries, p.resent, p.due_at
        FROM deliveries AS p
       WHERE p.lane_no = $1 AND p.due_at IS NOT NULL AND p.due_at < 9223372036854775807 AND p.state = 'pending'

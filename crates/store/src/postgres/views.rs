@@ -6,6 +6,7 @@ use nuncio_domain::views::{AttemptView, DeliveryFilter, DeliveryView, MessageFil
 use nuncio_domain::{DeliveryState, Key, MessageId, MessageState, Scope};
 
 use super::db::{Db, plain_or_null, sql};
+use crate::batch::ACCEPTED;
 use crate::views::{attempt_view, delivery_view, message_id, message_view, paged};
 use crate::words::get;
 
@@ -46,20 +47,25 @@ pub(crate) const SURVEYS: &str = message!(
      ORDER BY m.message_no DESC LIMIT $5"
 );
 
-/// A pending row of a closed message is shown as what the message made of it. The condition on a delivery comes first,
+/// A pending row of a closed message is shown as what the message made of it. The last call is that which delivered it, or
+/// one with a row of its own. The condition on a delivery comes first,
 /// so that a page of a filtered list ends as soon as it is full.
 macro_rules! delivery {
     ($where:literal, $rest:literal) => {
         concat!(
             "SELECT d.message_no, d.recipient_no, r.kind, r.key, r.name, r.upn, d.id, d.state, d.reason, d.activity_id,
                     d.attempts::bigint, d.due_at,
-                    (SELECT a.started_at FROM attempts AS a
-                      WHERE a.message_no = d.message_no AND a.recipient_no = d.recipient_no AND a.n = 1) AS first_at,
-                    b.ended_at AS last_at, b.status::bigint, b.code, b.text, b.correlation,
+                    CASE WHEN d.call IS NOT NULL AND d.attempts = 1 THEN d.started_at
+                         ELSE (SELECT a.started_at FROM attempts AS a
+                                WHERE a.message_no = d.message_no AND a.recipient_no = d.recipient_no AND a.n = 1) END AS first_at,
+                    CASE WHEN d.call IS NULL THEN b.ended_at ELSE d.done_at END AS last_at,
+                    CASE WHEN d.call IS NULL THEN b.status ELSE d.status END::bigint AS status, b.code, b.text,
+                    CASE WHEN d.call IS NULL THEN b.correlation ELSE d.correlation END AS correlation,
                     (SELECT json_build_array(s.verdict, s.evidence, s.at)::text FROM settlements AS s
                       WHERE s.message_no = d.message_no AND s.recipient_no = d.recipient_no AND s.took
                       ORDER BY s.settlement_no + 0 DESC LIMIT 1) AS settled
-               FROM (SELECT d.message_no, d.recipient_no, m.id, d.reason, d.activity_id, d.attempts,
+               FROM (SELECT d.message_no, d.recipient_no, m.id, d.reason, d.activity_id, d.attempts, d.call, d.status,
+                            d.correlation, d.started_at, d.done_at,
                             CASE WHEN d.state = 'pending' AND m.closed_to IS NOT NULL THEN m.closed_to ELSE d.state END AS state,
                             CASE WHEN m.closed_to IS NULL THEN d.due_at END AS due_at
                        FROM messages AS m
@@ -70,7 +76,7 @@ macro_rules! delivery {
             ") AS d
                JOIN recipients AS r ON r.recipient_no = d.recipient_no
                LEFT JOIN LATERAL (SELECT * FROM attempts AS b WHERE b.message_no = d.message_no
-                                     AND b.recipient_no = d.recipient_no AND b.n = d.attempts OFFSET 0) AS b ON true ",
+                                     AND b.recipient_no = d.recipient_no AND b.n = d.attempts AND d.call IS NULL OFFSET 0) AS b ON true ",
             $rest
         )
     };
@@ -83,6 +89,14 @@ pub(crate) const DELIVERIES: &str = delivery!(
 );
 pub(crate) const DELIVERY: &str =
     delivery!("m.message_no = $2 AND d.message_no = $2 AND d.recipient_no = $3", "");
+
+pub(crate) const ATTEMPTS: &str = "
+    SELECT n::bigint, call, started_at, ended_at, outcome, status::bigint, code, text, correlation
+      FROM attempts AS a WHERE message_no = $1 AND recipient_no = $2
+     UNION ALL
+    SELECT attempts::bigint, call, started_at, done_at, $3, status::bigint, NULL, NULL, correlation
+      FROM deliveries AS d WHERE message_no = $1 AND recipient_no = $2 AND call IS NOT NULL
+     ORDER BY n";
 
 pub(crate) async fn message(
     db: &mut Db<'_>,
@@ -141,10 +155,7 @@ pub(crate) async fn delivery(
 ) -> Result<Option<(MessageId, DeliveryView, Vec<AttemptView>)>, StoreError> {
     let statement = sql(DELIVERY).bind(&scope.app).bind(key.message_no).bind(key.recipient_no);
     let Some(row) = db.row(statement).await? else { return Ok(None) };
-    let attempts =
-        sql("SELECT n::bigint, call, started_at, ended_at, outcome, status::bigint, code, text, correlation
-                          FROM attempts WHERE message_no = $1 AND recipient_no = $2 ORDER BY n");
-    let attempts = db.rows(attempts.bind(key.message_no).bind(key.recipient_no)).await?;
+    let attempts = db.rows(sql(ATTEMPTS).bind(key.message_no).bind(key.recipient_no).bind(ACCEPTED)).await?;
     let attempts = attempts.iter().map(attempt_view).collect::<Result<_, _>>()?;
     Ok(Some((message_id(&row)?, delivery_view(&row)?, attempts)))
 }
