@@ -334,7 +334,7 @@ impl LaneCore {
             Input::MadeDue { deliveries } => self.made_due(deliveries),
             Input::References { key, references } => self.references(now, key, references),
             Input::Committed { ticket, committed } => self.committed(now, ticket, &committed),
-            Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, &answer),
+            Input::Answered { key, started_at, answer } => self.answered(now, key, started_at, answer),
             Input::Installed { key, started_at, answer } => self.installed(now, key, started_at, &answer),
             Input::Missed { key } => self.missed(key),
             Input::Leased { until } => self.lease_until = until,

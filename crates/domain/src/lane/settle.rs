@@ -25,18 +25,8 @@ pub(super) enum Fate {
 }
 
 impl LaneCore {
-    pub(super) fn answered(&mut self, now: Time, key: crate::Key, started_at: Time, answer: &Answer) {
+    pub(super) fn answered(&mut self, now: Time, key: crate::Key, started_at: Time, answer: Answer) {
         let Some(Flight { mut item, operation, .. }) = self.flights.remove(&key) else { return };
-        let attempt = Attempt {
-            call: operation,
-            started_at,
-            ended_at: now,
-            outcome: answer.outcome.word(),
-            status: answer.status,
-            code: answer.code.clone(),
-            text: answer.text.clone(),
-            correlation: answer.correlation.clone(),
-        };
         self.watch_lane(now, item.row.thread_no, &answer.outcome);
         item.row_mut().attempts += 1;
         item.met = match answer.outcome {
@@ -48,13 +38,23 @@ impl LaneCore {
         if accepted && let Some(reference) = &item.row.reference {
             self.left.remove(&reference.service_url);
         }
-        let activity_id = match &answer.outcome {
-            Outcome::Accepted { activity_id, .. } if operation.makes_message() => activity_id.clone(),
+        self.note_reach(now, &item, operation, &answer);
+        let fate = self.fate(now, started_at, &mut item, operation, &answer);
+        self.threads.finish(item.row.thread_no, now, accepted);
+        let attempt = Attempt {
+            call: operation,
+            started_at,
+            ended_at: now,
+            outcome: answer.outcome.word(),
+            status: answer.status,
+            code: answer.code,
+            text: answer.text,
+            correlation: answer.correlation,
+        };
+        let activity_id = match answer.outcome {
+            Outcome::Accepted { activity_id, .. } if operation.makes_message() => activity_id,
             _ => None,
         };
-        self.note_reach(now, &item, operation, answer);
-        let fate = self.fate(now, started_at, &mut item, operation, answer);
-        self.threads.finish(item.row.thread_no, now, accepted);
         let from = if operation.makes_message() { DeliveryState::InFlight } else { DeliveryState::Pending };
         self.apply(now, item, from, fate, Some(attempt), activity_id);
     }
