@@ -2,7 +2,7 @@
 //! decided in `nuncio_domain::directory_copy`; all that is known of a round is stored with each of its pages, so that
 //! whoever is ended in the middle goes on from there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -80,23 +80,21 @@ impl Synchroniser {
 
 /// Looks after the lanes that there are; they end with it.
 async fn run(ports: Arc<SyncPorts>, told: Arc<Told>) {
+    while let Err(error) = let_go(&ports).await {
+        tracing::warn!(%error, "copies that are not kept up any more were not let go");
+        wait(STORE_WAIT).await;
+    }
+    if ports.apps.is_empty() {
+        return;
+    }
     let mut tasks = JoinSet::new();
     let mut running: HashMap<i64, AbortHandle> = HashMap::new();
-    let mut live = HashSet::new();
     loop {
         match ports.registry.lanes().await {
             Ok(lanes) => {
                 for lane in lanes {
                     let lane_no = lane.lane_no;
-                    let Some(pace) = ports.apps.get(&lane.app) else {
-                        if !live.contains(&lane_no) {
-                            match let_go(&ports, lane_no).await {
-                                Ok(()) => drop(live.insert(lane_no)),
-                                Err(error) => tracing::warn!(%error, lane = lane_no, "a copy was not let go"),
-                            }
-                        }
-                        continue;
-                    };
+                    let Some(pace) = ports.apps.get(&lane.app) else { continue };
                     // One that panicked begins again.
                     if running.get(&lane_no).is_none_or(AbortHandle::is_finished) {
                         let keeper = Keeper { ports: Arc::clone(&ports), lane, pace: *pace };
@@ -114,11 +112,14 @@ async fn run(ports: Arc<SyncPorts>, told: Arc<Told>) {
     }
 }
 
-/// A copy that is not kept up any more is not used.
-async fn let_go(ports: &SyncPorts, lane_no: i64) -> Result<(), StoreError> {
-    let mut copy = ports.copies.copy(lane_no).await?;
-    if copy.counts_for(None) {
-        ports.copies.keep_copy(&copy).await?;
+/// Copies that are not kept up any more are not used.
+async fn let_go(ports: &SyncPorts) -> Result<(), StoreError> {
+    for (lane_no, app) in ports.copies.used_copies().await? {
+        if !ports.apps.contains_key(&app) {
+            let mut copy = ports.copies.copy(lane_no).await?;
+            copy.counts_for(None);
+            ports.copies.keep_copy(&copy).await?;
+        }
     }
     Ok(())
 }

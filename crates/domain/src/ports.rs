@@ -277,6 +277,8 @@ pub trait DirectoryCopies: Send + Sync + 'static {
     async fn copy(&self, lane_no: i64) -> Result<DirectoryCopy, StoreError>;
     /// Those of the lanes that the caller sees, by their number.
     async fn copies(&self, scope: &Scope) -> Result<Vec<(Lane, DirectoryCopy)>, StoreError>;
+    /// Lanes whose copy is used as long as it is fresh, with their app.
+    async fn used_copies(&self) -> Result<Vec<(i64, String)>, StoreError>;
     /// Leaves word for the task; whether the caller has such a lane.
     async fn tell_copy(&self, scope: &Scope, lane_no: i64, word: CopyWord) -> Result<bool, StoreError>;
     /// Keeps what it has become since it was read; `false` if it was written meanwhile, and nothing is kept.

@@ -21,6 +21,10 @@ const COPIES: &str = "
       FROM lanes AS l LEFT JOIN directory_copies AS f ON f.lane_no = l.lane_no
      WHERE $1::text IS NULL OR l.app = $1 ORDER BY l.lane_no";
 
+const USED: &str = "
+    SELECT f.lane_no, l.app FROM directory_copies AS f JOIN lanes AS l ON l.lane_no = f.lane_no
+     WHERE f.fresh_until IS NOT NULL";
+
 const TELL: &str = "
     INSERT INTO directory_copies (lane_no, word)
     SELECT l.lane_no, $3 FROM lanes AS l WHERE l.lane_no = $1 AND ($2::text IS NULL OR l.app = $2)
@@ -62,6 +66,12 @@ impl DirectoryCopies for PostgresStore {
     async fn copies(&self, scope: &Scope) -> Result<Vec<(Lane, DirectoryCopy)>, StoreError> {
         let rows = self.readers.reading().await?.db().rows(sql(COPIES).bind(&scope.app)).await?;
         rows.iter().map(|row| Ok((lane_of(row)?, copy_of(get(row, "lane_no")?, Some(row))?))).collect()
+    }
+
+    #[tracing::instrument(name = "store.used_copies", level = "debug", skip_all)]
+    async fn used_copies(&self) -> Result<Vec<(i64, String)>, StoreError> {
+        let rows = self.readers.reading().await?.db().rows(sql(USED)).await?;
+        rows.iter().map(|row| Ok((get(row, "lane_no")?, get(row, "app")?))).collect()
     }
 
     #[tracing::instrument(name = "store.tell_copy", level = "debug", skip(self, scope))]

@@ -70,7 +70,7 @@ pub(crate) const ROWS: &[Row] = rows! {
     "million" Full "one message to 1,000,000": million::million;
     "million-postgres" Full "the same on PostgreSQL": million::million_postgres;
     "expansion" Alone "from an audience to deliveries": expansion::run;
-    "preview" Alone "what a message to 300,000 would come to": preview::run;
+    "preview" Full "what a message to 300,000 would come to": preview::run;
     "directory" Full "the copy of a directory of 300,000 people and 5,000 groups, and audiences from it": directory::sqlite;
     "directory-postgres" Full "the same on PostgreSQL": directory::postgres;
     "accept" Alone "messages for one, taken in over 128 connections": accept::run;
