@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::clock::wait_until;
 use crate::committer;
 use crate::inbox::{Event, Inbox};
-use crate::lane;
+use crate::lane::{self, Start};
 use crate::lease;
 use crate::room::{NODE, Room, Rows};
 
@@ -218,10 +218,13 @@ fn spawn(
 ) {
     let inbox = Arc::new(Inbox::default());
     let lane_no = lane.lane_no;
-    let lane_config = (config.lane)(&lane);
-    inbox.tell(Input::Leased { until: shared.lease() });
-    let task =
-        tokio::spawn(lane::run(Arc::clone(shared), lane, lane_config, Arc::clone(&inbox), jobs.clone()));
+    let task = tokio::spawn(lane::run(Box::new(Start {
+        shared: Arc::clone(shared),
+        config: (config.lane)(&lane),
+        lane,
+        inbox: Arc::clone(&inbox),
+        jobs: jobs.clone(),
+    })));
     shared
         .lanes
         .lock()

@@ -58,16 +58,24 @@ impl Drop for Shell {
     }
 }
 
+/// What a lane begins with. In a box: a task keeps room for all that it was ever given.
+pub(crate) struct Start {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) lane: Lane,
+    pub(crate) config: LaneConfig,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) jobs: mpsc::UnboundedSender<Job>,
+}
+
 /// Runs a lane until it is drained.
-pub(crate) async fn run(
-    shared: Arc<Shared>,
-    lane: Lane,
-    config: LaneConfig,
-    inbox: Arc<Inbox>,
-    jobs: mpsc::UnboundedSender<Job>,
-) {
-    // On the heap, to be gone afterwards: a task is as large as the largest that it ever waits for.
-    let mut shell = Box::pin(begin(shared, lane, config, inbox, jobs)).await;
+pub(crate) async fn run(start: Box<Start>) {
+    // On the heap, to be gone afterwards: a task is as large as the largest that it ever waits for. And in its turn, or all
+    // lanes would have one at once.
+    let mut shell = {
+        let shared = Arc::clone(&start.shared);
+        let _turn = shared.turns.acquire().await;
+        Box::pin(begin(start)).await
+    };
     loop {
         let wake = shell.core.wake_at();
         tokio::select! {
@@ -95,15 +103,9 @@ pub(crate) async fn run(
 }
 
 /// Takes a lane over and looks at what there is to do.
-async fn begin(
-    shared: Arc<Shared>,
-    lane: Lane,
-    config: LaneConfig,
-    inbox: Arc<Inbox>,
-    jobs: mpsc::UnboundedSender<Job>,
-) -> Box<Shell> {
+async fn begin(start: Box<Start>) -> Box<Shell> {
+    let Start { shared, lane, config, inbox, jobs } = *start;
     let ports = &shared.ports;
-    let turn = shared.turns.acquire().await;
     let now = ports.clock.now();
     let taken_over = insist("recover", || ports.ledger.recover(lane.lane_no, now)).await;
     match taken_over {
@@ -116,7 +118,6 @@ async fn begin(
         ),
     }
     let opened = insist("open", || ports.ledger.open(lane.lane_no, 0)).await;
-    drop(turn);
     let now = ports.clock.now();
     let mut shell = Box::new(Shell {
         lane: Arc::new(lane),
@@ -134,7 +135,7 @@ async fn begin(
         draining: false,
         shared,
     });
-    let mut inputs = Vec::new();
+    let mut inputs = vec![Input::Leased { until: shell.shared.lease() }];
     shell.take(Input::Opened(opened).into(), &mut inputs);
     shell.step(inputs);
     shell
