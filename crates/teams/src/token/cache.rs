@@ -54,7 +54,7 @@ impl Grant {
             retry_after: None,
         };
         let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| unreadable())?;
-        let token = AccessToken::new(granted.access_token).ok_or_else(unreadable)?;
+        let token = AccessToken::new(&granted.access_token).ok_or_else(unreadable)?;
         Ok(Self { token, life: lifetime(&granted.expires_in, &granted.expires_on, now) })
     }
 

@@ -18,7 +18,7 @@ pub(crate) struct OneToken;
 #[async_trait]
 impl TokenSource for OneToken {
     async fn token(&self) -> Result<AccessToken, TokenError> {
-        Ok(AccessToken::new("one".into()).unwrap())
+        Ok(AccessToken::new("one").unwrap())
     }
 
     async fn refused(&self, _token: &AccessToken) {}
