@@ -252,7 +252,7 @@ impl Batch {
 }
 
 /// Where a batch ends that was appended to another: its time, and how much it has of everything.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Seam {
     at: Time,
     intents: usize,

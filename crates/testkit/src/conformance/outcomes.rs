@@ -166,6 +166,14 @@ pub async fn retries_of_channels_are_read_by_themselves(fixture: &dyn Fixture) {
     // Under way again, it holds no more from the store's side.
     table.start(&retries[..1], 9_000).await;
     assert_eq!(inherited().await.retries, retries[1..]);
+    // What is delivered was said there too, beside the call that was refused before.
+    let mut delivered = change(retries[0].key, InFlight, Delivered, 9_100);
+    delivered.attempt = Some(attempt("accepted", 9_100));
+    table.settle(changes(vec![delivered], 9_100)).await;
+    let later = table.ledger().inherited(table.lane_no, Time(3_100)).await.unwrap();
+    assert_eq!(later.calls, [(x, Time(9_100))]);
+    said.push((x, Time(9_100)));
+    assert_eq!(inherited().await.calls, said);
 }
 
 pub async fn calls_that_make_no_message_leave_it_pending(fixture: &dyn Fixture) {
